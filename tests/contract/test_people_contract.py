@@ -9,9 +9,9 @@ from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState,
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.logs import Actions
 from shared.adapters.redis.operations.sign_in import (
-    MAX_GUESSES,
-    MAX_GUESSES_OF_ACCOUNT,
-    MAX_GUESSES_OF_SENDER,
+    MAX_FAILED_LOGINS,
+    MAX_FAILED_LOGINS_OF_ACCOUNT,
+    MAX_FAILED_LOGINS_OF_SENDER,
     LoginThrottle,
     SessionStore,
     session_secret,
@@ -41,9 +41,9 @@ def test_every_process_has_the_same_secret(client: redis.Redis, keys: Keys) -> N
 def test_guesses_are_counted_before_they_are_checked(client: redis.Redis, keys: Keys) -> None:
     """One that guessed too often waits, others do not; nothing of the address is in a key's name."""
     guesses = LoginThrottle(client, keys)
-    waits = [guesses.count("operator", "192.0.2.1") for _ in range(MAX_GUESSES + 5)]
-    assert waits[:MAX_GUESSES] == [None] * MAX_GUESSES
-    for wait in waits[MAX_GUESSES:]:
+    waits = [guesses.count("operator", "192.0.2.1") for _ in range(MAX_FAILED_LOGINS + 5)]
+    assert waits[:MAX_FAILED_LOGINS] == [None] * MAX_FAILED_LOGINS
+    for wait in waits[MAX_FAILED_LOGINS:]:
         assert wait is not None
         assert timedelta(0) < wait <= timedelta(minutes=10)
     assert guesses.count("operator", "192.0.2.2") is None
@@ -55,7 +55,7 @@ def test_a_right_password_clears_its_own_count_alone(client: redis.Redis, keys: 
     """Of another account from the same sender, nothing is forgotten."""
     guesses = LoginThrottle(client, keys)
     for account in ("operator", "viewer"):
-        for _ in range(MAX_GUESSES - 1):
+        for _ in range(MAX_FAILED_LOGINS - 1):
             guesses.count(account, "192.0.2.1")
     guesses.count("viewer", "192.0.2.1")
     guesses.forgive("viewer", "192.0.2.1")
@@ -68,10 +68,10 @@ def test_a_sender_has_a_count_for_all_accounts(client: redis.Redis, keys: Keys) 
     """Whoever may sign in as viewer clears the viewer's count, and still guesses no more than that."""
     guesses = LoginThrottle(client, keys)
     checked = 0
-    for _ in range(MAX_GUESSES_OF_SENDER + 5):
+    for _ in range(MAX_FAILED_LOGINS_OF_SENDER + 5):
         checked += guesses.count("unknown", "192.0.2.1") is None
         client.delete(guesses._names("unknown", "192.0.2.1")[0])
-    assert checked == MAX_GUESSES_OF_SENDER
+    assert checked == MAX_FAILED_LOGINS_OF_SENDER
 
 
 def test_an_account_is_not_guessed_from_everywhere(client: redis.Redis, keys: Keys) -> None:
@@ -79,8 +79,8 @@ def test_an_account_is_not_guessed_from_everywhere(client: redis.Redis, keys: Ke
     guesses = LoginThrottle(client, keys)
     guesses.count("operator", "192.0.2.1")
     guesses.forgive("operator", "192.0.2.1")
-    waits = [guesses.count("operator", f"198.51.100.{number}") for number in range(MAX_GUESSES_OF_ACCOUNT + 1)]
-    assert waits[:-1] == [None] * MAX_GUESSES_OF_ACCOUNT
+    waits = [guesses.count("operator", f"198.51.100.{number}") for number in range(MAX_FAILED_LOGINS_OF_ACCOUNT + 1)]
+    assert waits[:-1] == [None] * MAX_FAILED_LOGINS_OF_ACCOUNT
     assert waits[-1] is not None
     assert guesses.count("operator", "192.0.2.1") is None
 

@@ -14,7 +14,7 @@ import pytest
 from starlette.routing import Route
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.sign_in import MAX_GUESSES
+from shared.adapters.redis.operations.sign_in import MAX_FAILED_LOGINS
 from shared.config import Settings, load
 from tests.security.wire import rejection
 from tests.unit.web.metrics.test_metrics_access import basic
@@ -104,17 +104,17 @@ def test_a_viewer_does_not_guess_the_operator_s_password() -> None:
     """Signing in as viewer between guesses clears nothing of the operator's count."""
     site = Site()
     seen = []
-    for _ in range(MAX_GUESSES + 2):
+    for _ in range(MAX_FAILED_LOGINS + 2):
         browser = site.browser("viewer")
         seen.append(browser.sign_in("operator", "wrong").status_code)
-    assert seen == [401] * MAX_GUESSES + [429] * 2
+    assert seen == [401] * MAX_FAILED_LOGINS + [429] * 2
 
 
 def test_parallel_guesses_are_counted_before_they_are_checked() -> None:
     """Sixty parallel guesses of one sender are checked no more often than sequential ones."""
     asked = authenticator()
     tried = asyncio.run(statuses(asked, [("operator", f"wrong {n}", SENDER) for n in range(60)]))
-    assert tried[401] <= MAX_GUESSES
+    assert tried[401] <= MAX_FAILED_LOGINS
     assert tried[401] + tried[429] + tried[503] == 60
     assert asyncio.run(statuses(asked, [("operator", PASSWORD, SENDER)])) == {429: 1}
 
@@ -208,11 +208,11 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
         async with httpx.AsyncClient(transport=transport, base_url="http://passback.test") as http:
             wrong = "Bearer wrong" if scheme == "bearer" else basic(scheme, "wrong")
             right = "Bearer a-token-for-prometheus" if scheme == "bearer" else basic(scheme, PASSWORD)
-            sent = [*[wrong] * (MAX_GUESSES + 1), right]
+            sent = [*[wrong] * (MAX_FAILED_LOGINS + 1), right]
             return [(await http.get("/metrics", headers={"Authorization": each})).status_code for each in sent]
 
     with caplog.at_level(logging.WARNING):
-        assert asyncio.run(guess()) == [401] * MAX_GUESSES + [429] * 2
+        assert asyncio.run(guess()) == [401] * MAX_FAILED_LOGINS + [429] * 2
     assert len(caplog.records) <= 2
 
 
@@ -224,7 +224,8 @@ def test_flower_limits_guesses_and_is_the_operator_s() -> None:
     assert status("") == 401
     assert status(basic("viewer", VIEWER_PASSWORD)) == 403
     assert status(basic("operator", PASSWORD)) is None
-    assert [status(basic("operator", "wrong")) for _ in range(MAX_GUESSES + 1)] == [401] * MAX_GUESSES + [429]
+    failed = [status(basic("operator", "wrong")) for _ in range(MAX_FAILED_LOGINS + 1)]
+    assert failed == [401] * MAX_FAILED_LOGINS + [429]
     assert status(basic("operator", PASSWORD)) == 429
 
 

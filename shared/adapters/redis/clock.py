@@ -28,14 +28,14 @@ class SharedClock:
         self._own = own
         self._monotonic = monotonic
         self._ahead = timedelta(0)
-        self._next_look = float("-inf")
+        self._next_measurement = float("-inf")
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
-        if self._monotonic() >= self._next_look and self._lock.acquire(blocking=False):
+        if self._monotonic() >= self._next_measurement and self._lock.acquire(blocking=False):
             try:
-                self._look()
+                self._measure()
             finally:
                 self._lock.release()
         return self._own.now() - self._ahead
@@ -48,15 +48,15 @@ class SharedClock:
         """Return how far this machine's clock is ahead of Redis's; negative if it is behind."""
         return self._ahead
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         before = self._own.now()
         try:
             theirs = time_at(clock_ms(self._redis.time()))
         except RedisError:
-            self._next_look = self._monotonic() + RECHECK_INTERVAL_S
+            self._next_measurement = self._monotonic() + RECHECK_INTERVAL_S
             return
         after = self._own.now()
         ahead = before + (after - before) / 2 - theirs.astimezone(UTC)
         if abs(ahead - self._ahead) > TOLERANCE + (after - before):
             self._ahead = ahead
-        self._next_look = self._monotonic() + MEASURE_INTERVAL_S
+        self._next_measurement = self._monotonic() + MEASURE_INTERVAL_S

@@ -54,13 +54,13 @@ def broker_url(settings: Settings) -> str:
     password = settings.redis_password.get_secret_value()
     if settings.redis_sentinels:
         account, database = _account(parts.username, parts.password or quote(password, safe="")), parts.path or "/0"
-        places = [f"{SENTINEL_SCHEME}://{account}{place}{database}" for place in settings.redis_sentinel_hosts]
-        return ";".join(places)
+        urls = [f"{SENTINEL_SCHEME}://{account}{address}{database}" for address in settings.redis_sentinel_hosts]
+        return ";".join(urls)
     if parts.scheme == "unix":
         return _socket_url(settings.redis_url, password)
     if password and not parts.password:
-        place = parts.netloc.rpartition("@")[2]
-        return parts._replace(netloc=f"{_account(parts.username, quote(password, safe=''))}{place}").geturl()
+        address = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{_account(parts.username, quote(password, safe=''))}{address}").geturl()
     return settings.redis_url
 
 

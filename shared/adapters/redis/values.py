@@ -37,9 +37,9 @@ def clock_ms(answer: tuple[int, int]) -> int:
     return seconds * 1000 + microseconds // 1000
 
 
-def times_at(moments: bytes | str) -> tuple[datetime, ...]:
+def times_at(times: bytes | str) -> tuple[datetime, ...]:
     """Return the times of a comma-separated list of milliseconds since the epoch."""
-    return tuple(time_at(moment) for moment in text(moments).split(",") if moment.isdigit())
+    return tuple(time_at(time) for time in text(times).split(",") if time.isdigit())
 
 
 def epoch_ms(at: datetime) -> int:

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from shared.adapters.redis.operations.sign_in import MAX_GUESSES
+from shared.adapters.redis.operations.sign_in import MAX_FAILED_LOGINS
 from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
 from workers.web.auth.passwords import Password, hashed
@@ -67,7 +67,7 @@ def test_a_wrong_password_opens_nothing(site: Site, account: str, password: str)
 def test_guessing_is_slowed_down(site: Site) -> None:
     """After some wrong passwords the right one does not open either, by form or by Basic, until time has passed."""
     browser = site.browser()
-    for _ in range(MAX_GUESSES):
+    for _ in range(MAX_FAILED_LOGINS):
         assert browser.sign_in("operator", "wrong").status_code == 401
     assert browser.sign_in("operator", PASSWORD).status_code == 429
     basic = browser.get("/api/v1/status", auth=("operator", PASSWORD.encode()))
@@ -81,7 +81,7 @@ def test_the_right_password_forgets_the_wrong_ones(site: Site) -> None:
     """A person who mistypes now and then is not locked out."""
     browser = site.browser()
     for _ in range(2):
-        for _ in range(MAX_GUESSES - 1):
+        for _ in range(MAX_FAILED_LOGINS - 1):
             browser.sign_in("operator", "wrong")
         assert browser.sign_in("operator", PASSWORD).status_code == 303
 
@@ -211,7 +211,7 @@ def test_two_names_are_none() -> None:
 def test_behind_a_proxy_guesses_count_by_the_sender(site: Site) -> None:
     """Somebody who guesses locks nobody else out, and cannot choose the address it counts for."""
     proxied = Site(PROXY_ADDRESSES="10.1.2.3")
-    for number in range(MAX_GUESSES):
+    for number in range(MAX_FAILED_LOGINS):
         headers = {"X-Forwarded-For": f"198.51.100.{number}, 192.0.2.1"}
         Browser(proxied.app, client=FROM_PROXY, headers=headers).sign_in("operator", "wrong")
     for address, status in (("192.0.2.1", 429), ("192.0.2.2", 303)):

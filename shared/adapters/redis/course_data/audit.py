@@ -33,9 +33,9 @@ def stored_entries(entries: Sequence[AuditEntry]) -> bytes:
     return b"\n".join(map(encode_entry, entries))
 
 
-def entries_of(kept: bytes) -> list[AuditEntry]:
+def entries_of(stored: bytes) -> list[AuditEntry]:
     """Return the entries that were kept."""
-    return [decode_entry(line) for line in kept.splitlines()]
+    return [decode_entry(entry) for entry in stored.splitlines()]
 
 
 class Audit:
@@ -89,7 +89,7 @@ class Audit:
         oldest = self._oldest_ms()
         # All at one moment: a write has begun or has ended then, not both.
         begun, running, page = self._at_once(course_id, oldest)
-        interrupted = [entry for kept in begun for entry in reversed(entries_of(kept))]
+        interrupted = [entry for stored in begun for entry in reversed(entries_of(stored))]
         yield from (entry for entry in interrupted if entry.occasion.token != running)
         while page:
             yield from (decode_entry(fields[b"entry"]) for _, fields in page)

@@ -100,8 +100,8 @@ class CourseIndex:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hvals(self._keys.summaries)
             pipeline.zrange(self._keys.dead_letters, 0, -1)
-            summaries, letters = pipeline.execute()
-        courses = (course_of_dead_letter(text(letter)) for letter in letters)
+            summaries, dead_letter_ids = pipeline.execute()
+        courses = (course_of_dead_letter(text(dead_letter_id)) for dead_letter_id in dead_letter_ids)
         return list(map(_DECODER.decode, summaries)), Counter(course for course in courses if course)
 
     def _worst(self) -> list[str]:

@@ -94,11 +94,11 @@ def encode_record(record: CourseRecord) -> bytes:
     return _ENCODER.encode((record.course_id, record.name, record.synced_at, record.next_due_at, rosters, assignments))
 
 
-def record_of(kept: bytes) -> CourseRecord:
+def record_of(stored: bytes) -> CourseRecord:
     """Return the record that was kept, in this form or the earlier one. Raises `ValueError` for anything else."""
-    if kept.startswith(b"{"):
-        return _OBJECT.validate_json(kept)
-    return msgspec.convert(_DECODER.decode(kept), CourseRecord, from_attributes=True)
+    if stored.startswith(b"{"):
+        return _OBJECT.validate_json(stored)
+    return msgspec.convert(_DECODER.decode(stored), CourseRecord, from_attributes=True)
 
 
 def _assignment(assignment: AssignmentRecord) -> tuple[object, ...]:

@@ -90,15 +90,15 @@ def encode_tail(link: Link) -> bytes:
     return (f":{sent}".encode() if sent else b"") + b'"' + b"".join(b"," + _ENCODER.encode(v) for v in values)
 
 
-def links_of(kept: Mapping[bytes, bytes]) -> dict[AssignmentKey, Link]:
+def links_of(stored: Mapping[bytes, bytes]) -> dict[AssignmentKey, Link]:
     """Return the links of a whole hash, in this form or the earlier one. Raises `ValueError` for anything else."""
     objects, packed = list[bytes](), dict[bytes, bytes]()
-    for field, value in kept.items():
+    for field, value in stored.items():
         if value.startswith(b"{"):
             objects.append(value)
         elif not field.startswith(_LIST):
             packed[field] = value
-    links = _unpacked(packed, students_of(kept))
+    links = _unpacked(packed, students_of(stored))
     for link in map(_OBJECT.validate_json, objects):
         links[link.key] = link
     return links
@@ -109,9 +109,9 @@ def is_list(field: bytes) -> bool:
     return field.startswith(_LIST)
 
 
-def students_of(kept: Mapping[bytes, bytes]) -> dict[int, list[int]]:
+def students_of(stored: Mapping[bytes, bytes]) -> dict[int, list[int]]:
     """Return the students of each section that has a list, by SECTIONS.DCID; 0 stands for an erased one."""
-    lists = {field: value for field, value in kept.items() if field.startswith(_LIST)}
+    lists = {field: value for field, value in stored.items() if field.startswith(_LIST)}
     return {int(field.removeprefix(_LIST)): _STUDENTS.decode(value) for field, value in lists.items()}
 
 
@@ -164,7 +164,7 @@ class Links:
 
     def of_course(self, course_id: str) -> Mapping[AssignmentKey, Link]:
         """Return the course's links."""
-        return links_of(self._kept(course_id))
+        return links_of(self._stored(course_id))
 
     def count(self, course_id: str) -> int:
         """Return how many links the course has."""
@@ -188,15 +188,15 @@ class Links:
 
     def sections_listing(self, course_id: str, students: Collection[int]) -> list[int]:
         """Return the sections (SECTIONS.DCID) in whose list one of these students (STUDENTS.DCID) stands."""
-        lists = students_of(self._kept(course_id))
+        lists = students_of(self._stored(course_id))
         return [section for section, listed in lists.items() if not set(listed).isdisjoint(students)]
 
     def remove_students(self, course_id: str, students: Collection[int]) -> None:
         """Take these students off the lists. For an erasure, when no link is marked for them and nothing is saved."""
-        for section, listed in students_of(self._kept(course_id)).items():
-            left = [0 if dcid in students else dcid for dcid in listed]
-            if left != listed:
-                self._redis.hset(self._keys.links(course_id), list_field(section), encode_students(left))
+        for section, listed in students_of(self._stored(course_id)).items():
+            remaining = [0 if dcid in students else dcid for dcid in listed]
+            if remaining != listed:
+                self._redis.hset(self._keys.links(course_id), list_field(section), encode_students(remaining))
 
-    def _kept(self, course_id: str) -> Mapping[bytes, bytes]:
+    def _stored(self, course_id: str) -> Mapping[bytes, bytes]:
         return cast("Mapping[bytes, bytes]", self._redis.hgetall(self._keys.links(course_id)))

@@ -61,18 +61,18 @@ class DeadMessages:
             return []
         start = "-" if entry_id is None else f"({entry_id}"
         entries = cast("list[_Entry]", self._redis.xrange(self._key, start, count=limit))
-        return [self._letter(text(entry_id), fields) for entry_id, fields in entries]
+        return [self._message(text(entry_id), fields) for entry_id, fields in entries]
 
-    def find(self, letter_id: str) -> DeadLetter | None:
+    def find(self, message_id: str) -> DeadLetter | None:
         """Return a kept message by its id."""
-        if (entry_id := _entry_id(letter_id)) is None:
+        if (entry_id := _entry_id(message_id)) is None:
             return None
         entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
-        return self._letter(entry_id, entries[0][1]) if entries else None
+        return self._message(entry_id, entries[0][1]) if entries else None
 
-    def content(self, letter_id: str) -> Mapping[bytes, bytes]:
+    def content(self, message_id: str) -> Mapping[bytes, bytes]:
         """Return a message's fields as they came; nothing if it is not kept any more."""
-        if (entry_id := _entry_id(letter_id)) is None:
+        if (entry_id := _entry_id(message_id)) is None:
             return {}
         entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
         fields = entries[0][1] if entries else {}
@@ -87,19 +87,19 @@ class DeadMessages:
         oldest = cast("list[_Entry]", self._redis.xrange(self._key, count=1))
         return _stored_at(text(oldest[0][0])) if oldest else None
 
-    def republish(self, letter_id: str) -> bool:
+    def republish(self, message_id: str) -> bool:
         """Put the message back where it came from and remove it, in one step; False if that is not possible."""
-        if (entry_id := _entry_id(letter_id)) is None:
+        if (entry_id := _entry_id(message_id)) is None:
             return False
         return bool(self._republish(keys=[self._key, *self._streams], args=[entry_id, self._celery_prefix, *Queue]))
 
-    def discard(self, letter_ids: Collection[str]) -> int:
+    def discard(self, message_ids: Collection[str]) -> int:
         """Remove these messages; returns how many there were."""
-        entry_ids = [entry_id for letter_id in letter_ids if (entry_id := _entry_id(letter_id))]
+        entry_ids = [entry_id for message_id in message_ids if (entry_id := _entry_id(message_id))]
         return self._redis.xdel(self._key, *entry_ids) if entry_ids else 0
 
-    def _letter(self, entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
-        kept_at, origin = _stored_at(entry_id), text(fields.get(b"stream", b""))
+    def _message(self, entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+        stored_at, origin = _stored_at(entry_id), text(fields.get(b"stream", b""))
         return DeadLetter(
             id=f"{ID_PREFIX}{entry_id}",
             course_id="",
@@ -107,17 +107,17 @@ class DeadMessages:
             cause=text(fields.get(b"reason", MALFORMED)),
             answer=text(fields.get(b"task", b"")),
             attempts=1,
-            first_failed_at=kept_at,
-            last_failed_at=kept_at,
+            first_failed_at=stored_at,
+            last_failed_at=stored_at,
             kind=DeadLetterKind.MESSAGE,
-            attempt_times=(kept_at,),
+            attempt_times=(stored_at,),
             source=self._streams.get(origin, origin),
         )
 
 
-def _entry_id(letter_id: str) -> str | None:
+def _entry_id(message_id: str) -> str | None:
     """Return the id of the stream's entry, None of what can be none: Redis answers that with an error."""
-    entry_id = letter_id.removeprefix(ID_PREFIX)
+    entry_id = message_id.removeprefix(ID_PREFIX)
     found = _ENTRY_ID.fullmatch(entry_id)
     return entry_id if found and all(int(part) < _PARTS_END for part in found.groups()) else None
 

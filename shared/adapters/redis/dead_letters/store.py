@@ -40,7 +40,7 @@ class DeadLetters:
         failed_before: Sequence[datetime] = (),
     ) -> DeadLetter:
         """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times."""
-        letter_id = dead_letter_id_of(course_id, assignment_id)
+        dead_letter_id = dead_letter_id_of(course_id, assignment_id)
         fields: dict[str, str | int] = {
             "course": course_id,
             "assignment": assignment_id or "",
@@ -50,10 +50,10 @@ class DeadLetters:
         }
         earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
         flat = self._add(
-            keys=self._keys_of(letter_id, course_id),
-            args=[self._now(), letter_id, earlier, *chain.from_iterable(fields.items())],
+            keys=self._keys_of(dead_letter_id, course_id),
+            args=[self._now(), dead_letter_id, earlier, *chain.from_iterable(fields.items())],
         )
-        return _dead_letter(letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return _dead_letter(dead_letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
 
     def add_provisioning(
         self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
@@ -73,16 +73,16 @@ class DeadLetters:
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""
-        letters = self._read(self._redis.smembers(self._keys.course_dead_letters(course_id)))
-        return sorted(letters, key=lambda letter: (letter.first_failed_at, letter.id))
+        entries = self._read(self._redis.smembers(self._keys.course_dead_letters(course_id)))
+        return sorted(entries, key=lambda entry: (entry.first_failed_at, entry.id))
 
     def all(self) -> list[DeadLetter]:
         """Return every open entry, the oldest failure first."""
         return self._read(cast("list[bytes]", self._redis.zrange(self._keys.dead_letters, 0, -1)))
 
-    def find(self, letter_id: str) -> DeadLetter | None:
+    def find(self, dead_letter_id: str) -> DeadLetter | None:
         """Return an open entry by its id."""
-        return next(iter(self._read([letter_id])), None)
+        return next(iter(self._read([dead_letter_id])), None)
 
     def causes(self) -> dict[str, int]:
         """Return how many open entries there are of each cause, by name. As quick as there are few causes."""
@@ -105,8 +105,8 @@ class DeadLetters:
 
     def close(self, course_id: str, assignment_id: str | None) -> None:
         """Close the entry because its work succeeded; nothing happens if there is none."""
-        letter_id = dead_letter_id_of(course_id, assignment_id)
-        self._close(keys=self._keys_of(letter_id, course_id), args=[letter_id])
+        dead_letter_id = dead_letter_id_of(course_id, assignment_id)
+        self._close(keys=self._keys_of(dead_letter_id, course_id), args=[dead_letter_id])
 
     def count(self) -> int:
         """Return how many entries are open."""
@@ -117,9 +117,9 @@ class DeadLetters:
         first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._keys.dead_letters, 0, 0, withscores=True))
         return time_at(first[0][1]) if first else None
 
-    def mark_retried(self, letter_id: str) -> bool:
+    def mark_retried(self, dead_letter_id: str) -> bool:
         """Note that a person retried the entry; False if it is not open any more."""
-        return bool(self._mark_retried(keys=[self._keys.dead_letter(letter_id)], args=[self._now()]))
+        return bool(self._mark_retried(keys=[self._keys.dead_letter(dead_letter_id)], args=[self._now()]))
 
     def _by_cause(self, low: str, high: str, start: int, limit: int) -> list[bytes]:
         key = self._keys.dead_letter_causes
@@ -128,10 +128,10 @@ class DeadLetters:
     def _now(self) -> int | str:
         return "" if self._now_ms is None else self._now_ms()
 
-    def _keys_of(self, letter_id: str, course_id: str) -> list[str]:
+    def _keys_of(self, dead_letter_id: str, course_id: str) -> list[str]:
         keys = self._keys
         return [
-            keys.dead_letter(letter_id), keys.dead_letters, keys.course_dead_letters(course_id),
+            keys.dead_letter(dead_letter_id), keys.dead_letters, keys.course_dead_letters(course_id),
             keys.dead_letter_causes,
         ]  # fmt: skip
 
@@ -142,14 +142,16 @@ class DeadLetters:
             keys.dead_letter_causes,
         ]  # fmt: skip
 
-    def _read(self, letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
-        ids = [text(an_id) for an_id in letter_ids]
+    def _read(self, dead_letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
+        ids = [text(an_id) for an_id in dead_letter_ids]
         pipeline = self._redis.pipeline(transaction=False)
-        for letter_id in ids:
-            pipeline.hgetall(self._keys.dead_letter(letter_id))
+        for dead_letter_id in ids:
+            pipeline.hgetall(self._keys.dead_letter(dead_letter_id))
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         # One that was closed since its id was read has no fields.
-        return [_dead_letter(letter_id, fields) for letter_id, fields in zip(ids, found, strict=True) if fields]
+        return [
+            _dead_letter(dead_letter_id, fields) for dead_letter_id, fields in zip(ids, found, strict=True) if fields
+        ]
 
 
 # The character after the one that ends a cause: what begins with it comes after every letter of the cause.
@@ -169,15 +171,15 @@ def dead_letter_id_of(course_id: str, assignment_id: str | None) -> str:
     return f"course-{course_id}" if assignment_id is None else f"assignment-{course_id}-{assignment_id}"
 
 
-def course_of_dead_letter(letter_id: str) -> str | None:
+def course_of_dead_letter(dead_letter_id: str) -> str | None:
     """Return the course of an entry with this id, None for provisioning's."""
-    _, _, course = letter_id.partition("-")
+    _, _, course = dead_letter_id.partition("-")
     return course.partition("-")[0] or None
 
 
-def _dead_letter(letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
+def _dead_letter(dead_letter_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
-        id=letter_id,
+        id=dead_letter_id,
         course_id=text(fields.get(b"course", b"")),
         assignment_id=text(fields.get(b"assignment", b"")) or None,
         cause=text(fields[b"cause"]),

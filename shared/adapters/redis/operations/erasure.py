@@ -39,7 +39,7 @@ class RedisErasure:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
-        self._letters = DeadLetters(client, keys)
+        self._dead_letters = DeadLetters(client, keys)
         self._links = Links(client, keys)
         self._rewrite = load_script(client, "operations/rewrite_stream")
 
@@ -54,19 +54,19 @@ class RedisErasure:
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
         """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
         keys, erased = self._keys, Erased()
-        letters = self._letters.of_course(course_id)
+        dead_letters = self._dead_letters.of_course(course_id)
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
         erased["links"] = self._links.count(course_id)
-        erased["dead letters"] = len(letters)
-        own = list(self._scan(f"course:{course_id}:*"))
-        erased["keys"] = len(own)
-        places = self._places_of(course_id)
-        erased["places in lists of courses"] = sum(map(len, places.values()))
+        erased["dead letters"] = len(dead_letters)
+        keys_found = list(self._scan(f"course:{course_id}:*"))
+        erased["keys"] = len(keys_found)
+        listings = self._listings_of(course_id)
+        erased["places in lists of courses"] = sum(map(len, listings.values()))
         if not dry_run:
-            for letter in letters:
-                self._letters.close(course_id, letter.assignment_id)
-            self._unlink(own)
-            for key, members in places.items():
+            for dead_letter in dead_letters:
+                self._dead_letters.close(course_id, dead_letter.assignment_id)
+            self._unlink(keys_found)
+            for key, members in listings.items():
                 self._remove(key, members)
         return +erased
 
@@ -92,7 +92,7 @@ class RedisErasure:
 
     def mentions(self, word: str, *, dry_run: bool) -> Erased:
         """Erase kept messages that nobody could read, and what is remembered of PowerSchool, where it has the word."""
-        erased, says = Erased(), _whole_word(word)
+        erased, says = Erased(), _word_pattern(word)
         messages = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._keys.malformed))
         ids = [entry_id for entry_id, fields in messages if any(map(says.search, fields.values()))]
         cached = [key for key in self._scan("cache:*") if says.search(cast("bytes", self._redis.get(key) or b""))]
@@ -103,42 +103,42 @@ class RedisErasure:
         erased["kept messages"], erased["remembered answers of PowerSchool"] = len(ids), len(cached)
         return +erased
 
-    def before(self, moment: datetime, *, dry_run: bool) -> Erased:
+    def before(self, time: datetime, *, dry_run: bool) -> Erased:
         """Erase audit entries, dead letters and kept messages from before the moment."""
-        erased, oldest = Erased(), str(epoch_ms(moment))
+        erased, oldest = Erased(), str(epoch_ms(time))
         for course_id in self.courses():
             erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
-            erased["audit entries"] += self._interrupted_before(course_id, moment, dry_run)
+            erased["audit entries"] += self._interrupted_before(course_id, time, dry_run)
         erased["kept messages"] = self._trim(self._keys.malformed, oldest, dry_run)
-        erased["dead letters"] = self._letters_before(moment, dry_run)
+        erased["dead letters"] = self._dead_letters_before(time, dry_run)
         return +erased
 
     def everything(self, *, dry_run: bool) -> Erased:
         """Erase every key under the prefix."""
-        own = list(self._scan("*"))
+        keys_found = list(self._scan("*"))
         if not dry_run:
-            self._unlink(own)
-        return +Erased({"keys": len(own)})
+            self._unlink(keys_found)
+        return +Erased({"keys": len(keys_found)})
 
     def locations(self, word: str) -> Erased:
         """Return in which kinds of keys the word still stands, and in how many: the proof of an erasure."""
-        says, found = _whole_word(word), Erased()
+        says, found = _word_pattern(word), Erased()
         for key in self._scan("*"):
             if any(map(says.search, content_of(self._redis, key))):
                 found[re.sub(r"(?<=[:-])\d+(?=[:-]|$)", "<id>", key)] += 1
         return found
 
-    def _places_of(self, course_id: str) -> Mapping[str, list[str]]:
+    def _listings_of(self, course_id: str) -> Mapping[str, list[str]]:
         keys = self._keys
         sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
-        places = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
+        listings = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
         hashes = (keys.heard, keys.waits, keys.gone, keys.summaries)
-        places |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
+        listings |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
         for key in (keys.assignment_courses, keys.section_courses):
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]
             if leading:
-                places[key] = leading
-        return places
+                listings[key] = leading
+        return listings
 
     def _remove(self, key: str, members: list[str]) -> None:
         if self._redis.type(key) == b"hash":
@@ -151,10 +151,10 @@ class RedisErasure:
         scores = 0
         for entry_id, fields in self._audit(course_id):
             entry = decode_entry(fields[b"entry"])
-            left = remove_student_from_entry(entry, student)
-            if left != entry:
-                scores += len(entry.scores) - (len(left.scores) if left else 0)
-                changed += [entry_id, encode_entry(left) if left else b""]
+            remaining = remove_student_from_entry(entry, student)
+            if remaining != entry:
+                scores += len(entry.scores) - (len(remaining.scores) if remaining else 0)
+                changed += [entry_id, encode_entry(remaining) if remaining else b""]
         if changed and not dry_run:
             key = self._keys.audit(course_id)
             self._rewrite(keys=[key, f"{key}:rewritten"], args=changed)
@@ -162,51 +162,53 @@ class RedisErasure:
 
     def _from_interrupted(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         """Erase the student from writes that began and never ended: no other is there while nothing is synced."""
-        found, left = self._leave(course_id, lambda entry: remove_student_from_entry(entry, student), dry_run)
-        return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in left)
+        found, remaining = self._reduce_begun(
+            course_id, lambda entry: remove_student_from_entry(entry, student), dry_run
+        )
+        return sum(len(entry.scores) for entry in found) - sum(len(entry.scores) for entry in remaining)
 
-    def _interrupted_before(self, course_id: str, moment: datetime, dry_run: bool) -> int:
-        found, left = self._leave(course_id, lambda entry: entry if entry.at >= moment else None, dry_run)
-        return len(found) - len(left)
+    def _interrupted_before(self, course_id: str, before: datetime, dry_run: bool) -> int:
+        found, remaining = self._reduce_begun(course_id, lambda entry: entry if entry.at >= before else None, dry_run)
+        return len(found) - len(remaining)
 
-    def _leave(
-        self, course_id: str, rest_of: Callable[[AuditEntry], AuditEntry | None], dry_run: bool
+    def _reduce_begun(
+        self, course_id: str, remaining_of: Callable[[AuditEntry], AuditEntry | None], dry_run: bool
     ) -> tuple[list[AuditEntry], list[AuditEntry]]:
         """Leave of interrupted writes what `rest_of` says; return the entries that there were, and those left."""
         found: list[AuditEntry] = []
-        left: list[AuditEntry] = []
+        remaining: list[AuditEntry] = []
         for write, entries in self._begun(course_id).items():
-            rest = [kept for entry in entries if (kept := rest_of(entry))]
-            if rest != entries and not dry_run:
-                self._replace_begun(course_id, write, rest)
+            of_write = [stored for entry in entries if (stored := remaining_of(entry))]
+            if of_write != entries and not dry_run:
+                self._replace_begun(course_id, write, of_write)
             found += entries
-            left += rest
-        return found, left
+            remaining += of_write
+        return found, remaining
 
     def _begun(self, course_id: str) -> dict[bytes, list[AuditEntry]]:
         begun = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.writes_begun(course_id)))
-        return {write: entries_of(kept) for write, kept in begun.items()}
+        return {write: entries_of(stored) for write, stored in begun.items()}
 
-    def _replace_begun(self, course_id: str, write: bytes, left: list[AuditEntry]) -> None:
+    def _replace_begun(self, course_id: str, write: bytes, remaining: list[AuditEntry]) -> None:
         key = self._keys.writes_begun(course_id)
-        if left:
-            self._redis.hset(key, write, stored_entries(left))
+        if remaining:
+            self._redis.hset(key, write, stored_entries(remaining))
         else:
             self._redis.hdel(key, write)
 
     def _from_record(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
-        kept = self._redis.get(self._keys.record(course_id))
-        if kept is None:
+        stored = self._redis.get(self._keys.record(course_id))
+        if stored is None:
             return 0
-        record = record_of(cast("bytes", kept))
-        left = remove_student_from_record(record, student)
-        if left != record and not dry_run:
-            self._redis.set(self._keys.record(course_id), encode_record(left))
-        return int(left != record)
+        record = record_of(cast("bytes", stored))
+        remaining = remove_student_from_record(record, student)
+        if remaining != record and not dry_run:
+            self._redis.set(self._keys.record(course_id), encode_record(remaining))
+        return int(remaining != record)
 
     def _from_links(self, course_id: str, student: StudentIds, dry_run: bool) -> int:
         links = self._links.of_course(course_id).values()
-        changed = [left for link in links if (left := remove_student_from_link(link, student)) != link]
+        changed = [remaining for link in links if (remaining := remove_student_from_link(link, student)) != link]
         # The list comes last, so that no link is ever marked for somebody who is not on it.
         for link in () if dry_run else changed:
             self._links.save(course_id, link)
@@ -233,18 +235,18 @@ class RedisErasure:
             return len(cast("list[object]", self._redis.xrange(key, "-", f"({oldest}")))
         return self._redis.xtrim(key, minid=oldest, approximate=False)
 
-    def _letters_before(self, moment: datetime, dry_run: bool) -> int:
-        old = [letter for letter in self._letters.all() if letter.last_failed_at < moment]
-        for letter in () if dry_run else old:
-            if letter.kind is DeadLetterKind.PROVISIONING:
-                self._letters.close_provisioning()
+    def _dead_letters_before(self, before: datetime, dry_run: bool) -> int:
+        old = [dead_letter for dead_letter in self._dead_letters.all() if dead_letter.last_failed_at < before]
+        for dead_letter in () if dry_run else old:
+            if dead_letter.kind is DeadLetterKind.PROVISIONING:
+                self._dead_letters.close_provisioning()
             else:
-                self._letters.close(letter.course_id, letter.assignment_id)
+                self._dead_letters.close(dead_letter.course_id, dead_letter.assignment_id)
         return len(old)
 
-    def _scan(self, rest: str) -> Iterator[str]:
+    def _scan(self, pattern: str) -> Iterator[str]:
         # The prefix has letters, digits, - and _ alone, so that it means itself in a pattern.
-        found = self._redis.scan_iter(f"{self._keys.prefix}:{rest}", count=PAGE)
+        found = self._redis.scan_iter(f"{self._keys.prefix}:{pattern}", count=PAGE)
         yield from map(text, cast("Iterator[bytes]", found))
 
     def _unlink(self, keys: list[str]) -> None:
@@ -252,7 +254,7 @@ class RedisErasure:
             self._redis.unlink(*keys[start : start + PAGE])
 
 
-def _whole_word(word: str) -> re.Pattern[bytes]:
+def _word_pattern(word: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?<![A-Za-z0-9])" + re.escape(word.encode()) + rb"(?![A-Za-z0-9])")
 
 

@@ -52,12 +52,12 @@ class Heartbeats:
     def all(self) -> list[Heartbeat]:
         """Return every process by name; those gone for a day are forgotten."""
         now = time_at(self._now_ms())
-        noted = cast("dict[bytes, bytes]", self._redis.hgetall(self._key))
-        beats = [_heartbeat(text(process), time_at(at), now) for process, at in sorted(noted.items())]
-        for beat in beats:
-            if beat.age > HEARTBEAT_TTL:
-                self.remove(beat.process)
-        return [beat for beat in beats if beat.age <= HEARTBEAT_TTL]
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._key))
+        heartbeats = [_heartbeat(text(process), time_at(at), now) for process, at in sorted(stored.items())]
+        for heartbeat in heartbeats:
+            if heartbeat.age > HEARTBEAT_TTL:
+                self.remove(heartbeat.process)
+        return [heartbeat for heartbeat in heartbeats if heartbeat.age <= HEARTBEAT_TTL]
 
     def _now_ms(self) -> int:
         return clock_ms(self._redis.time())

@@ -29,8 +29,8 @@ class Pauses:
 
     def pause(self, target: str, actor: str, reason: str = "") -> bool:
         """Hold the target back; False if it was already, and then its first pause stays."""
-        kept = _StoredPause(since=self._clock.now(), actor=actor, reason=reason)
-        return bool(self._redis.hsetnx(self._key, target, kept.model_dump_json()))
+        stored = _StoredPause(since=self._clock.now(), actor=actor, reason=reason)
+        return bool(self._redis.hsetnx(self._key, target, stored.model_dump_json()))
 
     def resume(self, target: str) -> bool:
         """Let the target go on; False if it was not held back."""
@@ -38,22 +38,22 @@ class Pauses:
 
     def all(self) -> list[Pause]:
         """Return what is held back, the longest first."""
-        kept = self._redis.hgetall(self._key)
-        return sorted((_pause(text(target), value) for target, value in kept.items()), key=lambda pause: pause.since)
+        stored = self._redis.hgetall(self._key)
+        return sorted((_pause(text(target), value) for target, value in stored.items()), key=lambda pause: pause.since)
 
     def of_course(self, course_id: str) -> Pause | None:
         """Return what holds the course back: its own pause, else everything's."""
         for target in (course_target(course_id), EVERYTHING):
-            kept = self._redis.hget(self._key, target)
-            if kept is not None:
-                return _pause(target, kept)
+            stored = self._redis.hget(self._key, target)
+            if stored is not None:
+                return _pause(target, stored)
         return None
 
 
 def _pause(target: str, value: bytes | str) -> Pause:
     try:
-        kept = _StoredPause.model_validate_json(value)
+        stored = _StoredPause.model_validate_json(value)
     except ValidationError:
         # It holds its target back all the same, so that it has to be seen and can be resumed.
         return Pause(target, EPOCH, UNKNOWN_ACTOR, "")
-    return Pause(target, kept.since, kept.actor, kept.reason)
+    return Pause(target, stored.since, stored.actor, stored.reason)

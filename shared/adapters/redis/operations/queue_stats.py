@@ -81,10 +81,10 @@ class QueueStats:
 
     def dead_letters(self) -> Mapping[str, int]:
         """Return how many dead letters of courses are open, by cause."""
-        letters = self._members(self._keys.dead_letters)
+        ids = self._members(self._keys.dead_letters)
         pipeline = self._redis.pipeline(transaction=False)
-        for letter in letters:
-            pipeline.hget(self._keys.dead_letter(letter), "cause")
+        for dead_letter_id in ids:
+            pipeline.hget(self._keys.dead_letter(dead_letter_id), "cause")
         causes = cast("list[bytes | None]", pipeline.execute())
         return Counter(text(cause) for cause in causes if cause is not None)
 

@@ -11,19 +11,19 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.values import milliseconds, text
 
-MAX_GUESSES = 10
-MAX_GUESSES_OF_SENDER = 30
-MAX_GUESSES_OF_ACCOUNT = 100
-GUESSES_COUNT_FOR = timedelta(minutes=10)
-SENDER_KNOWN_FOR = timedelta(days=30)
+MAX_FAILED_LOGINS = 10
+MAX_FAILED_LOGINS_OF_SENDER = 30
+MAX_FAILED_LOGINS_OF_ACCOUNT = 100
+FAILED_LOGINS_TTL = timedelta(minutes=10)
+KNOWN_SENDER_TTL = timedelta(days=30)
 
 
 def session_secret(client: redis.Redis, keys: Keys) -> str:
     """Return the secret that all web processes make form tokens and digests with; the first one makes it."""
     client.set(keys.session_secret, secrets.token_urlsafe(32), nx=True)
-    kept = client.get(keys.session_secret)
-    assert kept is not None, "Redis forgot what it was given a moment ago"
-    return text(kept)
+    stored = client.get(keys.session_secret)
+    assert stored is not None, "Redis forgot what it was given a moment ago"
+    return text(stored)
 
 
 class SessionStore:
@@ -68,14 +68,14 @@ class LoginThrottle:
 
     def count(self, account: str, sender: str) -> timedelta | None:
         """Count an attempt, which may be checked then; else return how long the sender has to wait."""
-        limits = (MAX_GUESSES, MAX_GUESSES_OF_ACCOUNT, MAX_GUESSES_OF_SENDER)
-        lifetime = milliseconds(GUESSES_COUNT_FOR)
+        limits = (MAX_FAILED_LOGINS, MAX_FAILED_LOGINS_OF_ACCOUNT, MAX_FAILED_LOGINS_OF_SENDER)
+        lifetime = milliseconds(FAILED_LOGINS_TTL)
         wait = int(self._count(keys=self._names(account, sender), args=[*limits, lifetime], client=self._redis))
         return timedelta(milliseconds=wait) if wait else None
 
     def forgive(self, account: str, sender: str) -> None:
         """Take an attempt back that was right."""
-        lifetime = milliseconds(SENDER_KNOWN_FOR)
+        lifetime = milliseconds(KNOWN_SENDER_TTL)
         self._forgive(keys=self._names(account, sender), args=[lifetime], client=self._redis)
 
     def _names(self, account: str, sender: str) -> list[str]:

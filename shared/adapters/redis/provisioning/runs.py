@@ -62,10 +62,10 @@ class ProvisionRuns:
     where another worker holds it.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, runs_kept_for: timedelta, lease_for: timedelta) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, runs_ttl: timedelta, lease_for: timedelta) -> None:
         self._redis = client
         self._keys = keys
-        self._lifetime_ms = milliseconds(runs_kept_for)
+        self._lifetime_ms = milliseconds(runs_ttl)
         self._lease_ms = milliseconds(lease_for)
         self._take = load_script(client, "provisioning/take_run_lease")
         self._renew = load_script(client, "provisioning/renew_run_lease")
@@ -108,8 +108,8 @@ class ProvisionRuns:
 
     def find(self, run_id: str) -> Run | None:
         """Return a run; None if there is none of this id (any more)."""
-        kept = self._redis.get(self._keys.run(run_id))
-        return None if kept is None else _RUN.validate_json(_as_written_now(cast("bytes", kept)))
+        stored = self._redis.get(self._keys.run(run_id))
+        return None if stored is None else _RUN.validate_json(_as_written_now(cast("bytes", stored)))
 
     def newest(self, limit: int) -> list[Run]:
         """Return the newest runs, the newest first."""
@@ -164,8 +164,8 @@ class ProvisionRuns:
 
     def live_history(self) -> list[LiveCounts]:
         """Return how many rows were live after the runs of about a week, the oldest first."""
-        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.live_counts))
-        return [_unpacked_live(value) for _, value in sorted(kept.items())]
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.live_counts))
+        return [_unpacked_live(value) for _, value in sorted(stored.items())]
 
     def add_live_counts(self, lease: Lease, counts: LiveCounts) -> None:
         """Remember how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
@@ -174,9 +174,9 @@ class ProvisionRuns:
         slot = now_ms // _LIVE_EVERY_MS * _LIVE_EVERY_MS
         self._redis.hsetnx(key, _live_field(slot), cast("str", _packed_live(counts)))
         oldest = _live_field(now_ms - milliseconds(SCHOOL_SIZES_TTL))
-        gone = [field for field in cast("list[bytes]", self._redis.hkeys(key)) if text(field) < oldest]
-        if gone:
-            self._redis.hdel(key, *[text(field) for field in gone])
+        removed = [field for field in cast("list[bytes]", self._redis.hkeys(key)) if text(field) < oldest]
+        if removed:
+            self._redis.hdel(key, *[text(field) for field in removed])
         self._redis.pexpire(key, SCHOOL_SIZES_TTL)
 
     def delete_live_counts(self, lease: Lease, schools: Collection[int] | None) -> None:
@@ -192,8 +192,8 @@ class ProvisionRuns:
 
     def data_set_states(self) -> list[DataSetState]:
         """Return what Canvas was given last, of every data set."""
-        kept = cast("list[bytes]", self._redis.hvals(self._keys.applied))
-        return sorted((_MARK.validate_json(value) for value in kept), key=lambda each: each.key)
+        stored = cast("list[bytes]", self._redis.hvals(self._keys.applied))
+        return sorted((_MARK.validate_json(value) for value in stored), key=lambda each: each.key)
 
     def save_rows(self, digest: str, data_set: DataSet) -> None:
         """Keep the rows of a data set under the digest that stands for them."""
@@ -206,8 +206,8 @@ class ProvisionRuns:
 
     def rows(self, digest: str) -> DataSet | None:
         """Return kept rows; None if their time is over."""
-        kept = cast("bytes | None", self._redis.get(self._keys.rows(digest)))
-        return None if kept is None else _DATA_SET.validate_json(zlib.decompress(kept))
+        stored = cast("bytes | None", self._redis.get(self._keys.rows(digest)))
+        return None if stored is None else _DATA_SET.validate_json(zlib.decompress(stored))
 
     def retain_rows(self, current: Collection[str], former: Collection[str]) -> None:
         """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
@@ -226,46 +226,46 @@ class ProvisionRuns:
 
     def messages(self, run_id: str) -> list[ImportMessage]:
         """Return what Canvas said about the rows of a run's imports."""
-        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.import_messages(run_id)))
-        by_import = sorted((int(import_id), value) for import_id, value in kept.items())
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.import_messages(run_id)))
+        by_import = sorted((int(import_id), value) for import_id, value in stored.items())
         return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
-    def save_sis_ids(self, lease: Lease, kept: Mapping[str, str]) -> None:
+    def save_sis_ids(self, lease: Lease, stored: Mapping[str, str]) -> None:
         """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
         self.renew(lease)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(self._keys.student_sis_ids)
-        if kept:
-            pipeline.hset(self._keys.student_sis_ids, mapping=_fields(kept))
+        if stored:
+            pipeline.hset(self._keys.student_sis_ids, mapping=_fields(stored))
         pipeline.execute()
 
     def former_logins(self) -> dict[str, str]:
         """Return the SIS ids of users who are in no file any more, by the digest of their login."""
-        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.former_logins))
-        return {text(digest): text(sis_id) for digest, sis_id in kept.items()}
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.former_logins))
+        return {text(digest): text(sis_id) for digest, sis_id in stored.items()}
 
-    def save_former_logins(self, left: Mapping[str, str], freed: Collection[str]) -> None:
+    def save_former_logins(self, departed: Mapping[str, str], freed: Collection[str]) -> None:
         """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
-        gone = set(freed)
-        digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in gone] if gone else []
+        removed = set(freed)
+        digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in removed] if removed else []
         pipeline = self._redis.pipeline(transaction=True)
         if digests:
             pipeline.hdel(self._keys.former_logins, *digests)
-        if left:
-            pipeline.hset(self._keys.former_logins, mapping=_fields(left))
+        if departed:
+            pipeline.hset(self._keys.former_logins, mapping=_fields(departed))
             pipeline.pexpire(self._keys.former_logins, DATA_SETS_TTL)
         pipeline.execute()
 
     def schedule_state(self) -> ScheduleState:
         """Return what scheduling remembers."""
-        kept = self._redis.get(self._keys.provision_notes)
-        return ScheduleState() if kept is None else _SCHEDULE_STATE.validate_json(kept)
+        stored = self._redis.get(self._keys.provision_notes)
+        return ScheduleState() if stored is None else _SCHEDULE_STATE.validate_json(stored)
 
-    def save_schedule_state(self, lease: Lease, notes: ScheduleState) -> None:
+    def save_schedule_state(self, lease: Lease, state: ScheduleState) -> None:
         """Remember it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
-        self._redis.set(self._keys.provision_notes, _SCHEDULE_STATE.dump_json(notes))
+        self._redis.set(self._keys.provision_notes, _SCHEDULE_STATE.dump_json(state))
 
     def mark_rosters_changed(self) -> None:
         """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""
@@ -282,8 +282,8 @@ class ProvisionRuns:
 
 def stored_student_ids(client: redis.Redis, keys: Keys) -> dict[int, str]:
     """Return the SIS ids by STUDENTS.DCID; empty where nobody was renumbered lately."""
-    kept = cast("dict[bytes, bytes]", client.hgetall(keys.student_sis_ids))
-    ids = ((student_dcid_of(text(source)), text(sis_id)) for source, sis_id in kept.items())
+    stored = cast("dict[bytes, bytes]", client.hgetall(keys.student_sis_ids))
+    ids = ((student_dcid_of(text(source)), text(sis_id)) for source, sis_id in stored.items())
     return {dcid: sis_id for dcid, sis_id in ids if dcid is not None}
 
 
@@ -293,11 +293,11 @@ def last_roster_change(client: redis.Redis, keys: Keys) -> str:
     return "" if changed is None else f"@{text(changed)}"
 
 
-def _as_written_now(kept: bytes) -> bytes:
+def _as_written_now(stored: bytes) -> bytes:
     """Return a kept run in the shape of this version: in older ones an upload held one data set, and had no parts."""
-    if b'"data_set_id":' not in kept or b'"parts":' in kept:
-        return kept
-    run = json.loads(kept)
+    if b'"data_set_id":' not in stored or b'"parts":' in stored:
+        return stored
+    run = json.loads(stored)
     for upload in run["uploads"]:
         upload["parts"] = [{name: upload.pop(name) for name in ("key", "digest", "holds", "rows")}]
     return json.dumps(run).encode()

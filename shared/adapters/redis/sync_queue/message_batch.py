@@ -48,8 +48,8 @@ class Batch:
         self._malformed: list[Message] = []
         self.aggregated = 0
         self.unknown = 0
-        heard = self._readable()
-        for (message, change), course_id in zip(heard, courses_of([c for _, c in heard]), strict=True):
+        readable = self._readable()
+        for (message, change), course_id in zip(readable, courses_of([c for _, c in readable]), strict=True):
             self._add(change, course_id, message.written_ms)
 
     @property
@@ -77,10 +77,10 @@ class Batch:
         ids: dict[Stream, list[str]] = {}
         for message in self._messages:
             ids.setdefault(message.stream, []).append(message.id)
-        return [(keys.stream(stream), some) for stream, some in ids.items()]
+        return [(keys.stream(stream), ids_of_stream) for stream, ids_of_stream in ids.items()]
 
     def _readable(self) -> list[tuple[Message, Change]]:
-        heard = []
+        readable = []
         # A class that is graded sends the same message thirty times.
         known: dict[tuple[Stream, tuple[tuple[bytes, bytes], ...]], Change] = {}
         for message in self._messages:
@@ -92,8 +92,8 @@ class Batch:
                 except MalformedMessage:
                     self._malformed.append(message)
                     continue
-            heard.append((message, change))
-        return heard
+            readable.append((message, change))
+        return readable
 
     def _add(self, change: Change, course_id: str | None, written_ms: int) -> None:
         if course_id is None:

@@ -17,17 +17,17 @@ class DueDates:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._key = keys.due_dates
-        self._forget = load_script(client, "sync_queue/delete_due_date")
+        self._delete = load_script(client, "sync_queue/delete_due_date")
 
-    def passed(self, moment: datetime) -> Mapping[str, datetime]:
-        """Return the courses whose next due date is at or before `moment`, with that date."""
-        found = self._redis.zrangebyscore(self._key, "-inf", epoch_ms(moment), withscores=True)
+    def passed(self, time: datetime) -> Mapping[str, datetime]:
+        """Return the courses whose next due date is at or before this time, with that date."""
+        found = self._redis.zrangebyscore(self._key, "-inf", epoch_ms(time), withscores=True)
         return {text(course): time_at(due) for course, due in cast("list[tuple[bytes, float]]", found)}
 
     def delete(self, passed: Mapping[str, datetime]) -> None:
         """Forget these dates of these courses, save those that a sync has replaced meanwhile."""
         for course_id, due_at in passed.items():
-            self._forget(keys=[self._key], args=[course_id, epoch_ms(due_at)])
+            self._delete(keys=[self._key], args=[course_id, epoch_ms(due_at)])
 
 
 class UnknownChanges:
@@ -49,6 +49,6 @@ class UnknownChanges:
         first = cast("list[tuple[bytes, float]]", self._redis.zrange(self._key, 0, 0, withscores=True))
         return time_at(first[0][1]) if first else None
 
-    def discard_before(self, moment: datetime) -> int:
-        """Forget those heard before `moment`, since every course was visited after it. Returns how many."""
-        return self._redis.zremrangebyscore(self._key, "-inf", f"({epoch_ms(moment)}")
+    def discard_before(self, before: datetime) -> int:
+        """Forget those heard before this time, since every course was visited after it. Returns how many."""
+        return self._redis.zremrangebyscore(self._key, "-inf", f"({epoch_ms(before)}")

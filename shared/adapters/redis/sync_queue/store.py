@@ -185,8 +185,8 @@ class SyncQueue:
 
     def long_waits(self, at_least: timedelta) -> list[LongWait]:
         """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
-        kept = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.waits))
-        now, found = self._now(), [_long_wait(text(course), value) for course, value in kept.items()]
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.waits))
+        now, found = self._now(), [_long_wait(text(course), value) for course, value in stored.items()]
         return sorted((wait for wait in found if now - wait.since >= at_least), key=lambda wait: wait.since)
 
     def wait_of(self, course_id: str) -> LongWait | None:

@@ -45,9 +45,9 @@ class StreamReader:
     def __init__(self, client: redis.Redis, keys: Keys, idle_for: timedelta) -> None:
         self._redis = client
         self._streams = {keys.stream(stream): stream for stream in Stream}
-        self._tended_key = keys.streams_tended
+        self._maintenance_key = keys.streams_tended
         self._idle_for = idle_for
-        self._tend_stream = load_script(client, "sync_queue/trim_stream")
+        self._trim_stream = load_script(client, "sync_queue/trim_stream")
         self._longest_block = _longest_block(client)
         self._without_backlog: set[str] = set()
 
@@ -70,19 +70,19 @@ class StreamReader:
         return sum(self._waiting_in(key) for key in self._streams)
 
     def _backlog(self, consumer: str, limit: int) -> list[Message]:
-        if self._redis.set(self._tended_key, 1, nx=True, px=self._idle_for):
-            self._adopt_messages(consumer, limit)
+        if self._redis.set(self._maintenance_key, 1, nx=True, px=self._idle_for):
+            self._autoclaim(consumer, limit)
         if consumer in self._without_backlog:
             return []
         return self._read(consumer, "0", limit, timedelta(0))
 
-    def _adopt_messages(self, consumer: str, limit: int) -> None:
+    def _autoclaim(self, consumer: str, limit: int) -> None:
         """Take over what dead consumers left, drop consumers that are long gone, bound the history."""
         for key in self._streams:
             idle_ms = milliseconds(self._idle_for)
             self._redis.xautoclaim(key, CONSUMER_GROUP, consumer, idle_ms, "0-0", count=limit, justid=True)
-            kept = [milliseconds(HISTORY), HISTORY_ENTRIES, milliseconds(CONSUMERS_TTL)]
-            self._tend_stream(keys=[key], args=[CONSUMER_GROUP, *kept])
+            limits = [milliseconds(HISTORY), HISTORY_ENTRIES, milliseconds(CONSUMERS_TTL)]
+            self._trim_stream(keys=[key], args=[CONSUMER_GROUP, *limits])
         self._without_backlog.discard(consumer)
 
     def _read(self, consumer: str, after: str, limit: int, block: timedelta) -> list[Message]:
