@@ -63,7 +63,7 @@ class Container:
         self.keys = keys = Keys(settings.redis_prefix)
         self.redis = redis = redis or connect(settings)
         self.clock: Clock = clock or SharedClock(redis, SystemClock())
-        # Set when this process is told to stop: a running sync then ends before its next write.
+        # Set when this process is asked to stop: a running sync then ends before its next write.
         self.stopping = threading.Event()
         self.changes = SyncQueue(
             redis,

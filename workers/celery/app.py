@@ -45,7 +45,7 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        # No soft shutdown: cancelling tasks is beyond the threads pool. Told to stop, syncs give way by themselves.
+        # No soft shutdown: the threads pool cannot cancel tasks. When the worker stops, syncs end by themselves.
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -66,7 +66,7 @@ def make_app(settings: Settings) -> Celery:
             "socket_keepalive": True,
         },
         beat_schedule=beat_schedule(settings),
-        # Kept in memory: what beat starts is decided by state in Redis, so there is nothing to remember on disk.
+        # In memory: the state in Redis decides what runs, so that beat needs no file.
         beat_scheduler="celery.beat.Scheduler",
     )
     return app

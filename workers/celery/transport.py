@@ -5,7 +5,7 @@
   the acknowledgement of every task that was running. With kombu 5.7.0 both end in an AttributeError, which Celery does
   not take for a lost connection: the worker exits. A connection error in its place makes it reconnect.
 - A Redis that refuses a command (read-only after a failover, memory or disk full) is an outage like any other.
-- An entry that is no message Celery can run is delivered as a message whose body nobody can decode
+- An entry that is no message Celery can run is delivered as a message whose body cannot be decoded
   (`message_schema.py`), so that the consumer dead-letters it.
 - A key of another type than kombu expects would fail every read of all queues: it is set aside under another name.
 """

@@ -1,4 +1,4 @@
-"""Runs a Celery worker once Redis is durable, with a boot step beside its pool, until it is told to stop.
+"""Runs a Celery worker once Redis is durable, with a boot step beside its pool, until it is asked to stop.
 
 Replaces Celery's own `stats`, and traces each task.
 """

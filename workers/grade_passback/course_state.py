@@ -29,8 +29,8 @@ NEVER_SYNCED = SectionRecord(None, State.WAITING)
 def course_record(comparison: CourseComparison, applied: ApplyResult, now: datetime) -> CourseRecord:
     """Return the course's state after a sync.
 
-    What this sync did not write keeps the time of its last write. Where it read no scores, the counts and students of
-    the last sync stay.
+    The time of the last write stays where this sync wrote nothing. The counts and students of the last sync stay where
+    this sync read no scores.
     """
     by_assignment: dict[str, list[AssignmentInSection]] = {}
     for placement in comparison.placements:
@@ -178,7 +178,7 @@ def _deleted_assignments(comparison: CourseComparison) -> Iterator[AssignmentRec
     in_powerschool = {(a.section_dcid, a.assignment_section_id) for a in comparison.data.actual}
     deleted: dict[str, list[Link]] = {}
     for (assignment_id, section_dcid), link in sorted(comparison.data.links.items()):
-        # A pending create, or what was deleted in PowerSchool too, needs nobody.
+        # A pending create, or an assignment that was deleted in PowerSchool too, is not reported.
         if assignment_id not in in_canvas and (section_dcid, link.powerschool_assignment_section_id) in in_powerschool:
             deleted.setdefault(assignment_id, []).append(link)
     for assignment_id, links in deleted.items():

@@ -45,7 +45,7 @@ class SyncJob:
     """Syncs a claimed course, from taking its lease to handling the outcome.
 
     `course_sync` is called inside the job, so that an error in making it is an outcome of the course. `stopping` is
-    set when the process is told to stop. `requests_wait` says whether any worker waits to send a request.
+    set when the process is asked to stop. `requests_wait` says whether any worker waits to send a request.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class CourseSync:
     def _changed(self, changes: PendingChanges) -> frozenset[str] | None:
         """Return the assignments whose scores are to be read; None for all.
 
-        A course with a dead dead_letter is read in full: the run that failed may have left anything undone.
+        A course with a dead letter is read in full: the run that failed may have left anything undone.
         """
         changed = changes.changed_assignment_ids
         return None if changed is None or self._dead_letters.of_course(changes.course_id) else changed
@@ -201,8 +201,8 @@ class CourseSync:
     def _close(self, error: CourseGone, changes: PendingChanges) -> SyncReport:
         """Take a course that Canvas has no more off every schedule.
 
-        The first time, and for a person who asked, the course becomes a dead dead_letter, which stays until somebody
-        discards it or Canvas has the course again. The dead dead_letters of its assignments are closed. Links, category
+        The first time, and for a person who asked, the course becomes a dead letter, which stays until a person
+        discards it or Canvas has the course again. The dead letters of its assignments are closed. Links, category
         matches and the audit stay until they are erased.
         """
         course_id, now = changes.course_id, self._clock.now()

@@ -62,6 +62,6 @@ def _send_sync(app: Celery, course_id: str) -> None:
 
 
 def start_worker(settings: Settings) -> None:
-    """Run a Celery worker with the dispatcher until it is told to stop."""
+    """Run a Celery worker with the dispatcher until it is asked to stop."""
     queues = (Queue.COURSE_SYNCS, Queue.HOUSEKEEPING)
     run_celery_worker(settings, DispatcherStep, "passback", queues, settings.worker_threads)

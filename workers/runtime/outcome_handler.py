@@ -105,7 +105,7 @@ def outcome_of_error(error: Exception) -> Outcome:
         case PermanentError():
             return Discard(Failure(error.cause, str(error)))
         case _:
-            # The text of an unforeseen error may quote data, so only its type is kept.
+            # The text of an unexpected error may quote data, so that only its type is stored.
             return Retry((Failure(f"defect_{type(error).__name__}"),))
 
 

@@ -52,7 +52,7 @@ class ApplyResult:
         error_text = error.error_text if isinstance(error, RequestRejected) else ""
         reason = REASON_OF_CAUSE.get(error.cause)
         if reason is Reason.STUDENT_REFUSED:
-            # PowerSchool named no student, and wrote nobody's score.
+            # PowerSchool named no student, and wrote no score.
             reason = Reason.REFUSED
         if reason is None:
             self.permanent_failures[key] = Failure(error.cause, f"{error} {error_text}".strip(), key.assignment_id)
