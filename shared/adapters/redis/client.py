@@ -39,7 +39,7 @@ class RedisUnavailable(ServiceUnavailable, ConnectionFailed):
 
 
 class RedisPipeline(Pipeline):
-    """redis-py's pipeline, raising `RedisUnavailable` where Redis is unwell."""
+    """redis-py's pipeline, raising `RedisUnavailable` where Redis is unavailable."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Run the commands that were collected."""
@@ -48,7 +48,7 @@ class RedisPipeline(Pipeline):
 
 
 class RedisClient(redis.Redis):
-    """redis-py's client, raising `RedisUnavailable` where Redis is unwell."""
+    """redis-py's client, raising `RedisUnavailable` where Redis is unavailable."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run one command."""

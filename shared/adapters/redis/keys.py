@@ -363,7 +363,7 @@ class Keys:
         "provisioning:rows:{}",
         """String with a lifetime: the rows a digest stands for, compressed JSON. Holds names and e-mail addresses.
 
-        What Canvas holds is kept for 400 days after the last run, anything else for as long as runs are.
+        What Canvas holds is stored for 400 days after the last run, anything else for as long as runs are.
         """,
     )
     import_messages = _KeyOf(

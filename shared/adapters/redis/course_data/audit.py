@@ -29,12 +29,12 @@ decode_entry = _DECODER.decode
 
 
 def stored_entries(entries: Sequence[AuditEntry]) -> bytes:
-    """Return how the entries of a write that began are kept: as JSON, a line each."""
+    """Return how the entries of a write that began are stored: as JSON, a line each."""
     return b"\n".join(map(encode_entry, entries))
 
 
 def entries_of(stored: bytes) -> list[AuditEntry]:
-    """Return the entries that were kept."""
+    """Return the entries that were stored."""
     return [decode_entry(entry) for entry in stored.splitlines()]
 
 
@@ -62,20 +62,20 @@ class Audit:
         self._end = load_script(client, "course_data/audit", "course_data/end_write")
 
     def begin(self, course_id: str, entries: Sequence[AuditEntry]) -> str:
-        """Keep the entries of a write that is about to be sent, which are all there will be if its process dies."""
+        """Store the entries of a write that is about to be sent, which are all there will be if its process dies."""
         write = token_hex(8)
         self._run(self._begin, course_id, write, stored_entries(entries))
         return write
 
     def end(self, course_id: str, write: str, entries: Sequence[AuditEntry]) -> None:
-        """Keep these entries instead of those that the write began with.
+        """Store these entries instead of those that the write began with.
 
-        What is too old, or too much, is forgotten. A course without writes is, too, in time.
+        What is too old, or too much, is deleted. A course without writes is, too, in time.
         """
         self._run(self._end, course_id, write, *map(encode_entry, entries))
 
     def add(self, entry: AuditEntry) -> None:
-        """Keep the entry of a write that is over; what was interrupted before it comes first."""
+        """Store the entry of a write that is over; what was interrupted before it comes first."""
         self.end(entry.course_id, self.begin(entry.course_id, [entry]), [entry])
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
@@ -96,7 +96,7 @@ class Audit:
             page = self._page(self._redis, course_id, f"({page[-1][0].decode()}", oldest)
 
     def _at_once(self, course_id: str, oldest: int) -> tuple[list[bytes], int | None, AuditPage]:
-        """Return the kept entries of writes that began, the fencing token of the sync that runs, and the first page."""
+        """Return the entries of writes that began, the fencing token of the sync that runs, and the first page."""
         with self._redis.pipeline() as both:
             both.hvals(self._keys.writes_begun(course_id))
             both.hget(self._keys.taken(course_id), "token")

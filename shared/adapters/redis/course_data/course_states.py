@@ -88,14 +88,14 @@ _USUAL = tuple(_Section.__struct_defaults__)
 
 
 def encode_record(record: CourseRecord) -> bytes:
-    """Return the record as it is kept."""
+    """Return the record as it is stored."""
     rosters = [(roster.section_sis_id, roster.section_dcid, roster.student_sis_ids) for roster in record.rosters]
     assignments = [_assignment(assignment) for assignment in record.assignments]
     return _ENCODER.encode((record.course_id, record.name, record.synced_at, record.next_due_at, rosters, assignments))
 
 
 def record_of(stored: bytes) -> CourseRecord:
-    """Return the record that was kept, in this form or the earlier one. Raises `ValueError` for anything else."""
+    """Return the record that was stored, in this form or the earlier one. Raises `ValueError` for anything else."""
     if stored.startswith(b"{"):
         return _OBJECT.validate_json(stored)
     return msgspec.convert(_DECODER.decode(stored), CourseRecord, from_attributes=True)
@@ -138,7 +138,7 @@ class CourseStates:
         self._keys = keys
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
-        """Replace what is remembered of the course, and which course its assignments and sections belong to."""
+        """Replace what is stored of the course, and which course its assignments and sections belong to."""
         keys, course_id = self._keys, record.course_id
         assignments = dict.fromkeys((assignment.assignment_id for assignment in record.assignments), course_id)
         sections = dict.fromkeys(canvas_section_ids, course_id)
@@ -189,5 +189,5 @@ class CourseStates:
         return [text(course) for course in courses]
 
     def mark_visited(self, course_id: str, at: datetime) -> None:
-        """Remember that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
+        """Record that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
         self._redis.zadd(self._keys.courses, {course_id: epoch_ms(at)}, xx=True, gt=True)

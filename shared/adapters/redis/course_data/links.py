@@ -55,23 +55,23 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def link_field(assignment_id: str, section_dcid: int) -> str:
-    """Return the field that a link is kept in."""
+    """Return the field that a link is stored in."""
     return f"{assignment_id}:{section_dcid}"
 
 
 def list_field(section_dcid: int) -> str:
-    """Return the field that a section's students are kept in."""
+    """Return the field that a section's students are stored in."""
     return f"{_LIST.decode()}{section_dcid}"
 
 
 def encode_link(link: Link) -> bytes:
-    """Return the link as it is kept, as one that was sent to nobody."""
+    """Return the link as it is stored, as one that was sent to nobody."""
     tail = encode_tail(link)
     return encode_head(link) if tail == b'"' else encode_head(link)[:-1] + b',"x' + tail + b"]"
 
 
 def encode_head(link: Link) -> bytes:
-    """Return a link's name, date and ids as they are kept; `save_link.lua` adds marks and tail."""
+    """Return a link's name, date and ids as they are stored; `save_link.lua` adds marks and tail."""
     ids = (link.powerschool_assignment_id, link.powerschool_assignment_section_id)
     return _ENCODER.encode((link.name, link.due_date, *ids))
 
@@ -116,7 +116,7 @@ def students_of(stored: Mapping[bytes, bytes]) -> dict[int, list[int]]:
 
 
 def encode_students(students: Collection[int]) -> bytes:
-    """Return a section's students as they are kept."""
+    """Return a section's students as they are stored."""
     return _ENCODER.encode(list(students))
 
 
@@ -172,7 +172,7 @@ class Links:
         return sum(not is_list(field) for field in fields)
 
     def save(self, course_id: str, link: Link) -> None:
-        """Remember the link, replacing the earlier one of its assignment and section."""
+        """Store the link, replacing the earlier one of its assignment and section."""
         key, field = self._keys.links(course_id), link_field(link.assignment_id, link.section_dcid)
         if link.sent_to:
             students = ",".join(map(str, sorted(link.sent_to)))
@@ -183,7 +183,7 @@ class Links:
             self._redis.hset(key, field, encode_link(link))
 
     def delete(self, course_id: str, assignment_id: str, section_dcid: int) -> None:
-        """Forget the link; nothing happens if there is none."""
+        """Delete the link; nothing happens if there is none."""
         self._redis.hdel(self._keys.links(course_id), link_field(assignment_id, section_dcid))
 
     def sections_listing(self, course_id: str, students: Collection[int]) -> list[int]:

@@ -50,7 +50,7 @@ class DeadLetterBatches:
         self._clock = clock
 
     def begin(self, batch_id: str, verb: Verb, actor: str, total: int) -> None:
-        """Note that a batch begins."""
+        """Record that a batch begins."""
         now = epoch_ms(self._clock.now())
         fields: dict[str, str | int] = {
             "verb": verb.value, "actor": actor, "total": total, "done": 0, "refused": 0,
@@ -61,14 +61,14 @@ class DeadLetterBatches:
         self._redis.expire(key, BATCH_TTL)
 
     def go_on(self, batch_id: str, done: int, refused: int) -> bool:
-        """Note how far it is; False if it should end, since somebody cancelled it."""
+        """Record how far it is; False if it should end, since somebody cancelled it."""
         key = self._keys.batch(batch_id)
         seen = epoch_ms(self._clock.now())
         self._redis.hset(key, mapping={"done": done, "refused": refused, "seen": seen})
         return not self._redis.hexists(key, "cancel")
 
     def end(self, batch_id: str, state: BatchState) -> None:
-        """Note how it ended."""
+        """Record how it ended."""
         self._redis.hset(self._keys.batch(batch_id), "state", state.value)
 
     def cancel(self, batch_id: str) -> bool:

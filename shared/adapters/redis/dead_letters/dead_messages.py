@@ -41,13 +41,13 @@ class DeadMessages:
         self._republish = load_script(client, "dead_letters/republish")
 
     def keep(self, queue: str, cause: str, task: str, payload: bytes) -> None:
-        """Keep a Celery message; of one that is too large, only that there was one."""
+        """Store a Celery message; of one that is too large, only that there was one."""
         fields: dict[EncodableT, EncodableT] = {"stream": queue, "reason": cause, "task": task}
         fields |= {"payload": payload} if len(payload) <= MAX_BYTES else {"cut": "1"}
         self._redis.xadd(self._key, fields, maxlen=MAX_MESSAGES, approximate=True)
 
     def all(self) -> list[DeadLetter]:
-        """Return every kept message, the oldest first."""
+        """Return every stored message, the oldest first."""
         found: list[DeadLetter] = []
         # A page at a time: messages may be large, and what was in them is not kept here.
         while page := self.page(found[-1].id if found else None, PAGE):
@@ -55,7 +55,7 @@ class DeadMessages:
         return found
 
     def page(self, after: str | None, limit: int) -> list[DeadLetter]:
-        """Return the `limit` messages that were kept next after the one of this id; None is before the first."""
+        """Return the `limit` messages that were stored next after the one of this id; None is before the first."""
         entry_id = None if after is None else _entry_id(after)
         if after is not None and entry_id is None:
             return []
@@ -64,7 +64,7 @@ class DeadMessages:
         return [self._message(text(entry_id), fields) for entry_id, fields in entries]
 
     def find(self, message_id: str) -> DeadLetter | None:
-        """Return a kept message by its id."""
+        """Return a stored message by its id."""
         if (entry_id := _entry_id(message_id)) is None:
             return None
         entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
@@ -79,11 +79,11 @@ class DeadMessages:
         return {name.removeprefix(b"f:"): value for name, value in fields.items() if name not in OF_PASSBACK}
 
     def count(self) -> int:
-        """Return how many messages are kept."""
+        """Return how many messages are stored."""
         return self._redis.xlen(self._key)
 
     def oldest_at(self) -> datetime | None:
-        """Return when the oldest of them was kept, None if there is none."""
+        """Return when the oldest of them was stored, None if there is none."""
         oldest = cast("list[_Entry]", self._redis.xrange(self._key, count=1))
         return _stored_at(text(oldest[0][0])) if oldest else None
 

@@ -39,7 +39,7 @@ class DeadLetters:
         *,
         failed_before: Sequence[datetime] = (),
     ) -> DeadLetter:
-        """Keep the job; a repeated failure updates its entry's cause, answer, attempts and times."""
+        """Store the job; a repeated failure updates its entry's cause, answer, attempts and times."""
         dead_letter_id = dead_letter_id_of(course_id, assignment_id)
         fields: dict[str, str | int] = {
             "course": course_id,
@@ -58,7 +58,7 @@ class DeadLetters:
     def add_provisioning(
         self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
     ) -> DeadLetter:
-        """Keep that provisioning failed: one entry at the most, of the run that failed last."""
+        """Store that provisioning failed: one entry at the most, of the run that failed last."""
         fields: dict[str, str | int] = {"run": run_id, "cause": cause, "answer": answer, "attempts": attempts}
         earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
         flat = self._add(
@@ -118,7 +118,7 @@ class DeadLetters:
         return time_at(first[0][1]) if first else None
 
     def mark_retried(self, dead_letter_id: str) -> bool:
-        """Note that a person retried the entry; False if it is not open any more."""
+        """Record that a person retried the entry; False if it is not open any more."""
         return bool(self._mark_retried(keys=[self._keys.dead_letter(dead_letter_id)], args=[self._now()]))
 
     def _by_cause(self, low: str, high: str, start: int, limit: int) -> list[bytes]:

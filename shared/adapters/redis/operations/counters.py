@@ -131,7 +131,7 @@ class LatencyHistogram:
         self._keys = keys
 
     def observe(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
-        """Count a change set that is in PowerSchool, since now unless `arrived_at` says when."""
+        """Count pending changes that are in PowerSchool, since now unless `arrived_at` says when."""
         arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
         took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
         in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)

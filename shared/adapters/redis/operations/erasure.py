@@ -44,7 +44,7 @@ class RedisErasure:
         self._rewrite = load_script(client, "operations/rewrite_stream")
 
     def courses(self) -> list[str]:
-        """Return the ids of all courses of which anything is remembered."""
+        """Return the ids of all courses of which anything is stored."""
         pattern = re.compile(rf"{re.escape(self._keys.prefix)}:course:(\d+):")
         named = {found[1] for key in self._scan("course:*") if (found := pattern.match(key))}
         connected = cast("list[bytes]", self._redis.zrange(self._keys.courses, 0, -1))
@@ -52,7 +52,7 @@ class RedisErasure:
         return sorted(named | set(map(text, [*connected, *gone])), key=int)
 
     def course(self, course_id: str, *, dry_run: bool) -> Erased:
-        """Erase the course: change sets, links, categories, record, audit, dead letters, and what leads to it."""
+        """Erase the course: pending changes, links, categories, record, audit, dead letters, and what leads to it."""
         keys, erased = self._keys, Erased()
         dead_letters = self._dead_letters.of_course(course_id)
         erased["audit entries"] = self._redis.xlen(keys.audit(course_id))
@@ -71,7 +71,7 @@ class RedisErasure:
         return +erased
 
     def knows(self, course_id: str, student: StudentIds) -> bool:
-        """Say whether something of the student is remembered with the course."""
+        """Say whether something of the student is stored with the course."""
         return bool(self.student(course_id, student, dry_run=True))
 
     def entries(self, course_id: str) -> Iterator[AuditEntry]:
@@ -91,7 +91,7 @@ class RedisErasure:
         return +erased
 
     def mentions(self, word: str, *, dry_run: bool) -> Erased:
-        """Erase kept messages that nobody could read, and what is remembered of PowerSchool, where it has the word."""
+        """Erase stored messages that nobody could read, and what is stored of PowerSchool, where it has the word."""
         erased, says = Erased(), _word_pattern(word)
         messages = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._keys.malformed))
         ids = [entry_id for entry_id, fields in messages if any(map(says.search, fields.values()))]
@@ -104,7 +104,7 @@ class RedisErasure:
         return +erased
 
     def before(self, time: datetime, *, dry_run: bool) -> Erased:
-        """Erase audit entries, dead letters and kept messages from before the moment."""
+        """Erase audit entries, dead letters and stored messages from before this time."""
         erased, oldest = Erased(), str(epoch_ms(time))
         for course_id in self.courses():
             erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
@@ -174,7 +174,7 @@ class RedisErasure:
     def _reduce_begun(
         self, course_id: str, remaining_of: Callable[[AuditEntry], AuditEntry | None], dry_run: bool
     ) -> tuple[list[AuditEntry], list[AuditEntry]]:
-        """Leave of interrupted writes what `rest_of` says; return the entries that there were, and those left."""
+        """Reduce interrupted writes to what `remaining_of` returns; return the entries before and after."""
         found: list[AuditEntry] = []
         remaining: list[AuditEntry] = []
         for write, entries in self._begun(course_id).items():

@@ -42,15 +42,15 @@ class Heartbeats:
         self._key = keys.heartbeats
 
     def record(self, process: str) -> None:
-        """Note that the process is alive."""
+        """Record that the process is alive."""
         self._redis.hset(self._key, process, str(self._now_ms()))
 
     def remove(self, process: str) -> None:
-        """Forget a process that ended as it was told to."""
+        """Remove the heartbeat of a process that ended as it was told to."""
         self._redis.hdel(self._key, process)
 
     def all(self) -> list[Heartbeat]:
-        """Return every process by name; those gone for a day are forgotten."""
+        """Return every process by name; those gone for a day are deleted."""
         now = time_at(self._now_ms())
         stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._key))
         heartbeats = [_heartbeat(text(process), time_at(at), now) for process, at in sorted(stored.items())]

@@ -22,7 +22,7 @@ class Actions:
         self._key = keys.actions
 
     def add(self, actor: str, verb: Verb, target: str, count: int = 1) -> str:
-        """Keep an action; returns its id."""
+        """Store an action; returns its id."""
         fields = {"actor": actor, "verb": verb.value, "target": target, "count": str(count)}
         entry_id = self._redis.xadd(self._key, fields, maxlen=MAX_ACTIONS, approximate=True)  # type: ignore[arg-type]
         return text(entry_id)
@@ -47,20 +47,20 @@ MAX_ERASURES = 1000
 
 
 class ErasureLog:
-    """Notes about purges, without what was purged: neither a student's id nor a value is in them."""
+    """Notes about erasures, without what was erased: neither a student's id nor a value is in them."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._key = keys.purges
 
     def add(self, what: str, actor: str, erased: Mapping[str, int]) -> None:
-        """Note a purge."""
+        """Record an erasure."""
         fields: dict[EncodableT, EncodableT] = {"what": what, "actor": actor}
         fields |= {f"n:{name}": count for name, count in erased.items()}
         self._redis.xadd(self._key, fields, maxlen=MAX_ERASURES)
 
     def all(self) -> list[dict[str, object]]:
-        """Return every purge, the oldest first."""
+        """Return every erasure, the oldest first."""
         entries = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._key))
         return [_to_entry(time_at(text(entry_id).partition("-")[0]), fields) for entry_id, fields in entries]
 

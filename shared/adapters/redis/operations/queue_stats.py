@@ -19,7 +19,7 @@ _AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class StreamGauge:
-    """A stream: its entries, history included, and when its oldest message that is not folded was put there."""
+    """A stream: its entries, history included, and when its oldest message that is not aggregated was put there."""
 
     entries: int
     oldest_unfolded_at: datetime | None
@@ -89,7 +89,7 @@ class QueueStats:
         return Counter(text(cause) for cause in causes if cause is not None)
 
     def audit_entries(self) -> int:
-        """Return how many audit entries are kept of all connected courses. Costs a command per course."""
+        """Return how many audit entries are stored of all connected courses. Costs a command per course."""
         courses = self._members(self._keys.courses)
         return sum(self._audit_entries(courses[at : at + _AT_ONCE]) for at in range(0, len(courses), _AT_ONCE))
 
@@ -114,7 +114,7 @@ class QueueStats:
         return {tuple(text(labels).split("|")): int(number) for labels, number in counted.items()}
 
     def _oldest_unfolded(self, key: str) -> datetime | None:
-        """Return when the oldest message that nobody acknowledged was written: read and not folded, or unread."""
+        """Return when the oldest message that nobody acknowledged was written: read and not aggregated, or unread."""
         groups = self._redis.xinfo_groups(key) if self._redis.exists(key) else []
         after, ids = "-", []
         for group in groups:

@@ -1,4 +1,4 @@
-"""Provisioning's memory in Redis: runs, what was applied, the rows, and what scheduling remembers."""
+"""Provisioning's state in Redis: runs, what was applied, the rows, and when the schedule was answered."""
 
 import json
 import zlib
@@ -22,7 +22,7 @@ from shared.errors import LeaseLost, RunChanged
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
-    """What scheduling remembers. `slot` is the last due time of the schedule that was answered by a run.
+    """What scheduling stores. `slot` is the last due time of the schedule that was answered by a run.
 
     `hint_ms` is the newest hint of PowerSchool that a look has taken into account. `refused_ids` and `refused_logins`
     are what Canvas refused to change in the last run, as a run keeps them: it is asked again by the schedule or a
@@ -99,7 +99,7 @@ class ProvisionRuns:
         return run if text(opened) == run_id else self.find(text(opened)) or run
 
     def new_id(self) -> str:
-        """Return the id of a run that is to be kept without being opened."""
+        """Return the id of a run that is to be stored without being opened."""
         return str(self._redis.incr(self._keys.run_number))
 
     def open_runs(self) -> list[Run]:
@@ -168,7 +168,7 @@ class ProvisionRuns:
         return [_unpacked_live(value) for _, value in sorted(stored.items())]
 
     def add_live_counts(self, lease: Lease, counts: LiveCounts) -> None:
-        """Remember how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
+        """Store how many rows are live now, unless that was done in these hours. Raises `LeaseLost`."""
         self.renew(lease)
         key, now_ms = self._keys.live_counts, epoch_ms(counts.at)
         slot = now_ms // _LIVE_EVERY_MS * _LIVE_EVERY_MS
@@ -180,7 +180,7 @@ class ProvisionRuns:
         self._redis.pexpire(key, SCHOOL_SIZES_TTL)
 
     def delete_live_counts(self, lease: Lease, schools: Collection[int] | None) -> None:
-        """Forget what was live before, of these schools or of all. Raises `LeaseLost`."""
+        """Delete what was live before, of these schools or of all. Raises `LeaseLost`."""
         self.renew(lease)
         key = self._keys.live_counts
         if schools is None:
@@ -196,7 +196,7 @@ class ProvisionRuns:
         return sorted((_MARK.validate_json(value) for value in stored), key=lambda each: each.key)
 
     def save_rows(self, digest: str, data_set: DataSet) -> None:
-        """Keep the rows of a data set under the digest that stands for them."""
+        """Store the rows of a data set under the digest that stands for them."""
         packed = zlib.compress(_DATA_SET.dump_json(data_set))
         key = self._keys.rows(digest)
         is_new = self._redis.set(key, packed, px=self._lifetime_ms, nx=True)
@@ -205,12 +205,12 @@ class ProvisionRuns:
             self._redis.pexpire(key, self._lifetime_ms)
 
     def rows(self, digest: str) -> DataSet | None:
-        """Return kept rows; None if their time is over."""
+        """Return stored rows; None if their time is over."""
         stored = cast("bytes | None", self._redis.get(self._keys.rows(digest)))
         return None if stored is None else _DATA_SET.validate_json(zlib.decompress(stored))
 
     def retain_rows(self, current: Collection[str], former: Collection[str]) -> None:
-        """Keep the rows that Canvas holds for long, and those it held before for as long as runs are kept."""
+        """Retain the rows that Canvas holds for long, and those it held before for as long as runs are stored."""
         pipeline = self._redis.pipeline(transaction=False)
         for digest in current:
             pipeline.pexpire(self._keys.rows(digest), DATA_SETS_TTL)
@@ -219,7 +219,7 @@ class ProvisionRuns:
         pipeline.execute()
 
     def save_messages(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
-        """Keep what Canvas said about the rows of an import."""
+        """Store what Canvas said about the rows of an import."""
         key = self._keys.import_messages(run_id)
         self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(troubles)))))
         self._redis.pexpire(key, self._lifetime_ms)
@@ -231,7 +231,7 @@ class ProvisionRuns:
         return [each for _, value in by_import for each in _IMPORT_MESSAGES.validate_json(zlib.decompress(value))]
 
     def save_sis_ids(self, lease: Lease, stored: Mapping[str, str]) -> None:
-        """Keep the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
+        """Store the SIS ids by PowerSchool record that are not what the templates make of it. Raises `LeaseLost`."""
         self.renew(lease)
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(self._keys.student_sis_ids)
@@ -245,7 +245,7 @@ class ProvisionRuns:
         return {text(digest): text(sis_id) for digest, sis_id in stored.items()}
 
     def save_former_logins(self, departed: Mapping[str, str], freed: Collection[str]) -> None:
-        """Keep the logins of those who left, and forget those of users (SIS ids) who gave them up or came back."""
+        """Store the logins of those who left, and delete those of users (SIS ids) who gave them up or came back."""
         removed = set(freed)
         digests = [digest for digest, sis_id in self.former_logins().items() if sis_id in removed] if removed else []
         pipeline = self._redis.pipeline(transaction=True)
@@ -257,12 +257,12 @@ class ProvisionRuns:
         pipeline.execute()
 
     def schedule_state(self) -> ScheduleState:
-        """Return what scheduling remembers."""
+        """Return what scheduling stores."""
         stored = self._redis.get(self._keys.provision_notes)
         return ScheduleState() if stored is None else _SCHEDULE_STATE.validate_json(stored)
 
     def save_schedule_state(self, lease: Lease, state: ScheduleState) -> None:
-        """Remember it. Raises `LeaseLost`."""
+        """Store it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
         self._redis.set(self._keys.provision_notes, _SCHEDULE_STATE.dump_json(state))
@@ -294,7 +294,7 @@ def last_roster_change(client: redis.Redis, keys: Keys) -> str:
 
 
 def _as_written_now(stored: bytes) -> bytes:
-    """Return a kept run in the shape of this version: in older ones an upload held one data set, and had no parts."""
+    """Return a stored run in the shape of this version: in older ones an upload held one data set, and had no parts."""
     if b'"data_set_id":' not in stored or b'"parts":' in stored:
         return stored
     run = json.loads(stored)

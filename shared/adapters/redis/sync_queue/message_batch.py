@@ -1,4 +1,4 @@
-"""Sorts a batch of messages: by course, of unknown course, malformed. What `fold.lua` reads, as JSON."""
+"""Sorts a batch of messages: by course, of unknown course, malformed. What `aggregate.lua` reads, as JSON."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -58,7 +58,7 @@ class Batch:
         return len(self._malformed)
 
     def as_json(self, keys: Keys) -> str:
-        """Return the batch for `fold.lua`."""
+        """Return the batch for `aggregate.lua`."""
         return json.dumps(
             {
                 "courses": [
@@ -110,7 +110,7 @@ def _address(message: Message, keys: Keys) -> tuple[str, str]:
 
 
 def _name(change: Change) -> str:
-    """Return the name under which a change of unknown course is remembered: the id that says most."""
+    """Return the name under which a change of unknown course is stored: the id that says most."""
     if change.assignment_id is not None:
         return f"assignment:{change.assignment_id}"
     if change.section_id is not None:

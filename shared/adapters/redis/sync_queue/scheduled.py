@@ -25,7 +25,7 @@ class DueDates:
         return {text(course): time_at(due) for course, due in cast("list[tuple[bytes, float]]", found)}
 
     def delete(self, passed: Mapping[str, datetime]) -> None:
-        """Forget these dates of these courses, save those that a sync has replaced meanwhile."""
+        """Delete these dates of these courses, save those that a sync has replaced meanwhile."""
         for course_id, due_at in passed.items():
             self._delete(keys=[self._key], args=[course_id, epoch_ms(due_at)])
 
@@ -50,5 +50,5 @@ class UnknownChanges:
         return time_at(first[0][1]) if first else None
 
     def discard_before(self, before: datetime) -> int:
-        """Forget those heard before this time, since every course was visited after it. Returns how many."""
+        """Delete those heard before this time, since every course was visited after it. Returns how many."""
         return self._redis.zremrangebyscore(self._key, "-inf", f"({epoch_ms(before)}")

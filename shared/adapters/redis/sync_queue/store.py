@@ -110,14 +110,14 @@ class SyncQueue:
     def request(
         self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
     ) -> None:
-        """Make the course due now, folded with what is pending. `actor` is the person who asks, for the audit.
+        """Make the course due now, aggregated with what is pending. `actor` is the person who asks, for the audit.
 
         A person's request also forgets backoff and attempts; any other leaves a waiting course its window.
         """
         self._scripts.run("request", course_id, cause, actor, *assignment_ids)
 
     def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
-        """Read about `limit` messages, fold them into change sets and acknowledge them in one step.
+        """Read about `limit` messages, aggregate them into pending changes and acknowledge them in one step.
 
         Waits up to `block` for the first one, but never so long that the client would give Redis up. Messages that
         an earlier reading left unacknowledged come first, also those of consumers that died.
@@ -155,7 +155,7 @@ class SyncQueue:
         return [text(course) for course in claimed]
 
     def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
-        """Lease a claimed course and take its change set; None if it is not claimed (a repeated wake-up)."""
+        """Lease a claimed course and take its pending changes; None if it is not claimed (a repeated dispatch)."""
         answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
         if answer is None:
             return None
@@ -169,12 +169,12 @@ class SyncQueue:
             raise LeaseLost(lease.course_id)
 
     def release(self, lease: Lease) -> bool:
-        """End the lease, work done: its change set is forgotten. False if the lease was lost."""
+        """End the lease, work done: its pending changes are deleted. False if the lease was lost."""
         more_keys = (self._keys.waits,)
         return bool(self._scripts.run("release", lease.course_id, lease.token, more_keys=more_keys))
 
     def reschedule(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
-        """End the lease, work not done: its change set is pending again, not before `delay` has passed.
+        """End the lease, work not done: its changes are pending again, not before `delay` has passed.
 
         If a person asked for the course meanwhile, it is due at once and without attempts. False if the lease was
         lost. `cause` says why, for `long_waits`.
@@ -231,16 +231,16 @@ class SyncQueue:
         return bool(due or self._redis.zcard(self._keys.claimed))
 
     def pending_messages(self) -> int:
-        """Return how many messages on the streams are not yet folded."""
+        """Return how many messages on the streams are not yet aggregated."""
         return self._reader.waiting()
 
     def last_event_at(self) -> datetime | None:
-        """Return when the newest folded message was put on its stream, None if there never was one."""
+        """Return when the newest aggregated message was put on its stream, None if there never was one."""
         at = self._redis.get(self._keys.last_event)
         return None if at is None else time_at(at)
 
     def last_event_of(self, course_id: str) -> datetime | None:
-        """Return when the course's newest folded message was put on its stream, None if there never was one."""
+        """Return when the course's newest aggregated message was put on its stream, None if there never was one."""
         at = self._redis.hget(self._keys.heard, course_id)
         return None if at is None else time_at(at)
 

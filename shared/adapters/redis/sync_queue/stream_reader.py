@@ -66,7 +66,7 @@ class StreamReader:
         self._without_backlog.add(consumer)
 
     def waiting(self) -> int:
-        """Return how many messages are not yet acknowledged: unread, or read and not folded."""
+        """Return how many messages are not yet acknowledged: unread, or read and not aggregated."""
         return sum(self._waiting_in(key) for key in self._streams)
 
     def _backlog(self, consumer: str, limit: int) -> list[Message]:

@@ -162,7 +162,7 @@ class WebhookIds:
             return bool(await self._redis.exists(self._key(webhook_id)))
 
     async def add(self, webhook_id: str) -> None:
-        """Remember that the webhook was stored. Raises: ServiceUnavailable."""
+        """Record that the webhook was stored. Raises: ServiceUnavailable."""
         with _or_unavailable("SET"):
             await self._redis.set(self._key(webhook_id), 1, ex=WEBHOOK_TTL)
 
