@@ -124,16 +124,16 @@ def groups(service: Service) -> list[Json]:
 @router.post("/dead-letters/retry", status_code=202)
 def retry_some(service: Service, actions: Actions, selection: AnySelection) -> Json:
     """Start a batch that retries the selected dead letters; with `dry_run`, return their ids only."""
-    return _some(service, actions, Verb.RETRY, selection)
+    return _start_batch(service, actions, Verb.RETRY, selection)
 
 
 @router.post("/dead-letters/discard", status_code=202)
 def discard_some(service: Service, actions: Actions, selection: AnySelection) -> Json:
     """Start a batch that discards the selected dead letters; with `dry_run`, return their ids only."""
-    return _some(service, actions, Verb.DISCARD, selection)
+    return _start_batch(service, actions, Verb.DISCARD, selection)
 
 
-def _some(service: Container, actions: OperatorActions, verb: Verb, selection: SelectionRequest) -> Json:
+def _start_batch(service: Container, actions: OperatorActions, verb: Verb, selection: SelectionRequest) -> Json:
     selected = views.select(service, **selection.model_dump(include={"ids", "cause", "since"}))
     if selection.dry_run:
         return {f"would_{verb}": [dead_letter.id for dead_letter in selected]}

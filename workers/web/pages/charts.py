@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.domain.metrics import EVENT_BOUNDS_S, OVERFLOW_BOUND, HourlyLatency
 
-HEIGHT, LEFT, RIGHT, BOTTOM, TOP = 170, 44, 8, 22, 8
+HEIGHT, MARGIN_LEFT, MARGIN_RIGHT, MARGIN_BOTTOM, MARGIN_TOP = 170, 44, 8, 22, 8
 LINES_S = (1, 10, 60, 600, 3600)
 MAX_S = 2 * int(EVENT_BOUNDS_S[-1])
 
@@ -33,14 +33,14 @@ class Chart:
     hours: tuple[tuple[float, HourlyLatency], ...]
     width: int
     height: int = HEIGHT
-    left: int = LEFT
-    floor: int = HEIGHT - BOTTOM
+    left: int = MARGIN_LEFT
+    floor: int = HEIGHT - MARGIN_BOTTOM
 
 
 def chart(hours: Sequence[HourlyLatency], width: int) -> Chart:
     """Return the chart of these hours, the present one last. The scale is logarithmic."""
-    step = (width - LEFT - RIGHT) / max(1, len(hours))
-    columns = [(LEFT + number * step, hour) for number, hour in enumerate(hours)]
+    step = (width - MARGIN_LEFT - MARGIN_RIGHT) / max(1, len(hours))
+    columns = [(MARGIN_LEFT + number * step, hour) for number, hour in enumerate(hours)]
     return Chart(
         bars=tuple(bar for x, hour in columns if (bar := _bar(x + step * 0.15, step * 0.7, hour)) is not None),
         lines=tuple((_y(seconds), duration(seconds)) for seconds in LINES_S),
@@ -70,4 +70,4 @@ def _bar(x: float, width: float, hour: HourlyLatency) -> Bar | None:
 
 def _y(seconds: int) -> float:
     share = math.log((seconds or MAX_S) + 1) / math.log(MAX_S + 1)
-    return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
+    return round(HEIGHT - MARGIN_BOTTOM - share * (HEIGHT - MARGIN_BOTTOM - MARGIN_TOP), 1)

@@ -124,7 +124,7 @@ class PageHandlers:
             return with_retry_after(self.message(error.status, "Not done", error.message), error)
 
         not_found = message(None, "Not found", "There is no page at this address.")
-        defect = "This page has a defect. Nothing else is touched by it; please report it."
+        unexpected = "This page has a defect. Nothing else is touched by it; please report it."
         return {
             404: not_found,
             405: not_found,
@@ -132,7 +132,7 @@ class PageHandlers:
             RedisError: message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment."),
             ConfigurationError: message(503, "Not configured"),
             PassbackError: message(503, "Canvas or PowerSchool did not answer as it should"),
-            Exception: message(500, "Something is wrong here", defect),
+            Exception: message(500, "Something is wrong here", unexpected),
         }
 
 
