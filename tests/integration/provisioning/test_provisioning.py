@@ -189,7 +189,7 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert held is not None
     assert (code, shown["id"], shown["state"], shown["school_number"]) == (1, held.id, "held", 100)
     assert [each["id"] for each in shown["held_runs"]] == [held.id]
-    assert "left schools 100 as they were" in passback(provisioned, "provision", "history", asked.id)[1]
+    assert "did not change schools 100" in passback(provisioned, "provision", "history", asked.id)[1]
     assert passback(provisioned, "provision", "show", held.id)[0] == 0
     assert passback(provisioned, "provision", "discard", held.id)[0] == 0
     assert passback(provisioned, "provision", "held") == (0, "nothing is held\n")
