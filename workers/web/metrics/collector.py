@@ -156,7 +156,7 @@ class MetricsCollector(Collector):
             yield of.TOKENS, (result,), number
 
     def _dead_letters(self) -> Iterator[Sample]:
-        for cause, count in self._gauges.dead_letters().items():
+        for cause, count in self._service.dead_letters.causes().items():
             yield of.DEAD_LETTERS, (cause,), count
         yield of.POISON, (), self._service.dead_messages.count()
 

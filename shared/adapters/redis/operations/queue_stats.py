@@ -1,6 +1,5 @@
 """What Redis holds at this moment, in numbers for those who watch. Reads only, and no content."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,15 +77,6 @@ class QueueStats:
             pipeline.hget(self._keys.pending(course), "first")
         firsts = cast("list[bytes | None]", pipeline.execute())
         return min((time_at(first) for first in firsts if first is not None), default=None)
-
-    def dead_letters(self) -> Mapping[str, int]:
-        """Return how many dead letters of courses are open, by cause."""
-        ids = self._members(self._keys.dead_letters)
-        pipeline = self._redis.pipeline(transaction=False)
-        for dead_letter_id in ids:
-            pipeline.hget(self._keys.dead_letter(dead_letter_id), "cause")
-        causes = cast("list[bytes | None]", pipeline.execute())
-        return Counter(text(cause) for cause in causes if cause is not None)
 
     def audit_entries(self) -> int:
         """Return how many audit entries are stored of all connected courses. Costs a command per course."""
