@@ -39,18 +39,18 @@ def list_letters(
     """List the dead letters, the oldest failure first."""
     if group_by not in (None, "cause"):
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
-    letters = _selection(open_services(), [], cause, since)
+    dead_letters = _selection(open_services(), [], cause, since)
     if group_by:
-        emit(group_by_cause(letters), as_json)
+        emit(group_by_cause(dead_letters), as_json)
     else:
-        emit([dead_letter_json(letter) for letter in letters], as_json, lambda _: _lines(letters))
+        emit([dead_letter_json(each) for each in dead_letters], as_json, lambda _: _lines(dead_letters))
 
 
 @dlq.command()
-def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
+def show(dead_letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
     """Show a dead letter. The content of a message is not shown: see `dlq export`."""
-    (letter,) = _selection(open_services(), [letter_id], None, None)
-    emit(dead_letter_json(letter), as_json)
+    (dead_letter,) = _selection(open_services(), [dead_letter_id], None, None)
+    emit(dead_letter_json(dead_letter), as_json)
 
 
 @dlq.command()
@@ -67,12 +67,12 @@ def retry(
 
     The dead letter of a course stays until its sync succeeds. Ctrl-C leaves the rest unchanged.
     """
-    service, letters = _selected(ids, every, cause, since)
+    service, dead_letters = _selected(ids, every, cause, since)
     if dry_run:
-        _would("retry", letters, as_json)
+        _would("retry", dead_letters, as_json)
         return
     with _cancellable() as cancelled:
-        done = service.dead_letter_queue.retry(letters, actor, cancelled.is_set)
+        done = service.dead_letter_queue.retry(dead_letters, actor, cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
 
@@ -88,28 +88,28 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Delete dead letters without doing their work."""
-    service, letters = _selected(ids, every, cause, since)
+    service, dead_letters = _selected(ids, every, cause, since)
     if dry_run:
-        _would("discard", letters, as_json)
+        _would("discard", dead_letters, as_json)
         return
-    count = service.dead_letter_queue.discard(letters, actor)
-    emit({"discarded": [letter.id for letter in letters]}, as_json, lambda _: f"{count} discarded")
+    count = service.dead_letter_queue.discard(dead_letters, actor)
+    emit({"discarded": [each.id for each in dead_letters]}, as_json, lambda _: f"{count} discarded")
 
 
 @dlq.command()
 def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCode = None, since: Since = None) -> None:
     """Write dead letters to a file that only its owner can read: a JSON object per line, messages in Base64."""
     service = open_services()
-    letters = _selection(service, [], cause, since)
+    dead_letters = _selection(service, [], cause, since)
     with private_file(file) as out:
-        out.writelines(json.dumps(service.dead_letter_queue.export_json(letter)) + "\n" for letter in letters)
-    typer.echo(f"{len(letters)} dead letters written to {file}")
+        out.writelines(json.dumps(service.dead_letter_queue.export_json(each)) + "\n" for each in dead_letters)
+    typer.echo(f"{len(dead_letters)} dead letters written to {file}")
 
 
 def _selected(
     ids: list[str] | None, every: bool, cause: str | None, since: str | None
 ) -> tuple[Container, list[DeadLetter]]:
-    """Return the services and the selected letters; a usage error if nothing was selected."""
+    """Return the services and the selected dead letters; a usage error if nothing was selected."""
     if not (ids or every or cause or since):
         raise typer.BadParameter("select dead letters: ids, --all, --cause or --since")
     if ids and every:
@@ -119,12 +119,12 @@ def _selected(
 
 
 def _selection(service: Container, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
-    """Return the selected letters; ends with an error if a named one does not exist."""
-    letters = service.dead_letter_queue.all()
-    missing = sorted(set(ids) - {letter.id for letter in letters})
+    """Return the selected dead letters; ends with an error if a named one does not exist."""
+    dead_letters = service.dead_letter_queue.all()
+    missing = sorted(set(ids) - {each.id for each in dead_letters})
     if missing:
         fail(f"no such dead letter: {', '.join(missing)}")
-    return filter_dead_letters(letters, ids, cause, None if since is None else time_option(service, since))
+    return filter_dead_letters(dead_letters, ids, cause, None if since is None else time_option(service, since))
 
 
 @contextmanager
@@ -139,25 +139,27 @@ def _cancellable() -> Iterator[threading.Event]:
             signal.signal(number, former)
 
 
-def _lines(letters: list[DeadLetter]) -> str:
-    return "\n".join(_line(letter) for letter in letters) or "none"
+def _lines(dead_letters: list[DeadLetter]) -> str:
+    return "\n".join(_line(each) for each in dead_letters) or "none"
 
 
-def _line(letter: DeadLetter) -> str:
-    retried = f", retried {letter.retried_at:%Y-%m-%d %H:%M}" if letter.retried_at else ""
+def _line(dead_letter: DeadLetter) -> str:
+    retried = f", retried {dead_letter.retried_at:%Y-%m-%d %H:%M}" if dead_letter.retried_at else ""
     return (
-        f"{letter.id}: {letter.cause} after {letter.attempts} attempts, "
-        f"last {letter.last_failed_at:%Y-%m-%d %H:%M} UTC{retried}"
+        f"{dead_letter.id}: {dead_letter.cause} after {dead_letter.attempts} attempts, "
+        f"last {dead_letter.last_failed_at:%Y-%m-%d %H:%M} UTC{retried}"
     )
 
 
-def _would(verb: str, letters: list[DeadLetter], as_json: bool) -> None:
-    emit({f"would_{verb}": [letter.id for letter in letters]}, as_json, lambda _: _lines(letters))
+def _would(verb: str, dead_letters: list[DeadLetter], as_json: bool) -> None:
+    emit({f"would_{verb}": [each.id for each in dead_letters]}, as_json, lambda _: _lines(dead_letters))
 
 
 def _retried_text(done: RetryResult) -> str:
     lines = [f"{len(done.retried)} retried"]
-    lines += [f"{letter_id}: cannot be put back, only exported or discarded" for letter_id in done.not_possible]
+    lines += [
+        f"{dead_letter_id}: cannot be put back, only exported or discarded" for dead_letter_id in done.not_possible
+    ]
     if done.left:
         lines.append(f"cancelled: {len(done.left)} left untouched")
     return "\n".join(lines)

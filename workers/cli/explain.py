@@ -20,29 +20,31 @@ def explain(
 
     If Canvas or PowerSchool does not respond, the state of the last sync is shown, and the exit code is 1.
     """
-    answer = open_services().explainer.explain(ExplainQuery(course, assignment, student))
-    emit(answer, as_json, explanation_text)
-    raise typer.Exit(ExitCode.FINE if answer["live"] else ExitCode.PROBLEMS)
+    explanation = open_services().explainer.explain(ExplainQuery(course, assignment, student))
+    emit(explanation, as_json, explanation_text)
+    raise typer.Exit(ExitCode.FINE if explanation["live"] else ExitCode.PROBLEMS)
 
 
-def explanation_text(answer: Json) -> Group:
-    """Return an answer as lines that wrap, so that no code or sentence is cut."""
-    assignments = cast("list[Json]", answer["assignments"])
-    return Group(*_head(answer), *(part for each in assignments for part in _assignment(each)), *_end(assignments))
+def explanation_text(explanation: Json) -> Group:
+    """Return an explanation as lines that wrap, so that no code or sentence is cut."""
+    assignments = cast("list[Json]", explanation["assignments"])
+    return Group(*_head(explanation), *(part for each in assignments for part in _assignment(each)), *_end(assignments))
 
 
-def _head(answer: Json) -> Iterator[RenderableType]:
-    yield Text(f"Course {answer['course_id']}", style="bold")
-    trouble = cast("Json | None", answer["trouble"])
+def _head(explanation: Json) -> Iterator[RenderableType]:
+    yield Text(f"Course {explanation['course_id']}", style="bold")
+    trouble = cast("Json | None", explanation["trouble"])
     if trouble is not None:
         yield Text(f"Could not read ({trouble['code']}: {trouble['message']}).", style="yellow")
-    if not answer["live"]:
-        yield Text(f"This is the state of the last sync: {answer['as_of'] or 'never'}.")
-    paused = cast("Json | None", answer["paused"])
+    if not explanation["live"]:
+        yield Text(f"This is the state of the last sync: {explanation['as_of'] or 'never'}.")
+    paused = cast("Json | None", explanation["paused"])
     if paused is not None:
         why = f": {paused['reason']}" if paused["reason"] else ""
         yield Text(f"Paused ({paused['target']}) since {paused['since']} by {paused['actor']}{why}.", style="yellow")
-    yield Text(f"last event: {answer['last_event_at'] or 'never'}\nlast sync:  {answer['synced_at'] or 'never'}")
+    yield Text(
+        f"last event: {explanation['last_event_at'] or 'never'}\nlast sync:  {explanation['synced_at'] or 'never'}"
+    )
 
 
 def _end(assignments: list[Json]) -> Iterator[RenderableType]:

@@ -34,9 +34,9 @@ def _keys(url: str) -> str:
         with (
             deadline(FETCH_TIMEOUT_S),
             http_client("", FETCH_TIMEOUT_S) as client,
-            client.stream("GET", url) as answer,
+            client.stream("GET", url) as response,
         ):
-            listed = json.loads(read_body(answer.raise_for_status(), MAX_BYTES))
+            listed = json.loads(read_body(response.raise_for_status(), MAX_BYTES))
         count = len(keys_by_id(listed)) if isinstance(listed, dict) else 0
     except httpx.HTTPStatusError as error:
         raise CheckFailed(CheckResult.FAIL, f"GET jwks: {error.response.status_code}") from None

@@ -68,11 +68,11 @@ def run_check(name: str, ask: Callable[[], str], fix: str, failure: CheckResult 
         return Check(name, failure, f"Redis: {type(error).__name__}", "See the checks of Redis.")
 
 
-def clock_check(name: str, theirs: datetime | None, fix: str, own: Clock | None = None) -> Check:
+def clock_check(name: str, theirs: datetime | None, fix: str, clock: Clock | None = None) -> Check:
     """Return the difference between another clock and this machine's own, not the corrected clock."""
     if theirs is None:
         return Check(name, CheckResult.WARN, "it returns no time", "")
-    skew = abs(theirs - (own or SystemClock()).now())
+    skew = abs(theirs - (clock or SystemClock()).now())
     found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "in agreement"
     if skew < NOTICEABLE_SKEW:
         return ok(name, found)

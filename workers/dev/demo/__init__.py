@@ -30,7 +30,7 @@ DEMO_SETTINGS = {
 
 
 def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
+    keep_running: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
     """Show a school day: events in, grades out, reasons, one dead letter retried. Takes under a minute."""
     end_on_sigterm()
@@ -39,10 +39,10 @@ def demo(
         redis = stack.enter_context(EmbeddedRedis(durable=False))
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-demo-")))
         console.print(f"Redis: {redis.description}.")
-        raise typer.Exit(_run(console, redis.url, logs, stack, keep=keep))
+        raise typer.Exit(_run(console, redis.url, logs, stack, keep_running=keep_running))
 
 
-def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep: bool) -> int:
+def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep_running: bool) -> int:
 
     started = time.monotonic()
 
@@ -82,12 +82,12 @@ def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep
         else "[green]PowerSchool equals the rules' answer[/]"
     )
     report(f"{verdict}.")
-    if keep:
-        _hold(console, ours, port)
+    if keep_running:
+        _keep_running(console, ours, port)
     return 1 if findings.problems else 0
 
 
-def _hold(console: Console, settings: dict[str, str], port: int) -> None:
+def _keep_running(console: Console, settings: dict[str, str], port: int) -> None:
     password = settings["PASSBACK_OPERATOR_PASSWORD"]
     console.print(f"\nStill up at http://127.0.0.1:{port}: sign in as operator with {password}. In another terminal:")
     for name, value in settings.items():
