@@ -66,7 +66,7 @@ def _wait(service: Container, course: str, requested_at: datetime, as_json: bool
     while service.changes.state_of(course).queue_state is not QueueState.IDLE and time.monotonic() < until:
         time.sleep(POLL_S)
     record = service.records.course(course)
-    letters = service.dead_letters.of_course(course)
+    dead_letters = service.dead_letters.of_course(course)
     synced = record is not None and record.synced_at >= requested_at
     states = [s.state for a in record.assignments for s in a.sections] if record and synced else []
     counts = {state.value: states.count(state) for state in State}
@@ -74,19 +74,19 @@ def _wait(service: Container, course: str, requested_at: datetime, as_json: bool
         "course_id": course,
         "synced": synced,
         "states": counts,
-        "dead_letters": [letter.id for letter in letters],
+        "dead_letters": [each.id for each in dead_letters],
     }
     emit(result, as_json, _wait_text)
-    return ExitCode.FINE if synced and not letters and not counts[State.RETRYING] else ExitCode.PROBLEMS
+    return ExitCode.FINE if synced and not dead_letters and not counts[State.RETRYING] else ExitCode.PROBLEMS
 
 
 def _wait_text(result: dict[str, object]) -> str:
     counts = result["states"]
     assert isinstance(counts, dict)
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing there"
-    letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
+    dead_letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
     head = "synced" if result["synced"] else "not synced"
-    return f"course {result['course_id']}: {head} ({summary}){letters}"
+    return f"course {result['course_id']}: {head} ({summary}){dead_letters}"
 
 
 def _plan_text(plan: dict[str, object]) -> str:
