@@ -116,11 +116,11 @@ class Erasure:
             yield True
             return
         target = course_target(course_id)
-        is_ours = self._pauses.pause(target, actor, REASON)
+        is_new = self._pauses.pause(target, actor, REASON)
         try:
             yield self._wait_until_idle(course_id)
         finally:
-            if is_ours:
+            if is_new:
                 self._pauses.resume(target)
 
     def _wait_until_idle(self, course_id: str) -> bool:

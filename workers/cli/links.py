@@ -34,14 +34,14 @@ def check(courses: Courses = None, as_json: JsonOption = False) -> None:
 
 
 def _check_json(check: CourseCheck) -> dict[str, object]:
-    return {"course_id": check.course_id, "ok": check.is_ok, "trouble": check.trouble, "links": check.links}
+    return {"course_id": check.course_id, "ok": check.is_ok, "trouble": check.error, "links": check.links}
 
 
 def _check_text(check: CourseCheck) -> Group:
     off = [link for link in check.links if not link.is_ok]
     head = f"{len(check.links) - len(off)} ok, {len(off)} to check"
-    if check.trouble is not None:
-        head = f"skipped ({check.trouble.code}: {check.trouble.message})"
+    if check.error is not None:
+        head = f"skipped ({check.error.code}: {check.error.message})"
     return Group(f"course {check.course_id}: {head}", *(_indented(_checked_line(link)) for link in off))
 
 

@@ -20,16 +20,16 @@ class LinkError:
 
 @dataclass(frozen=True, slots=True)
 class CourseCheck:
-    """The status of a course's links; with `trouble`, the course could not be read."""
+    """The status of a course's links; with `error`, the course could not be read."""
 
     course_id: str
     links: tuple[LinkCheck, ...] = ()
-    trouble: LinkError | None = None
+    error: LinkError | None = None
 
     @property
     def is_ok(self) -> bool:
         """Say whether every link is ok."""
-        return self.trouble is None and all(link.is_ok for link in self.links)
+        return self.error is None and all(link.is_ok for link in self.links)
 
 
 class LinkChecker:
@@ -50,6 +50,6 @@ class LinkChecker:
         try:
             data = self._reader.read(course_id, asked_for_by_person=False)
         except (TransientError, PermanentError) as error:
-            return CourseCheck(course_id, trouble=LinkError(error.cause, str(error)))
+            return CourseCheck(course_id, error=LinkError(error.cause, str(error)))
         sections = frozenset(s.dcid for s in data.rosters.values() if s.teacher_users_dcid is not None)
         return CourseCheck(course_id, check_links(data.links, data.actual, sections, data.plugin_ids))

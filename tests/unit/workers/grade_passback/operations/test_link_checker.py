@@ -90,7 +90,7 @@ def test_a_course_that_cannot_be_read_is_left_out(synced: School) -> None:
     """The report says why; the course is not made due."""
     synced.canvas.faults.always("course", ServiceUnavailable("GET course: 503", cause="canvas_503", delay=DEADLINE))
     checked = check(synced)
-    assert checked.trouble is not None
-    assert checked.trouble.code == "canvas_503"
+    assert checked.error is not None
+    assert checked.error.code == "canvas_503"
     assert not checked.is_ok
     assert synced.changes.requested == []
