@@ -261,7 +261,8 @@ class Settings(BaseModel):
     )
     viewer_password: SecretStr = Field(
         SecretStr(""),
-        description="Password of `viewer`, who can see every page and change nothing: likewise.",
+        description="Password of `viewer`, who can see states, reasons and ids, but no scores, and can change nothing: "
+        "likewise.",
     )
     session_secret: SecretStr = Field(
         SecretStr(""),
@@ -279,8 +280,9 @@ class Settings(BaseModel):
     )
     proxy_roles: ProxyRoles = Field(
         (),
-        description="Roles of groups (of users, without a header of groups): `operator:it-staff,viewer:teachers`. "
-        "Without any `viewer`, every user of the proxy is a viewer.",
+        description="Roles of groups (of users, without a header of groups): "
+        "`operator:it-staff,score-viewer:counselors,viewer:help-desk`. A `score-viewer` is a viewer who also sees "
+        "students' scores and names. Without any `viewer`, every user of the proxy is a viewer.",
     )
 
     metrics_token: SecretStr = Field(

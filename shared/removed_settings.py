@@ -39,7 +39,7 @@ REMOVED_SETTINGS = {
     "proxy_groups_header": "use PASSBACK_PROXY_HEADERS: the header of the user, then that of the groups",
     "proxy_operators": "use PASSBACK_PROXY_ROLES, such as operator:it-staff",
     "proxy_user_header": "use PASSBACK_PROXY_HEADERS: the header of the user, then that of the groups",
-    "proxy_viewers": "use PASSBACK_PROXY_ROLES, such as viewer:teachers",
+    "proxy_viewers": "use PASSBACK_PROXY_ROLES, such as viewer:help-desk",
     "redis_ca_bundle": "use PASSBACK_CA_BUNDLE, which holds for Redis and PowerSchool",
     "redis_sentinel_master": "put the name before the first of PASSBACK_REDIS_SENTINELS, such as passback@host:26379",
     "redis_timeout_s": "the timeout is 2 s",

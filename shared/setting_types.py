@@ -157,5 +157,5 @@ Shares = Annotated[
     ),
 ]
 ProxyRoles = Annotated[
-    tuple[str, ...], Split, _keyed({"operator|viewer": r"\S.*"}, "operator:it-staff,viewer:teachers")
+    tuple[str, ...], Split, _keyed({"operator|score-viewer|viewer": r"\S.*"}, "operator:it-staff,viewer:help-desk")
 ]

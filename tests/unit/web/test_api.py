@@ -268,7 +268,7 @@ def test_other_paths_and_methods_have_the_same_shape(web: Web, method: str, path
 HEADERS = {"X-Requested-With": "test"}
 
 
-def test_a_viewer_sees_everything_and_does_nothing(web: Web) -> None:
+def test_a_viewer_looks_and_does_nothing(web: Web) -> None:
     """Every action asks for an operator; every question is answered."""
     viewer = ("viewer", VIEWER_PASSWORD)
     ids = {"course_id": "101", "letter_id": "course-1", "batch_id": "0" * 16, "run_id": "1"}
@@ -280,6 +280,27 @@ def test_a_viewer_sees_everything_and_does_nothing(web: Web) -> None:
         elif "plan" not in path:
             assert web.call("GET", path, viewer).status_code in (200, 404), path
     assert web.service.actions.newest(1) == []
+
+
+def test_a_viewer_sees_no_score(web: Web) -> None:
+    """Ids, states and reasons remain, and the answer says that something is withheld; an operator sees the scores."""
+    web.service.course_reader = School().reader  # type: ignore[misc]  # in place of the one over HTTP
+    for path in (
+        "/courses/101/history", "/courses/101?student_sis_id=S1", "/courses/1?live=true&student_sis_id=S1",
+        "/courses/1/plan",
+    ):  # fmt: skip
+        seen, withheld = web.call("GET", path), web.call("GET", path, ("viewer", VIEWER_PASSWORD))
+        assert withheld.json()["scores_withheld"] is True, path
+        assert "scores_withheld" not in seen.json(), path
+        assert "7.5" not in withheld.text, path
+        assert '"exempt"' not in withheld.text, path
+    history = web.call("GET", "/courses/101/history", ("viewer", VIEWER_PASSWORD)).json()
+    assert history["entries"][0]["students"] == [{"student_dcid": 31, "student_sis_id": "S1"}]
+    assert "7.5" in web.call("GET", "/courses/101/history").text
+    (first, _) = web.call("GET", "/courses/101?student_sis_id=S1").json()["assignments"]
+    (hidden, _) = web.call("GET", "/courses/101?student_sis_id=S1", ("viewer", VIEWER_PASSWORD)).json()["assignments"]
+    assert (first["student"]["sentence"], hidden["student"]["sentence"]) == ("Sent: 7.5 of 10.", "Sent.")
+    assert first["sections"][0]["state"] == hidden["sections"][0]["state"] == "synced"
 
 
 def test_courses_are_listed_and_found(web: Web) -> None:

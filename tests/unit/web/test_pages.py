@@ -219,9 +219,13 @@ def test_the_history_tells_of_a_lost_answer(site: Site) -> None:
 
 
 def test_the_history_tells_what_was_replaced(site: Site) -> None:
-    """Before and after, for each student."""
-    said = site.browser("viewer").text("/courses/101/history")
+    """Before and after, for each student; for a viewer without the scores."""
+    said = site.browser("operator").text("/courses/101/history")
     assert "Student S1: 6 → 7.5" in said
+    said = site.browser("viewer").text("/courses/101/history")
+    assert "Student S1" in said
+    assert "7.5" not in said
+    assert "Your account sees no scores" in said
     assert "Nothing was written" in site.browser("viewer").text("/courses/101/history?assignment=8")
 
 
@@ -358,6 +362,15 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     assert browser.post("/provisioning/7/approve", {}).status_code == 303
     newest = site.service.actions.newest(1)[0]
     assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:7")
+
+
+def test_a_viewer_sees_no_row_of_a_plan(site: Site) -> None:
+    """Rows and Canvas's own words hold names: a viewer sees reasons and counts."""
+    said = site.browser("viewer").text("/provisioning/7")
+    for words in ("It would remove 12 enrollments", "1 added, 1 changed, 1 removed", "The login is taken"):
+        assert words in said
+    for words in ("added 4711 C1 S1", "removed 4712", "no such login"):
+        assert words not in said
 
 
 def test_without_provisioning_its_page_says_so() -> None:

@@ -6,6 +6,7 @@ import pytest
 from shared.adapters.redis.operations.sign_in import MAX_FAILED_LOGINS
 from shared.config import ConfigurationError, load
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Browser, Site, text_of
+from tests.unit.web.test_pages import ENTRY
 from workers.web.auth.passwords import Password, hashed
 from workers.web.pages.sign_in_pages import safe_path
 from workers.web.server import require_auth_or_loopback
@@ -190,6 +191,19 @@ def test_a_trusted_proxy_signs_people_in() -> None:
     assert browser.post("/resume", {"target": "course:101"}).status_code == 403
     browser.headers["X-Groups"] = "students"
     assert browser.get("/").status_code == 403
+
+
+def test_a_group_of_the_proxy_may_see_scores() -> None:
+    """And change nothing; no password opens an account of that name."""
+    roles = "operator:it,score-viewer:counselors,viewer:staff"
+    site = Site(**{**PROXY, "PROXY_HEADERS": "X-User,X-Groups"}, PROXY_ROLES=roles)
+    site.service.audit.add(ENTRY)
+    browser = Browser(site.app, client=FROM_PROXY, headers={"X-User": "rivera", "X-Groups": "staff,counselors"})
+    assert "7.5" in browser.text("/courses/101/history")
+    assert browser.post("/pause", {"target": "course:101", "reason": "a"}).status_code == 403
+    browser.headers["X-Groups"] = "staff"
+    assert "7.5" not in browser.text("/courses/101/history")
+    assert Site().browser().sign_in("score-viewer", VIEWER_PASSWORD).status_code == 401
 
 
 @pytest.mark.parametrize("address", ["10.2.0.1", "127.0.0.1", "unknown"])

@@ -18,11 +18,13 @@ from workers.web.api.dependencies import (
     Actions,
     CourseId,
     Service,
+    SignedIn,
     Since,
     StrictModel,
     plain,
 )
 from workers.web.errors import ApiError
+from workers.web.views.visibility import visible_to
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]
@@ -70,6 +72,7 @@ def _listed(course: CourseListItem) -> Json:
 @router.get("/courses/{course_id}")
 def course(
     service: Service,
+    user: SignedIn,
     course_id: CourseId,
     assignment_id: AssignmentId = None,
     student_sis_id: StudentId = None,
@@ -80,12 +83,13 @@ def course(
     explanation = explainer.explain(query) if live else explainer.explain_stored(query)
     if explanation["as_of"] is None:
         raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
-    return explanation
+    return visible_to(user, explanation)
 
 
 @router.get("/courses/{course_id}/history")
 def history(
     service: Service,
+    user: SignedIn,
     course_id: CourseId,
     assignment_id: AssignmentId = None,
     student_sis_id: StudentId = None,
@@ -94,13 +98,14 @@ def history(
 ) -> Json:
     """Return what was written to PowerSchool and what it replaced, the newest first."""
     entries = entries_about(service.audit.of_course(course_id, since), assignment_id, student_sis_id)
-    return {"course_id": course_id, "entries": [entry_json(entry) for entry in islice(entries, limit)]}
+    found = [entry_json(entry) for entry in islice(entries, limit)]
+    return visible_to(user, {"course_id": course_id, "entries": found})
 
 
 @router.get("/courses/{course_id}/plan")
-def plan(service: Service, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
+def plan(service: Service, user: SignedIn, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
-    return plan_preview(service.course_reader, course_id, assignment_id)
+    return visible_to(user, plan_preview(service.course_reader, course_id, assignment_id))
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)

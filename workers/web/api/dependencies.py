@@ -56,8 +56,11 @@ async def signed_in(request: Request, given: Annotated[HTTPBasicCredentials | No
     return user
 
 
+SignedIn = Annotated[User, Depends(signed_in)]
+
+
 async def operator_actions(
-    request: Request, user: Annotated[User, Depends(signed_in)], service: Annotated[Container, Depends(container)]
+    request: Request, user: SignedIn, service: Annotated[Container, Depends(container)]
 ) -> OperatorActions:
     """Return what the signed-in operator can do. Raises: ApiError for viewers, and against forgery.
 

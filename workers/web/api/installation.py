@@ -11,9 +11,10 @@ from workers.grade_passback.explain.response import Json, pause_json
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import read_status, status_json
-from workers.web.api.dependencies import Actions, Service, StrictModel, plain
+from workers.web.api.dependencies import Actions, Service, SignedIn, StrictModel, plain
 from workers.web.errors import ApiError
 from workers.web.views.alerts import alerts
+from workers.web.views.visibility import visible_run
 
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
@@ -97,13 +98,16 @@ def provisioning(service: Service, limit: Annotated[int, Query(ge=1, le=50)] = 2
 
 
 @router.get("/provisioning/{run_id}")
-def run(service: Service, found: KnownRun) -> Json:
-    """Return a run with the exact rows of its plan, and the rows that Canvas rejected. Rows contain names."""
+def run(service: Service, user: SignedIn, found: KnownRun) -> Json:
+    """Return a run with the exact rows of its plan, and the rows that Canvas rejected.
+
+    Rows and Canvas's messages contain names: viewers get the numbers without them.
+    """
     runs = service.provision_runs
     return {
         "run": plain(run_api_json(found, service.clock.now())),
-        "rows": [rows_api_json(changed) for changed in changed_rows(runs, found)],
-        "troubles": [message_api_json(message) for message in runs.messages(found.id)],
+        "rows": [visible_run(user, rows_api_json(changed)) for changed in changed_rows(runs, found)],
+        "troubles": [visible_run(user, message_api_json(message)) for message in runs.messages(found.id)],
     }
 
 

@@ -127,7 +127,7 @@ class Authenticator:
         `sender` is the address as `Proxies.sender` gives it; `entry_point` is a name for logs.
         Raises: ApiError (401: wrong, 429: guessed too often, 503: too many attempts at once); RedisError.
         """
-        role = next((role for role in Role if role.value == name), None)
+        role = next((role for role in self.passwords if role.value == name), None)
         verify = partial(self.passwords[role].verify, password) if role else _never
         await self._attempt(role.value if role else UNKNOWN_ACCOUNT, sender, entry_point, verify)
         assert role is not None, "an unknown account was opened"

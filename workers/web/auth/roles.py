@@ -5,9 +5,10 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a user may do; also the names of the two accounts with passwords."""
+    """What a user may do. `viewer` and `operator` are also the names of the two accounts with passwords."""
 
     VIEWER = "viewer"
+    SCORE_VIEWER = "score-viewer"
     OPERATOR = "operator"
 
 
@@ -22,6 +23,11 @@ class User:
     def can_operate(self) -> bool:
         """Say whether the user may do more than read."""
         return self.role is Role.OPERATOR
+
+    @property
+    def can_see_scores(self) -> bool:
+        """Say whether the user may see students' scores and names."""
+        return self.role is not Role.VIEWER
 
     @property
     def actor(self) -> str:

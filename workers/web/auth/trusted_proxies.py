@@ -21,6 +21,7 @@ class Proxies:
         self._networks = [ip_network(address) for address in settings.proxy_addresses]
         self._user_header, self._groups_header = (*settings.proxy_headers, "", "")[:2]
         self._operators = settings.proxy_names(Role.OPERATOR)
+        self._score_viewers = settings.proxy_names(Role.SCORE_VIEWER)
         self._viewers = settings.proxy_names(Role.VIEWER)
 
     def sender(self, request: HTTPConnection) -> str:
@@ -73,6 +74,8 @@ class Proxies:
     def _role(self, names: set[str]) -> Role | None:
         if names & self._operators:
             return Role.OPERATOR
+        if names & self._score_viewers:
+            return Role.SCORE_VIEWER
         return Role.VIEWER if not self._viewers or names & self._viewers else None
 
     def _trusts(self, address: Address | None) -> bool:

@@ -18,6 +18,7 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
+from workers.web.views.visibility import visible_to
 
 PAGE_SIZE = 50
 MAX_SEARCH_CHARS = 50
@@ -47,7 +48,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     course_id, service = _course_id(request), pages.service
     live = request.query("live") == "1"
     query, explainer = ExplainQuery(course_id), service.explainer
-    explanation = explainer.explain(query) if live else explainer.explain_stored(query)
+    explanation = visible_to(request.user, explainer.explain(query) if live else explainer.explain_stored(query))
     state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
@@ -61,7 +62,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
 def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/plan`: what a sync would write now."""
     course_id = _course_id(request)
-    plan = plan_preview(pages.service.course_reader, course_id)
+    plan = visible_to(request.user, plan_preview(pages.service.course_reader, course_id))
     return pages.page("plan.html", request, course_id=course_id, plan=plan, names=_names(pages, course_id))
 
 
@@ -70,7 +71,8 @@ def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     course_id, assignment_id = _course_id(request), request.query("assignment") or None
     entries = islice(entries_about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
     return pages.page(
-        "history.html", request, course_id=course_id, entries=[(entry.at, entry_json(entry)) for entry in entries],
+        "history.html", request, course_id=course_id,
+        entries=[(entry.at, visible_to(request.user, entry_json(entry))) for entry in entries],
         names=_names(pages, course_id), assignment_id=assignment_id, limit=HISTORY_LIMIT,
     )  # fmt: skip
 
