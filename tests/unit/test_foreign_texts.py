@@ -14,7 +14,7 @@ from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, VOCABULARY, er
 from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_of, retry_after
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
-from shared.domain.passback.course_state import search_terms
+from shared.domain.passback.course_search import search_terms
 from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import _is_degraded
 from shared.domain.passback.rules.eligibility import name_length
@@ -70,7 +70,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "description": description.normal,
     "descriptions": lambda text: description.same(text, text + "x"),
     "name": name_length,
-    "course name": lambda text: search_terms("41", text),
+    "course name": search_terms,
     "stored name": lambda text: _is_degraded(text, text),
 }
 

@@ -52,7 +52,13 @@ def course_record(comparison: CourseComparison, applied: ApplyResult, now: datet
             *_deleted_assignments(comparison),
         ),
         rosters=tuple(
-            SectionRoster(r.sis_section_id, r.dcid, tuple(sorted(id_ for id_, s in r.students.items() if s.active)))
+            SectionRoster(
+                section_sis_id=r.sis_section_id,
+                section_dcid=r.dcid,
+                student_sis_ids=tuple(sorted(id_ for id_, student in r.students.items() if student.active)),
+                school_number=r.school_number,
+                term=r.term,
+            )
             for r in comparison.data.rosters.values()
         ),
     )

@@ -1,21 +1,18 @@
 """Defines what is stored of a course after a sync: every assignment's state with its reasons, and a summary."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.domain.passback.powerschool import Term
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 # Such work is not meant to be sent: it needs no attention.
 INTENTIONAL = frozenset(
     {Reason.SIS_SYNC_OFF, Reason.NOT_PUBLISHED, Reason.NOT_GRADABLE, Reason.ATTENDANCE, Reason.COURSE_GONE}
 )
-
-MAX_SEARCH_TERMS = 20
-MAX_TERM_CHARS = 40
 
 
 class State(StrEnum):
@@ -66,11 +63,13 @@ class AssignmentRecord:
 
 @dataclass(frozen=True, slots=True)
 class SectionRoster:
-    """Who was active in a PowerSchool section, by SIS id."""
+    """Who was active in a PowerSchool section, by SIS id. A record of an old version has no school and term."""
 
     section_sis_id: str
     section_dcid: int
     student_sis_ids: tuple[str, ...]
+    school_number: int | None = None
+    term: Term | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,11 @@ NEED_ATTENTION = (AssignmentStatus.DEAD, AssignmentStatus.RETRYING, AssignmentSt
 
 @dataclass(frozen=True, slots=True)
 class CourseSummary:
-    """The course as of its last sync: numbers of assignments by status, of scores, and of students not sent."""
+    """The course as of its last sync: numbers of assignments by status, of scores, and of students not sent.
+
+    `schools`, `terms` and `sections` (SIS ids) are what a course is found by, beside its name. The terms are codes:
+    school years, and first and last days.
+    """
 
     course_id: str
     name: str
@@ -125,6 +128,9 @@ class CourseSummary:
     scores_wanted: int = 0
     scores_there: int = 0
     students_held_back: int = 0
+    schools: tuple[int, ...] = ()
+    terms: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
 
     @property
     def problems(self) -> int:
@@ -144,6 +150,9 @@ def summary_of(record: CourseRecord) -> CourseSummary:
         scores_wanted=sum(section.scores_wanted for section in sections),
         scores_there=sum(section.scores_there for section in sections),
         students_held_back=sum(len(section.students) for section in sections),
+        schools=tuple(sorted({r.school_number for r in record.rosters if r.school_number is not None})),
+        terms=tuple(sorted({code for r in record.rosters if r.term is not None for code in r.term.codes})),
+        sections=tuple(roster.section_sis_id for roster in record.rosters),
     )
 
 
@@ -158,9 +167,3 @@ def _status(section: SectionRecord) -> AssignmentStatus:
     if section.state is State.BLOCKED and is_intentional:
         return AssignmentStatus.NOT_SELECTED
     return AssignmentStatus(section.state)
-
-
-def search_terms(course_id: str, name: str) -> list[str]:
-    """Return what a course is found by, sorted: its id, and the words of its name without regard to case."""
-    terms = re.findall(r"\w+", name.casefold())[:MAX_SEARCH_TERMS]
-    return sorted({term[:MAX_TERM_CHARS] for term in (course_id, *terms) if term})

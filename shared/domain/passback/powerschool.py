@@ -33,6 +33,12 @@ class Term:
         """Say whether `day` lies in the term."""
         return self.first_day <= day <= self.last_day
 
+    @property
+    def codes(self) -> tuple[str, str]:
+        """What the term is found by: its school year, `2026-27`, and its days, `2026-08-17/2026-12-18`."""
+        year = self.year_id + 1990
+        return f"{year}-{(year + 1) % 100:02}", f"{self.first_day}/{self.last_day}"
+
 
 @dataclass(frozen=True, slots=True)
 class RosteredStudent:

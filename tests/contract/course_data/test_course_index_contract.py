@@ -1,7 +1,7 @@
 """The lists of courses: stored beside the records in the same step, and read a page at a time."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import redis
@@ -11,7 +11,16 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.domain.passback.course_state import AssignmentRecord, AssignmentStatus, CourseRecord, SectionRecord, State
+from shared.domain.passback.course_search import CourseSearch
+from shared.domain.passback.course_state import (
+    AssignmentRecord,
+    AssignmentStatus,
+    CourseRecord,
+    SectionRecord,
+    SectionRoster,
+    State,
+)
+from shared.domain.passback.powerschool import Term
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
@@ -35,7 +44,9 @@ class Shelf:
 
     def found(self, words: str = "", *, only_problems: bool = False) -> Sequence[str]:
         """Return the ids of the first page."""
-        return [course.course_id for course in self.lists.page(words, only_problems=only_problems).courses]
+        return [
+            course.course_id for course in self.lists.page(CourseSearch(words, only_problems=only_problems)).courses
+        ]
 
 
 @pytest.fixture
@@ -74,12 +85,12 @@ def test_a_dead_letter_is_a_problem_of_its_course(shelf: Shelf) -> None:
     shelf.letters.add("999", None, "canvas_404", "", 2)
     shelf.letters.add("101", "1", "powerschool_500", "", 6)
     shelf.save("101", "Science", BLOCKED)
-    page = shelf.lists.page(only_problems=True)
+    page = shelf.lists.page(CourseSearch(only_problems=True))
     assert [(c.course_id, c.dead_letters) for c in page.courses] == [("101", 1), ("999", 1)]
     shelf.letters.close("999", None)
     shelf.letters.close("999", None)
     shelf.letters.close("101", "1")
-    page = shelf.lists.page(only_problems=True)
+    page = shelf.lists.page(CourseSearch(only_problems=True))
     assert [(c.course_id, c.dead_letters) for c in page.courses] == [("101", 0)]
 
 
@@ -94,6 +105,22 @@ def test_courses_are_found_by_name_and_id(shelf: Shelf) -> None:
     assert shelf.found("102") == ["102", "1023"]
     assert shelf.found("science art") == []
     assert shelf.found("science", only_problems=True) == ["102"]
+
+
+def test_courses_are_found_by_school_and_term(shelf: Shelf) -> None:
+    """What the rosters of the last sync said, and the lists to choose from."""
+    fall = Term(date(2030, 8, 19), date(2030, 12, 20), 40)
+    for course_id, school in (("101", 100), ("102", 200)):
+        rosters = (SectionRoster("4711", 4711, ("S1",), school, fall),)
+        shelf.records.save(CourseRecord(course_id, NOON, (), rosters=rosters))
+    shelf.save("103", "Music")
+    page = shelf.lists.page(CourseSearch(school=200, term="2030-31"))
+    assert [course.course_id for course in page.courses] == ["102"]
+    totals = shelf.lists.totals()
+    assert (totals.schools, totals.terms) == ((100, 200), ("2030-31", "2030-08-19/2030-12-20"))
+    stored = shelf.records.course("102")
+    assert stored is not None
+    assert stored.rosters[0].term == fall
 
 
 def test_a_renamed_course_is_found_by_its_new_name_alone(shelf: Shelf) -> None:
@@ -112,7 +139,7 @@ def test_lists_come_in_pages(shelf: Shelf, words: str) -> None:
     pages: list[list[str]] = []
     start: int | None = 0
     while start is not None:
-        page = shelf.lists.page(words, start=start, limit=3)
+        page = shelf.lists.page(CourseSearch(words), start=start, limit=3)
         pages.append([course.course_id for course in page.courses])
         start = page.next_start
     assert list(map(len, pages)) == [3, 3, 1]

@@ -8,6 +8,7 @@ from pydantic import StringConstraints
 
 from shared.adapters.redis.course_data.course_index import CourseListItem
 from shared.domain.passback.audit import entries_about
+from shared.domain.passback.course_search import CourseSearch
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
@@ -43,13 +44,18 @@ class SyncRequest(StrictModel):
 @router.get("/courses")
 def courses(
     service: Service,
-    search: Annotated[str, Query(alias="q", max_length=200, description="Beginnings of words, or of the id")] = "",
+    words: Annotated[
+        str, Query(alias="q", max_length=200, description="Beginnings of words of the name, of the id or of a section")
+    ] = "",
     problems: Annotated[bool, Query(description="Only courses with problems")] = False,
+    school: Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")] = None,
+    term: Annotated[str, Query(max_length=30, description="Only of this term, as `terms` of a course has it")] = "",
     start: Start = 0,
     limit: Limit = 50,
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
-    page = service.course_lists.page(search, only_problems=problems, start=start, limit=limit)
+    search = CourseSearch(words, school, term, only_problems=problems)
+    page = service.course_lists.page(search, start=start, limit=limit)
     return {"courses": [_listed(course) for course in page.courses], "next": page.next_start}
 
 
@@ -64,6 +70,9 @@ def _listed(course: CourseListItem) -> Json:
         "scores_wanted": summary.scores_wanted if summary else None,
         "scores_there": summary.scores_there if summary else None,
         "students_held_back": summary.students_held_back if summary else None,
+        "schools": list(summary.schools) if summary else None,
+        "terms": list(summary.terms) if summary else None,
+        "sections": list(summary.sections) if summary else None,
         "dead_letters": course.dead_letters,
         "has_problems": course.has_problems,
     }

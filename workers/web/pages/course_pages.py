@@ -10,6 +10,7 @@ from starlette.responses import Response
 from shared.adapters.redis.sync_queue.store import QueueState
 from shared.domain.causes import Cause
 from shared.domain.passback.audit import entries_about
+from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
@@ -38,7 +39,7 @@ def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
     lists, start = pages.service.course_lists, request.offset()
     return pages.page(
         "courses.html", request, statuses=STATUSES, search=search, only_problems=only_problems, start=start,
-        page=lists.page(search, only_problems=only_problems, start=start, limit=PAGE_SIZE),
+        page=lists.page(CourseSearch(search, only_problems=only_problems), start=start, limit=PAGE_SIZE),
         with_problems=lists.totals().with_problems, connected=pages.service.records.count(),
     )  # fmt: skip
 

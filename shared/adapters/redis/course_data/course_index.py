@@ -3,7 +3,6 @@
 A search, and the list of courses with problems, read and filter every summary: some 60 ms for 10,000 courses.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,10 @@ import redis
 from shared.adapters.redis.dead_letters.store import course_of_dead_letter
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
-from shared.domain.passback.course_state import AssignmentStatus, CourseSummary, search_terms
+from shared.domain.passback.course_search import CourseSearch, find_courses
+from shared.domain.passback.course_state import AssignmentStatus, CourseSummary
 
+ALL_COURSES = CourseSearch()
 _DECODER = msgspec.json.Decoder(CourseSummary)
 
 
@@ -55,14 +56,16 @@ class CoursePage:
 
 @dataclass(frozen=True, slots=True)
 class CourseTotals:
-    """How many courses have problems, and how many assignments of all courses have each status."""
+    """How many courses have problems, how many assignments have each status, and the schools and terms of courses."""
 
     with_problems: int
     assignments: dict[AssignmentStatus, int]
+    schools: tuple[int, ...] = ()
+    terms: tuple[str, ...] = ()
 
 
 class CourseIndex:
-    """Finds courses by the words of their names and by their ids, and those with problems."""
+    """Finds courses: reads what the pure search of `course_search` needs, and the courses of a page."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
@@ -74,21 +77,19 @@ class CourseIndex:
         return CourseTotals(
             len({s.course_id for s in summaries if s.problems} | dead_letters.keys()),
             {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus},
+            tuple(sorted({school for s in summaries for school in s.schools})),
+            tuple(sorted({term for s in summaries for term in s.terms}, reverse=True)),
         )
 
-    def page(self, words: str = "", *, only_problems: bool = False, start: int = 0, limit: int = 50) -> CoursePage:
-        """Return a page of courses, from the place `start` of their list on.
+    def page(self, search: CourseSearch = ALL_COURSES, *, start: int = 0, limit: int = 50) -> CoursePage:
+        """Return a page of the courses that match, from the place `start` of their list on.
 
-        Without words, those with problems come in the order of their problems, all of them with the last synced first.
-        With words, a course matches if each begins a word of its name, or its id; they come in alphabetical order.
+        Their order is that of `find_courses`; a search that selects all also lists courses that were never synced.
         """
-        if wanted := search_terms("", words):
-            ids = self._search(wanted, only_problems=only_problems)
-        elif only_problems:
-            ids = self._worst()
-        else:
+        if search.selects_all:
             newest = cast("list[bytes]", self._redis.zrange(self._keys.courses, start, start + limit, desc=True))
             return self._page(list(map(text, newest)), start, limit)
+        ids = find_courses(search, *self._all())
         return self._page(ids[start : start + limit + 1], start, limit)
 
     def find(self, course_id: str) -> CourseListItem:
@@ -103,28 +104,6 @@ class CourseIndex:
             summaries, dead_letter_ids = pipeline.execute()
         courses = (course_of_dead_letter(text(dead_letter_id)) for dead_letter_id in dead_letter_ids)
         return list(map(_DECODER.decode, summaries)), Counter(course for course in courses if course)
-
-    def _worst(self) -> list[str]:
-        """Return the ids of the courses with problems, the most problems first. A dead letter outweighs the rest."""
-        summaries, dead_letters = self._all()
-        problems = dict.fromkeys(dead_letters, 0) | {s.course_id: count for s in summaries if (count := s.problems)}
-        ranked = sorted(((dead_letters.get(id_, 0), count, id_) for id_, count in problems.items()), reverse=True)
-        return [course_id for *_, course_id in ranked]
-
-    def _search(self, wanted: Sequence[str], *, only_problems: bool) -> list[str]:
-        """Return the ids of the courses that match, in the order of the terms by which the longest word finds them."""
-        words = sorted(wanted, key=len, reverse=True)
-        longest, *others = (re.compile(rf"(?<!\w){re.escape(word)}\w*") for word in words)
-        summaries, dead_letters = self._all()
-        found = []
-        for summary in summaries:
-            if only_problems and not (summary.problems or summary.course_id in dead_letters):
-                continue
-            searched = f"{summary.course_id} {summary.name.casefold()}"
-            terms = longest.findall(searched)
-            if terms and all(word.search(searched) for word in others):
-                found.append((min(terms), summary.course_id))
-        return [course_id for _, course_id in sorted(found)]
 
     def _page(self, ids: Sequence[str], start: int, limit: int) -> CoursePage:
         """Return the page of the ids from `start` on, of which there is one more than `limit` if a page follows."""

@@ -3,7 +3,8 @@
 A record is JSON, in lists instead of objects, so that no name of a field is repeated:
 
     [course id, name, synced at, next due at, [roster, …], [assignment, …]]
-    roster      [section's SIS id, SECTIONS.DCID, [student's SIS id, …]]
+    roster      [section's SIS id, SECTIONS.DCID, [student's SIS id, …], school number, term]
+    term        [first day, last day, TERMS.YEARID]
     assignment  [id, name, [section, …]]
     section     [SIS id, PowerSchool's two ids, scores wanted and there, written at, state, [finding, …], [student, …]]
     student     [user id, SIS id, finding]
@@ -13,7 +14,7 @@ What ends a section or a finding and is as usual is left out. Names and ids stay
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 from itertools import chain
 from typing import cast
 
@@ -28,6 +29,7 @@ from shared.domain.passback.course_state import (
     AssignmentRecord,
     CourseRecord,
     SectionRecord,
+    SectionRoster,
     State,
     StudentRecord,
     summary_of,
@@ -67,10 +69,18 @@ class _Assignment(msgspec.Struct, array_like=True, frozen=True):
     sections: tuple[_Section, ...]
 
 
+class _Term(msgspec.Struct, array_like=True, frozen=True):
+    first_day: date
+    last_day: date
+    year_id: int
+
+
 class _Roster(msgspec.Struct, array_like=True, frozen=True):
     section_sis_id: str
     section_dcid: int
     student_sis_ids: tuple[str, ...]
+    school_number: int | None = None
+    term: _Term | None = None
 
 
 class _Course(msgspec.Struct, array_like=True, frozen=True):
@@ -89,7 +99,7 @@ _USUAL = tuple(_Section.__struct_defaults__)
 
 def encode_record(record: CourseRecord) -> bytes:
     """Return the record as it is stored."""
-    rosters = [(roster.section_sis_id, roster.section_dcid, roster.student_sis_ids) for roster in record.rosters]
+    rosters = [_roster(roster) for roster in record.rosters]
     assignments = [_assignment(assignment) for assignment in record.assignments]
     return _ENCODER.encode((record.course_id, record.name, record.synced_at, record.next_due_at, rosters, assignments))
 
@@ -99,6 +109,11 @@ def record_of(stored: bytes) -> CourseRecord:
     if stored.startswith(b"{"):
         return _OBJECT.validate_json(stored)
     return msgspec.convert(_DECODER.decode(stored), CourseRecord, from_attributes=True)
+
+
+def _roster(roster: SectionRoster) -> tuple[object, ...]:
+    term = roster.term and (roster.term.first_day, roster.term.last_day, roster.term.year_id)
+    return (roster.section_sis_id, roster.section_dcid, roster.student_sis_ids, roster.school_number, term)
 
 
 def _assignment(assignment: AssignmentRecord) -> tuple[object, ...]:
