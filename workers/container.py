@@ -44,6 +44,7 @@ from workers.erasure import Erasure
 from workers.grade_passback.apply.apply_plan import MAX_SCORES_PER_REQUEST, PlanApplier
 from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.explain.activity import CourseActivities
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
@@ -175,6 +176,16 @@ class Container:
             self.changes,
             self.pauses,
             self.clock,
+            self.activities.of_course,
+        )
+
+    @cached_property
+    def activities(self) -> CourseActivities:
+        """Reads what courses do now, and what they wait for."""
+        rates = {"powerschool": timedelta(milliseconds=self.settings.powerschool_min_interval_ms)}
+        zone = self.settings.district_time_zone
+        return CourseActivities(
+            self.redis, self.keys, self.changes, self.pauses, self.heartbeats, self.clock, rates, zone
         )
 
     @cached_property

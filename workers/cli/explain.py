@@ -28,7 +28,7 @@ def explain(
 def explanation_text(explanation: Json) -> Group:
     """Return an explanation as lines that wrap, so that no code or sentence is cut."""
     assignments = cast("list[Json]", explanation["assignments"])
-    return Group(*_head(explanation), *(part for each in assignments for part in _assignment(each)), *_end(assignments))
+    return Group(*_head(explanation), *(part for each in assignments for part in _assignment(each)), *_end(explanation))
 
 
 def _head(explanation: Json) -> Iterator[RenderableType]:
@@ -42,18 +42,28 @@ def _head(explanation: Json) -> Iterator[RenderableType]:
     if paused is not None:
         why = f": {paused['reason']}" if paused["reason"] else ""
         yield Text(f"Paused ({paused['target']}) since {paused['since']} by {paused['actor']}{why}.", style="yellow")
+    activity = cast("Json", explanation["activity"])
+    yield Text(f"Now: {activity['sentence']}", style="" if activity["state"] == "idle" else "yellow")
+    for job in cast("list[Json]", explanation["dead_letters"]):
+        about = f" of assignment {job['assignment_id']}" if job["assignment_id"] else ""
+        retried = f" Retried {job['retried_at']}." if job["retried_at"] else f" `passback dlq retry {job['id']}`."
+        yield Text(f"Dead letter {job['id']}{about} ({job['cause']}): {job['message']}{retried}", style="red")
     yield Text(
         f"last event: {explanation['last_event_at'] or 'never'}\nlast sync:  {explanation['synced_at'] or 'never'}"
     )
 
 
-def _end(assignments: list[Json]) -> Iterator[RenderableType]:
-    if not assignments:
+def _end(explanation: Json) -> Iterator[RenderableType]:
+    if explanation["as_of"] is None and not explanation["live"]:
+        yield Text("\nThis course was never synced, so nothing is known of its assignments.")
+    elif not explanation["assignments"]:
         yield Text("\nno such assignment here")
 
 
 def _assignment(assignment: Json) -> Iterator[RenderableType]:
     yield Text(f"\n{assignment['name']} ({assignment['assignment_id']})", style="bold")
+    if assignment["change_waits"]:
+        yield _indented("A newer change of this assignment waits for its sync.", 2)
     student = cast("Json | None", assignment.get("student"))
     if student is not None:
         yield _indented(f"{student['sentence']}{_last_write(cast('Json | None', student['last_write']))}", 2)

@@ -240,6 +240,10 @@ class Keys:
         As in `line`; it counts no longer once the heartbeats of its process are old.
         """,
     )
+    outage = _KeyOf(
+        "system:{}:outage",
+        "String with a lifetime: since when `system` fails (ms): its first failure in a row. Ends with a success.",
+    )
     failures = _KeyOf("system:{}:failures", "Counter: failures of `system` in a row. Ends after ten minutes.")
     rate = _KeyOf(
         "system:{}:rate",

@@ -37,6 +37,7 @@ from tests.manual_clock import ManualClock
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.explain.activity import CourseActivity
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.lease import write_guard
@@ -176,7 +177,16 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 associations,
                 letters,
             ),
-            explainer=CourseExplainer(lambda: reader, records, letters, audit, changes, stores.pauses, clock),
+            explainer=CourseExplainer(
+                lambda: reader,
+                records,
+                letters,
+                audit,
+                changes,
+                stores.pauses,
+                clock,
+                lambda _: CourseActivity(clock.now()),
+            ),
             outcome_handler=SyncOutcomeHandler(changes, letters, (timedelta(seconds=30),), lambda: 0.0),
             changes=changes,
             stores=stores,

@@ -13,12 +13,14 @@ from shared.domain.passback.course_state import CourseRecord
 from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.compare import compare
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.explain.activity import CourseActivity, activity_json
 from workers.grade_passback.explain.live import live_reading
 from workers.grade_passback.explain.response import (
     CourseReading,
     ExplainQuery,
     Json,
     assignments_json,
+    open_job_json,
     pause_json,
     time_json,
 )
@@ -40,6 +42,7 @@ class CourseExplainer:
         changes: SyncQueue,
         pauses: Pauses,
         clock: Clock,
+        activity: Callable[[str], CourseActivity],
     ) -> None:
         self._reader = reader
         self._records = records
@@ -48,6 +51,7 @@ class CourseExplainer:
         self._changes = changes
         self._pauses = pauses
         self._clock = clock
+        self._activity = activity
 
     def explain(self, query: ExplainQuery) -> Json:
         """Return the live explanation, in the shape of `explain --json`.
@@ -80,6 +84,8 @@ class CourseExplainer:
         error: PassbackError | None = None,
     ) -> Json:
         """Return the explanation. `as_of` is when the state was read, `synced_at` when the last sync stored one."""
+        activity = self._activity(query.course_id)
+        changed = activity.changed_assignment_ids
         return {
             "course_id": query.course_id,
             "live": live,
@@ -88,7 +94,9 @@ class CourseExplainer:
             "last_event_at": time_json(self._changes.last_event_of(query.course_id)),
             "synced_at": time_json(stored.synced_at if stored else None),
             "paused": pause_json(self._pauses.of_course(query.course_id)),
-            "assignments": assignments_json(reading, query.student_sis_id) if reading else [],
+            "activity": activity_json(activity),
+            "dead_letters": [open_job_json(each) for each in self._dead_letters.of_course(query.course_id)],
+            "assignments": assignments_json(reading, query.student_sis_id, changed) if reading else [],
         }
 
     def _dead_letter_causes(self, query: ExplainQuery) -> dict[str | None, str]:

@@ -1,9 +1,11 @@
 """Renders a course's state as `explain`, the API and the pages show it: read live, or as the last sync stored it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.domain.causes import Cause
+from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
 from shared.domain.passback.powerschool import Score
@@ -71,9 +73,15 @@ def _with_dead_letter(assignment: AssignmentRecord, cause: str | None) -> Assign
     return replace(assignment, sections=sections)
 
 
-def assignments_json(reading: CourseReading, student_sis_id: str | None) -> list[Json]:
-    """Return every assignment of the reading with its sections, and with the selected student's status."""
-    return [_assignment(assignment, reading, student_sis_id) for assignment in reading.state.assignments]
+def assignments_json(reading: CourseReading, student_sis_id: str | None, changed: Collection[str]) -> list[Json]:
+    """Return every assignment of the reading with its sections, and with the selected student's status.
+
+    `changed` are the ids of the assignments of which a change waits for the next sync.
+    """
+    return [
+        {**_assignment(assignment, reading, student_sis_id), "change_waits": assignment.assignment_id in changed}
+        for assignment in reading.state.assignments
+    ]
 
 
 def _assignment(assignment: AssignmentRecord, reading: CourseReading, student_sis_id: str | None) -> Json:
@@ -129,6 +137,21 @@ def pause_json(pause: Pause | None) -> Json | None:
     if pause is None:
         return None
     return {"target": pause.target, "since": time_json(pause.since), "actor": pause.actor, "reason": pause.reason}
+
+
+def open_job_json(dead_letter: DeadLetter) -> Json:
+    """Return a dead letter of the course, with what its cause means."""
+    cause = Cause(dead_letter.cause)
+    return {
+        "id": dead_letter.id,
+        "assignment_id": dead_letter.assignment_id,
+        "cause": dead_letter.cause,
+        "message": cause.meaning,
+        "remedy": cause.remedy,
+        "attempts": dead_letter.attempts,
+        "last_failed_at": time_json(dead_letter.last_failed_at),
+        "retried_at": time_json(dead_letter.retried_at),
+    }
 
 
 def reason_json(finding: Finding) -> Json:

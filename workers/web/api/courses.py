@@ -1,7 +1,7 @@
 """The API about courses: list, explanation, history, plan, sync."""
 
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Query
 from pydantic import StringConstraints
@@ -9,6 +9,7 @@ from pydantic import StringConstraints
 from shared.adapters.redis.course_data.course_index import CourseListItem
 from shared.domain.passback.audit import entries_about
 from shared.domain.passback.course_search import CourseSearch
+from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
@@ -90,7 +91,8 @@ def course(
     """Explain for every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
     query, explainer = ExplainQuery(course_id, assignment_id, student_sis_id), service.explainer
     explanation = explainer.explain(query) if live else explainer.explain_stored(query)
-    if explanation["as_of"] is None:
+    is_idle = cast("Json", explanation["activity"])["state"] == Activity.IDLE
+    if explanation["as_of"] is None and is_idle and not explanation["dead_letters"]:
         raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
     return visible_to(user, explanation)
 

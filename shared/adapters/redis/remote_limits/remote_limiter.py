@@ -16,7 +16,7 @@ from shared.adapters.http.exchange import RequestContext, current_context
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, process_key
 from shared.adapters.redis.scripts import load_script, with_right_types
-from shared.adapters.redis.values import milliseconds, text
+from shared.adapters.redis.values import clock_ms, milliseconds, text
 from shared.clock import Clock
 from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent
@@ -158,11 +158,12 @@ class RemoteLimiter:
         self._failures_key = keys.failures(system)
         self._half_open_key = keys.half_open(system)
         self._probe_key = keys.probe(system)
+        self._outage_key = keys.outage(system)
         self._keys = [
             self._pause_key, self._half_open_key, self._probe_key, self._failures_key, keys.line(system),
-            keys.heartbeats, keys.rate(system), keys.seen(system),
+            keys.heartbeats, keys.rate(system), keys.seen(system), keys.outage(system),
         ]  # fmt: skip
-        types = ("string", "string", "string", "string", "zset", "hash", "hash", "zset")
+        types = ("string", "string", "string", "string", "zset", "hash", "hash", "zset", "string")
         self._types = dict(zip(self._keys, types, strict=True))
         self._clock = clock
         self._interval_ms = milliseconds(min_interval)
@@ -249,6 +250,7 @@ class RemoteLimiter:
         pause = retry_after or self._backoff(failures - allowed)
         self._redis.set(self._pause_key, cause, px=pause)
         self._redis.set(self._half_open_key, cause, px=pause + FAILURES_TTL)
+        self._redis.expire(self._outage_key, pause + FAILURES_TTL)
         self._redis.delete(self._probe_key)
         delay_s = round(pause.total_seconds(), 3)
         log.warning(LogEvent.CIRCUIT_OPENED, system=self._system, cause=cause, delay_s=delay_s)
@@ -319,6 +321,9 @@ class RemoteLimiter:
     def _count_failure(self) -> int:
         failures = self._redis.incr(self._failures_key)
         self._redis.expire(self._failures_key, FAILURES_TTL)
+        now_ms = clock_ms(self._redis.time()) if self._now_ms is None else self._now_ms()
+        if not self._redis.set(self._outage_key, str(now_ms), nx=True, px=FAILURES_TTL):
+            self._redis.expire(self._outage_key, FAILURES_TTL)
         return failures
 
     def _backoff(self, step: int) -> timedelta:

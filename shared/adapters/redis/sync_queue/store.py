@@ -268,6 +268,11 @@ class SyncQueue:
                 return CourseQueueState(queue_state, time_at(until), pending)
         return CourseQueueState(QueueState.IDLE, None, pending)
 
+    def taken_of(self, course_id: str) -> PendingChanges | None:
+        """Return the changes that the course's running sync took, None if no sync runs."""
+        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.taken(course_id)))
+        return _change_set(course_id, fields) if fields else None
+
     def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
         """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
         nameless = [change for change in changes if change.course_id is None]

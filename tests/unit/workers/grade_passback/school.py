@@ -26,6 +26,7 @@ from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOM
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.compare import CourseComparison, SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.explain.activity import CourseActivity
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.lease import write_guard
@@ -65,6 +66,7 @@ class School:
     rosters: FakeRosters = field(default_factory=lambda: FakeRosters({"4001": ROSTERED}))
     powerschool: FakePowerSchool = field(default_factory=lambda: FakePowerSchool((HOMEWORK,)))
     changes: FakeChanges = field(default_factory=FakeChanges)
+    activity: CourseActivity | None = None
     stores: Stores = field(init=False)
     reader: CourseReader = field(init=False)
     course_sync: CourseSync = field(init=False)
@@ -127,6 +129,7 @@ class School:
             self.changes,
             self.pauses,
             self.clock,
+            lambda _: self.activity or CourseActivity(self.clock.now()),
         )
         return explainer.explain(ExplainQuery("1", assignment_id, student_sis_id))
 

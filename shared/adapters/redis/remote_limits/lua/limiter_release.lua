@@ -16,7 +16,7 @@ if not ANSWERED then
   return ''
 end
 if redis.call('EXISTS', PAUSE) == 0 and (WAS_PROBE or redis.call('EXISTS', AILING) == 0) then
-  redis.call('DEL', AILING, PROBE, FAILURES)
+  redis.call('DEL', AILING, PROBE, FAILURES, OUTAGE)
 end
 if ADVISED > interval() then
   change_to(ADVISED)

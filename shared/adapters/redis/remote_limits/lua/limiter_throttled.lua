@@ -10,5 +10,6 @@ if SINCE <= rate.slowed then
 end
 local pause = slow_down(AT, HINT, WAS_PROBE)
 redis.call('SET', AILING, CAUSE, 'PX', math.ceil(pause) + REMEMBERED)
-redis.call('DEL', PROBE)
+-- A system that throttles is there.
+redis.call('DEL', PROBE, OUTAGE)
 return {math.ceil(pause), to_be_told()}

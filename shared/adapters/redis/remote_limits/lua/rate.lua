@@ -7,9 +7,9 @@
 -- found out within a minute and one that does not loses one request in HOLD. Never faster than configured.
 -- Source: Xu, Harfoush, Rhee: "Binary Increase Congestion Control for Fast Long-Distance Networks", INFOCOM 2004.
 --
--- KEYS: pause, ailing, probe, failures, line, heartbeats, rate, seen. ARGV[1] the time (ms; empty: Redis's), ARGV[2] the
+-- KEYS: pause, ailing, probe, failures, line, heartbeats, rate, seen, outage. ARGV[1] the time (ms; empty: Redis's), ARGV[2] the
 -- configured interval (ms); a script's own from ARGV[3].
-local PAUSE, AILING, PROBE, FAILURES, LINE, HEARTBEATS, RATE, SEEN = unpack(KEYS)
+local PAUSE, AILING, PROBE, FAILURES, LINE, HEARTBEATS, RATE, SEEN, OUTAGE = unpack(KEYS)
 local CONFIGURED = tonumber(ARGV[2])
 -- The first interval, where a throttled answer says nothing of itself; below the shortest, none is kept.
 local FIRST, SHORTEST, LONGEST = 100, 5, 10000

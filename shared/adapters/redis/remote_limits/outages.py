@@ -1,0 +1,67 @@
+"""Reads which remote systems are unavailable, since when, and until when nobody calls them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
+from shared.adapters.redis.values import clock_ms, text, time_at
+from shared.domain.causes import Cause
+
+SYSTEM_NAMES = {"canvas": "Canvas", "powerschool": "PowerSchool"}
+_THROTTLED = "_throttled"
+_SILENT = ("_unavailable", "_timeout", "_error")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A system whose circuit is open, or half-open: nobody has had a good response since.
+
+    `since` is its first failure in a row, None where that is not known. `paused_until` is None while a probe may be
+    sent.
+    """
+
+    system: str
+    cause: str
+    since: datetime | None
+    paused_until: datetime | None
+
+    @property
+    def name(self) -> str:
+        """Return the system as people call it."""
+        return SYSTEM_NAMES[self.system]
+
+    @property
+    def meaning(self) -> str:
+        """Return what is wrong, as a clause to which the time since when can be added."""
+        if self.cause.endswith(_THROTTLED):
+            return f"{self.name} has asked passback to wait"
+        if self.cause.endswith(_SILENT):
+            return f"{self.name} has not answered"
+        return f"{Cause(self.cause).meaning.rstrip('.')} ({self.cause}),"
+
+
+def read_outages(client: redis.Redis, keys: Keys) -> list[Outage]:
+    """Return the systems that are unavailable now. Single failed requests are no outage."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        for system in SYSTEMS:
+            pipeline.mget(keys.pause(system), keys.half_open(system), keys.outage(system))
+            pipeline.pttl(keys.pause(system))
+        time, *rows = pipeline.execute()
+    now = time_at(clock_ms(time))
+    found = []
+    for system, (pause, half_open, since), left_ms in zip(SYSTEMS, rows[::2], rows[1::2], strict=True):
+        is_paused = pause is not None and left_ms > 0
+        # A system that throttles without a pause is there.
+        is_probed = half_open is not None and since is not None and not text(half_open).endswith(_THROTTLED)
+        if is_paused or is_probed:
+            until = now + timedelta(milliseconds=left_ms) if is_paused else None
+            found.append(Outage(system, text(pause if is_paused else half_open), _time(since), until))
+    return found
+
+
+def _time(stored: bytes | None) -> datetime | None:
+    return time_at(stored) if stored is not None and stored.isdigit() else None
