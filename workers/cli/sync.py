@@ -17,6 +17,7 @@ from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, AssignmentId, Course, fail, open_services, require_course_ids
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.operations.dry_run import plan_preview
@@ -39,7 +40,7 @@ def sync(
     service = open_services()
     _refuse_unknown(service, course)
     if dry_run:
-        emit(plan_preview(service.course_reader, course, assignment), as_json, _plan_text)
+        emit(plan_preview(service.course_reader, course, service.clock.now(), assignment), as_json, plan_text)
         return
     requested_at = service.clock.now()
     service.changes.request(course, ChangeCause.PERSON, [assignment] if assignment else [], actor=actor)
@@ -87,15 +88,6 @@ def _wait_text(result: dict[str, object]) -> str:
     dead_letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
     head = "synced" if result["synced"] else "not synced"
     return f"course {result['course_id']}: {head} ({summary}){dead_letters}"
-
-
-def _plan_text(plan: dict[str, object]) -> str:
-    steps = plan["steps"]
-    assert isinstance(steps, list)
-    if not steps:
-        return f"course {plan['course_id']}: nothing to do"
-    signs = {"create": "+", "update": "~", "scores": "="}
-    return "\n".join(f"{signs.get(s['do'], ' ')} " + ", ".join(f"{k} {v}" for k, v in s.items()) for s in steps)
 
 
 class PauseTarget(StrEnum):

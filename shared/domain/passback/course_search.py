@@ -86,7 +86,9 @@ def _term_matcher(words: str) -> Callable[[CourseSummary], str | None] | None:
     longest, *others = (re.compile(rf"(?<!\w){re.escape(word)}\w*") for word in wanted)
 
     def matched(summary: CourseSummary) -> str | None:
-        searched = " ".join((summary.course_id, summary.name.casefold(), *map(str.casefold, summary.sections)))
+        searched = " ".join((summary.course_id, summary.name, *summary.sections)).casefold()
+        if any(word not in searched for word in wanted):
+            return None
         terms = longest.findall(searched)
         return min(terms) if terms and all(word.search(searched) for word in others) else None
 

@@ -138,12 +138,12 @@ class ApplyContext:
         The write needs no entry before it: the next sync finds the link of a pending create.
         """
         desired = self.comparison.desired_of(link.key)
-        fields = () if desired is None else tuple(FieldChange(f, None, _field(desired, f)) for f in OwnedField)
+        fields = () if desired is None else tuple(FieldChange(f, None, field_text(desired, f)) for f in OwnedField)
         self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
     def update_entry(self, step: UpdateStep) -> AuditEntry:
         """Return the entry of an update, with the fields that change."""
-        changes = (FieldChange(f, _field(step.actual, f), _field(step.desired, f)) for f in step.changed_fields)
+        changes = (FieldChange(f, field_text(step.actual, f), field_text(step.desired, f)) for f in step.changed_fields)
         return self._entry(self.result.links[step.key], WriteKind.UPDATE, fields=tuple(changes))
 
     def scores_entry(self, key: AssignmentKey, rows: Iterable[ScoreRow], kind: WriteKind) -> AuditEntry:
@@ -187,7 +187,8 @@ class ApplyContext:
         return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
 
 
-def _field(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+def field_text(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+    """Return the field's value as the audit log has it."""
     match field:
         case OwnedField.DUE_DATE:
             return assignment.due_date.isoformat()

@@ -1,16 +1,22 @@
 """What a sync that a person asks for would do, in the shape of `passback sync --dry-run --json`. Reads only."""
 
+from datetime import datetime
+
 from shared.domain.passback.planning.plan import CreateStep, Plan, UpdateStep, WriteScoresStep
 from workers.grade_passback.compare import compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.response import Json, reason_json
+from workers.grade_passback.operations.preview import preview_assignments, summary_of_preview
 
 
-def plan_preview(reader: CourseReader, course_id: str, assignment_id: str | None = None) -> Json:
-    """Return the steps of the plan, and the reasons for what it leaves out."""
-    plan = compare(reader.read(course_id, asked_for_by_person=True)).plan
+def plan_preview(reader: CourseReader, course_id: str, now: datetime, assignment_id: str | None = None) -> Json:
+    """Return what a sync would do with every assignment, the steps of its plan, and the reasons for what it skips."""
+    comparison = compare(reader.read(course_id, asked_for_by_person=True))
+    plan, assignments = comparison.plan, preview_assignments(comparison, now, assignment_id)
     return {
         "course_id": course_id,
+        "summary": summary_of_preview(assignments),
+        "assignments": assignments,
         "steps": _steps(plan, assignment_id),
         "findings": _findings(plan, assignment_id),
     }

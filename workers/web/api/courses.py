@@ -116,7 +116,7 @@ def history(
 @router.get("/courses/{course_id}/plan")
 def plan(service: Service, user: SignedIn, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
-    return visible_to(user, plan_preview(service.course_reader, course_id, assignment_id))
+    return visible_to(user, plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id))
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)

@@ -63,7 +63,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
 def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/plan`: what a sync would write now."""
     course_id = _course_id(request)
-    plan = visible_to(request.user, plan_preview(pages.service.course_reader, course_id))
+    plan = visible_to(request.user, plan_preview(pages.service.course_reader, course_id, pages.service.clock.now()))
     return pages.page("plan.html", request, course_id=course_id, plan=plan, names=_names(pages, course_id))
 
 
