@@ -7,10 +7,12 @@ import httpx
 import psutil
 import pytest
 from celery import Celery
+from playwright.sync_api import expect
 
 from shared.config import ConfigurationError
 from shared.queues import Task
 from shared.sandbox.district.small import Ids, user_id_of
+from tests.integration.chromium import Watch, chromium
 from tests.security.canaries import PASSWORD
 from tests.security.conftest import GuardedTown
 from tests.security.wire import command_of, rejection
@@ -74,6 +76,10 @@ def test_nothing_can_be_controlled(guarded: GuardedTown) -> None:
     answers = {(path, m): guarded.ask_flower(path, m).status_code for path in controls(worker) for m in ("POST", "GET")}
     assert set(answers.values()) == {405}, answers
     assert guarded.ask_flower("/", "OPTIONS").status_code == 405
+    others = ("/tasks", "/tasks/datatable/", "//tasks/datatable", "/tasks%2Fdatatable", "/tasks/datatable/../../x")
+    assert {guarded.ask_flower(path, "POST").status_code for path in others} == {405}
+    methods = ("PUT", "PATCH", "DELETE")
+    assert {guarded.ask_flower("/tasks/datatable", method).status_code for method in methods} == {405}
     guarded.town.processes.check()
     assert worker_of(guarded) == worker
 
@@ -99,6 +105,27 @@ def test_tasks_and_queues_read_well(guarded: GuardedTown) -> None:
     wait_until(is_seen, 10)
     queues = guarded.ask_flower("/api/queues/length").json()["active_queues"]
     assert {queue["name"] for queue in queues} == {"course-syncs", "housekeeping"}
+
+
+def test_its_pages_fill_in_a_browser(guarded: GuardedTown) -> None:
+    """The page of tasks lists them with their states, and one leads to its own page; workers are listed with theirs."""
+    guarded.town.stage.grade("in a browser", Ids.HEALTHY_COURSE, 1021, user_id_of(Ids.STUDENTS_HEALTHY[1]), 5)
+    guarded.town.settle()
+    watch = Watch()
+    account = {"username": "operator", "password": PASSWORD}
+    with chromium() as browser, browser.new_context(http_credentials=account) as context:  # type: ignore[arg-type]
+        watch.over(context)
+        page = context.new_page()
+        page.goto(f"{guarded.flower}/workers")
+        expect(page.get_by_role("link", name=worker_of(guarded))).to_be_visible()
+        page.goto(f"{guarded.flower}/tasks")
+        row = page.get_by_role("row").filter(has_text=Task.SYNC_COURSE).filter(has_text="SUCCESS").first
+        expect(row).to_contain_text(str(Ids.HEALTHY_COURSE))
+        row.locator("a[href*='/task/']").first.click()
+        expect(page.get_by_text("SUCCESS").first).to_be_visible()
+        assert "/task/" in page.url
+    assert watch.problems == []
+    assert [url for url in watch.urls if not url.startswith(guarded.flower)] == []
 
 
 def test_no_password_is_in_an_argument_list(guarded: GuardedTown) -> None:
