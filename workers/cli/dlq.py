@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from shared.domain.dead_letters import DeadLetter
-from workers.cli.options import Actor, fail, open_services, time_option
+from workers.cli.options import Actor, Yes, confirm, fail, open_services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
 from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
@@ -84,14 +84,18 @@ def discard(
     cause: CauseCode = None,
     since: Since = None,
     dry_run: DryRun = False,
+    yes: Yes = False,
     actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Delete dead letters without doing their work."""
+    """Delete dead letters without doing their work. Asks first."""
     service, dead_letters = _selected(ids, every, cause, since)
     if dry_run:
         _would("discard", dead_letters, as_json)
         return
+    if dead_letters:
+        many = "1 dead letter is" if len(dead_letters) == 1 else f"{len(dead_letters)} dead letters are"
+        confirm(f"{many} deleted, and the work is not done.", yes)
     count = service.dead_letter_queue.discard(dead_letters, actor)
     emit({"discarded": [each.id for each in dead_letters]}, as_json, lambda _: f"{count} discarded")
 

@@ -1,6 +1,7 @@
 """What verbs share: arguments and options, who asks, and the services of this installation."""
 
 import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -27,6 +28,26 @@ Actor = Annotated[
         help="Who asks, for the history. Default: this system's user.",
     ),
 ]
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question, as scripts must.")]
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something that cannot be undone; the question says how much it concerns.
+
+    Without `--yes` and without somebody at a terminal, nothing is done and the exit code is 2.
+    """
+    if yes:
+        return
+    if not is_interactive():
+        fail(f"{question} Nothing was done: add --yes to do it without a question", ExitCode.USAGE)
+    if not typer.confirm(f"{question} Continue?", err=True):
+        fail("nothing was done")
+
+
+def is_interactive() -> bool:
+    """Say whether somebody at a terminal can answer a question."""
+    return sys.stdin.isatty()
 
 
 def system_user() -> str:

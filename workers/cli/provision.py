@@ -7,12 +7,12 @@ import typer
 
 from shared.domain.provisioning.run import Run, RunState
 from shared.errors import PassbackError
-from workers.cli.options import Actor, fail, services
+from workers.cli.options import Actor, Yes, confirm, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
 from workers.container import Container
 from workers.provisioning.changed_rows import changed_rows, compared_rows
-from workers.provisioning.serializers import Json, changed_json, comparison_json, run_json, run_summary
+from workers.provisioning.serializers import Json, changed_json, comparison_json, counts_text, run_json, run_summary
 from workers.provisioning.service import KIND, RUNS_LIMIT, InvalidOperation
 
 provision = typer.Typer(
@@ -32,10 +32,11 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a run would change; write nothing.")] = False,
     approve: Annotated[str | None, typer.Option("--approve", metavar="ID", help="Approve this held run.")] = None,
     wait: WaitOption = False,
+    yes: Yes = False,
     actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Import PowerSchool's rosters into Canvas now, or approve a held run.
+    """Import PowerSchool's rosters into Canvas now, or approve a held run, which asks first.
 
     A dry run needs no worker. The exit code is 1 if something needs a person.
     """
@@ -46,7 +47,13 @@ def run(
             _dry_run(service, as_json)
             return
         runs = service.provisioning_service
-        _follow(service, runs.approve(approve, actor) if approve else runs.request(actor), as_json, wait=wait)
+        if approve is None:
+            requested = runs.request(actor)
+        else:
+            seen = runs.awaiting_approval(approve)
+            confirm(f"Canvas is sent the plan of run {approve}: {counts_text(*seen.changes)}.", yes)
+            requested = runs.approve(approve, actor, seen.plan_digest)
+        _follow(service, requested, as_json, wait=wait)
 
 
 @provision.command()
@@ -85,23 +92,31 @@ def held(as_json: JsonOption = False) -> None:
 
 
 @provision.command()
-def discard(run_id: RunId, actor: Actor = "", as_json: JsonOption = False) -> None:
-    """Close a held run without applying it. The next run plans again."""
+def discard(run_id: RunId, yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
+    """Close a held run without applying it. The next run plans again. Asks first."""
     with services(InvalidOperation, PassbackError) as service:
-        done = service.provisioning_service.discard(run_id, actor)
+        seen = service.provisioning_service.awaiting_approval(run_id)
+        confirm(f"The plan of run {run_id} is closed, and not sent: {counts_text(*seen.changes)}.", yes)
+        done = service.provisioning_service.discard(run_id, actor, seen.plan_digest)
     emit(run_summary(done), as_json, lambda _: f"run {run_id} is discarded")
 
 
 @provision.command()
 def rollback(
-    run_id: MaybeRunId = None, wait: WaitOption = False, actor: Actor = "", as_json: JsonOption = False
+    run_id: MaybeRunId = None,
+    wait: WaitOption = False,
+    yes: Yes = False,
+    actor: Actor = "",
+    as_json: JsonOption = False,
 ) -> None:
-    """Restore in Canvas what it had before a run; by default before the newest run that wrote anything.
+    """Restore in Canvas what it had before a run; by default before the newest run that wrote anything. Asks first.
 
     Pauses provisioning, since the next run would undo this. `passback resume provisioning` resumes it.
     """
     with services(InvalidOperation, PassbackError) as service:
-        rollback_run = service.provisioning_service.rollback(run_id, actor)
+        target = service.provisioning_service.rollback_target(run_id)
+        confirm(f"Canvas gets back what it had before run {target.id} ({counts_text(*target.changes)}).", yes)
+        rollback_run = service.provisioning_service.rollback(target.id, actor)
         _follow(service, rollback_run, as_json, wait=wait)
 
 

@@ -15,7 +15,7 @@ from shared.domain.passback.course_state import State
 from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
-from workers.cli.options import Actor, AssignmentId, Course, fail, open_services, require_course_ids
+from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, fail, open_services, require_course_ids
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
@@ -106,15 +106,31 @@ def pause(
     what: Target = PauseTarget.PASSBACK,
     course: CourseId = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, shown to others.")] = "",
+    yes: Yes = False,
     actor: Actor = "",
 ) -> None:
-    """Pause everything, provisioning or one course. Changes are collected; what is running finishes first."""
+    """Pause everything, provisioning or one course. Changes are collected; what is running finishes first.
+
+    A pause of everything needs a reason, and asks first.
+    """
     service, target = open_services(), _target(what, course)
+    if what is PauseTarget.PASSBACK:
+        _confirm_everything(service, reason, yes)
     if not service.pauses.pause(target, actor, reason):
         typer.echo(f"{target} is paused already")
         return
     log.info(LogEvent.PAUSED, target=target, actor=actor)
     typer.echo(f"{target} is paused; `passback resume` resumes it")
+
+
+def _confirm_everything(service: Container, reason: str, yes: bool) -> None:
+    """Require a reason for a pause of everything, and ask. Raises: typer.BadParameter."""
+    if not reason.strip():
+        why = "say why everything is paused: others have to know when it may end"
+        raise typer.BadParameter(why, param_hint="--reason")
+    connected = service.records.count()
+    courses = "1 connected course" if connected == 1 else f"{connected} connected courses"
+    confirm(f"Until somebody resumes, no grade of {courses} reaches PowerSchool and no roster reaches Canvas.", yes)
 
 
 def resume(what: Target = PauseTarget.PASSBACK, course: CourseId = None, actor: Actor = "") -> None:

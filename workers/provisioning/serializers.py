@@ -166,6 +166,14 @@ def message_api_json(message: ImportMessage) -> Json:
     }
 
 
+def counts_text(*changes: DataSetChange) -> str:
+    """Return how many rows these changes concern: `3 rows added, 2 changed, 12 removed`."""
+    added, changed, removed = (
+        sum(getattr(change, field) for change in changes) for field in ("added", "changed", "removed")
+    )
+    return f"{added} row{'' if added == 1 else 's'} added, {changed} changed, {removed} removed"
+
+
 def _api_counts(change: DataSetChange) -> Json:
     return {**_counts(change), "term": change.key.term_sis_id}
 

@@ -43,25 +43,26 @@ class ProvisioningService:
         self.start_tick()
         return run
 
-    def approve(self, run_id: str, actor: str) -> Run:
+    def approve(self, run_id: str, actor: str, plan_digest: str | None = None) -> Run:
         """Approve a held run: exactly its plan is applied, or a new one is made if the rosters have changed since.
 
-        A new plan is held again if it has a reason. Raises: InvalidOperation.
+        A new plan is held again if it has a reason. `plan_digest` is that of the plan that the person saw.
+        Raises: InvalidOperation.
         """
 
         def approved(run: Run) -> Run:
             read = replace(run, state=RunState.READING, attempts=0, not_before=None)
             return replace(read, approved_by=actor, approved_plan=run.plan_digest)
 
-        run = self._decide(run_id, approved)
+        run = self._decide(run_id, plan_digest, approved)
         log.info(LogEvent.PROVISION_APPROVED, run_id=run_id, actor=actor)
         self.start_tick()
         return run
 
-    def discard(self, run_id: str, actor: str) -> Run:
+    def discard(self, run_id: str, actor: str, plan_digest: str | None = None) -> Run:
         """Close a held run without doing anything. The next run plans again. Raises: InvalidOperation."""
         now = self._clock.now()
-        run = self._decide(run_id, lambda held: replace(held, state=RunState.DISCARDED, finished_at=now))
+        run = self._decide(run_id, plan_digest, lambda held: replace(held, state=RunState.DISCARDED, finished_at=now))
         log.info(LogEvent.PROVISION_DISCARDED, run_id=run_id, actor=actor)
         return run
 
@@ -70,7 +71,7 @@ class ProvisioningService:
 
         Provisioning is paused, since its next run would undo this; `resume` lets it go on. Raises: InvalidOperation.
         """
-        run = self._rollback_target(run_id)
+        run = self.rollback_target(run_id)
         now = self._clock.now()
         self._pauses.pause(PROVISIONING, actor, f"rolled back to before run {run.id}")
         opened = self._runs.open(RunKind.ROLLBACK, RunCause.PERSON, now, actor, rollback_of=run.id)
@@ -78,18 +79,23 @@ class ProvisioningService:
         self.start_tick()
         return opened
 
-    def _decide(self, run_id: str, decision: Callable[[Run], Run]) -> Run:
-        """Save the decision about the plan that is held now; the worker may save the run meanwhile."""
-        first = run = self._awaiting_approval(run_id)
+    def _decide(self, run_id: str, plan_digest: str | None, decision: Callable[[Run], Run]) -> Run:
+        """Save the decision about the plan of this digest, which a person saw; None means the plan that is held now.
+
+        The worker may save the run meanwhile.
+        """
+        run = self.awaiting_approval(run_id)
+        seen = run.plan_digest if plan_digest is None else plan_digest
         for _ in range(MAX_TRIES):
+            if run.plan_digest != seen:
+                break
             with suppress(RunChanged):
                 return self._runs.decide(decision(run))
-            run = self._awaiting_approval(run_id)
-            if run.plan_digest != first.plan_digest:
-                break
+            run = self.awaiting_approval(run_id)
         raise InvalidOperation(f"run {run_id} has changed meanwhile: look at it again")
 
-    def _awaiting_approval(self, run_id: str) -> Run:
+    def awaiting_approval(self, run_id: str) -> Run:
+        """Return the held run of this id. Raises: InvalidOperation."""
         run = self._runs.find(run_id)
         if run is None:
             raise InvalidOperation(f"there is no run {run_id}")
@@ -97,7 +103,8 @@ class ProvisioningService:
             raise InvalidOperation(f"run {run_id} is not held: it is {run.state}")
         return run
 
-    def _rollback_target(self, run_id: str | None) -> Run:
+    def rollback_target(self, run_id: str | None) -> Run:
+        """Return the run that a rollback undoes. Raises: InvalidOperation."""
         if run_id is None:
             found = next((run for run in self._runs.newest(RUNS_LIMIT) if run.has_written), None)
         else:

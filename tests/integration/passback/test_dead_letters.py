@@ -72,7 +72,11 @@ def test_a_dry_run_does_nothing_and_a_discard_forgets(running: Town, tmp_path: P
     assert running.passback("dlq", "export", str(file)).returncode == 0
     assert len(file.read_text().splitlines()) == letters
     assert running.is_idle()
-    assert running.passback("dlq", "discard", "--all").returncode == 0
+    asked = running.passback("dlq", "discard", "--all")
+    assert (asked.returncode, "--yes" in asked.stderr) == (2, True)
+    assert f"{letters} dead letter" in asked.stderr
+    assert len(running.service.dead_letters.all()) == letters
+    assert running.passback("dlq", "discard", "--all", "--yes").returncode == 0
     assert running.service.dead_letters.all() == []
     assert running.is_idle()
     fail_every_score(running, times=0)
@@ -104,7 +108,7 @@ def test_poison_is_kept_and_the_worker_goes_on(running: Town) -> None:
     while unknown in (held := [each.id for each in running.service.dead_messages.all()]) or len(held) < 4:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert running.passback("dlq", "discard", "--all").returncode == 0
+    assert running.passback("dlq", "discard", "--all", "--yes").returncode == 0
     app.close()
 
 

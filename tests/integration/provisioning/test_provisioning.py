@@ -191,9 +191,12 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert [each["id"] for each in shown["held_runs"]] == [held.id]
     assert "did not change schools 100" in passback(provisioned, "provision", "history", asked.id)[1]
     assert passback(provisioned, "provision", "show", held.id)[0] == 0
-    assert passback(provisioned, "provision", "discard", held.id)[0] == 0
+    for unanswered in (("discard", held.id), ("run", "--approve", held.id), ("rollback",)):
+        assert passback(provisioned, "provision", *unanswered)[0] == 2
+    assert provisioned.service.provision_runs.held() == held
+    assert passback(provisioned, "provision", "discard", held.id, "--yes")[0] == 0
     assert passback(provisioned, "provision", "held") == (0, "nothing is held\n")
-    assert passback(provisioned, "provision", "run", "--approve", held.id)[0] == 1
+    assert passback(provisioned, "provision", "run", "--approve", held.id, "--yes")[0] == 1
     assert passback(provisioned, "provision", "run", "--dry-run", "--wait")[0] == 2
     _, listed = passback(provisioned, "provision", "history", "--json")
     assert [run["state"] for run in json.loads(listed)] == ["discarded", "done", "done"]

@@ -41,11 +41,17 @@ def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
         row.before.source for part in changed_rows(town.service.provision_runs, held) for row in part.rows if row.before
     )
     assert source in said
-    assert browser.post(f"/provisioning/{held.id}/approve", {}).status_code == 303
+    asked = browser.text(f"/provisioning/{held.id}/approve")
+    assert f"{sum(change.removed for change in held.changes)} removed" in asked
+    assert browser.post(f"/provisioning/{held.id}/approve", {"plan_digest": "another"}).status_code == 409
+    assert town.service.provision_runs.held() == held
+    seen = {"plan_digest": held.plan_digest}
+    assert browser.post(f"/provisioning/{held.id}/approve", seen).status_code == 303
     assert town.finished(held.id).approved_by == "operator"
     for verb in ("approve", "discard"):
         # What is decided already is not decided again.
-        assert browser.post(f"/provisioning/{held.id}/{verb}", {}).status_code == 303
+        assert browser.post(f"/provisioning/{held.id}/{verb}", seen).status_code == 409
+    assert browser.get(f"/provisioning/{held.id}/approve").status_code == 409
     run = town.service.provision_runs.find(held.id)
     assert (run and run.approved_by, run and run.state) == ("operator", RunState.DONE)
     assert town.service.provision_runs.held_runs() == []

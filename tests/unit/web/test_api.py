@@ -365,6 +365,7 @@ def test_pauses_are_set_and_lifted(web: Web) -> None:
     assert [web.call("POST", "/pauses", json=asked).json()["paused"] for _ in range(2)] == [True, False]
     (pause,) = web.call("GET", "/pauses").json()
     assert (pause["target"], pause["actor"], pause["reason"]) == ("course:101", "operator", "repair")
+    assert code(web.call("POST", "/pauses", json={"target": "passback"})) == (422, "not_valid")
     resume = {"target": "course:101"}
     assert [web.call("POST", "/pauses/resume", json=resume).json()["resumed"] for _ in range(2)] == [True, False]
 

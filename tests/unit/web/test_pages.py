@@ -282,13 +282,25 @@ def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatc
         site.service.dead_letters.add(course, None, "canvas_500", "", 6)
     browser = site.browser("operator")
     browser.get("/dead-letters/confirm?verb=discard&all=1")
-    progress = browser.post("/dead-letters/act", {"verb": "discard", "all": "1"}).headers["location"]
+    progress = browser.post("/dead-letters/act", {"verb": "discard", "all": "1", "count": "3"}).headers["location"]
     assert "running" in browser.text(progress)
     browser.post(f"{progress}/cancel", {})
     cancelled.set()
     wait_until_done(site, progress)
     said = browser.text(progress)
     assert "cancelled 1 of 3 discarded" in said
+    assert site.service.dead_letters.count() == 2
+
+
+def test_no_more_is_discarded_than_was_shown(site: Site) -> None:
+    """What failed after the page with the number was loaded is not discarded unseen."""
+    site.service.dead_letters.add("101", None, "canvas_500", "", 6)
+    browser = site.browser("operator")
+    assert 'name="count" value="1"' in browser.get("/dead-letters/confirm?verb=discard&all=1").text
+    site.service.dead_letters.add("102", None, "canvas_500", "", 6)
+    for count in ("1", ""):
+        response = browser.post("/dead-letters/act", {"verb": "discard", "all": "1", "count": count})
+        assert (response.status_code, "There are 2 now" in response.text) == (409, True)
     assert site.service.dead_letters.count() == 2
 
 
@@ -316,7 +328,14 @@ def test_nothing_chosen_is_nothing_done(site: Site, form: dict[str, str | list[s
 def test_pauses_are_set_and_lifted(site: Site) -> None:
     """With the reason for others to read; anything that cannot be paused is refused."""
     browser = site.browser("operator")
-    browser.get("/")
+    browser.get("/courses/101")
+    assert browser.post("/pause", {"target": "passback", "reason": " "}).status_code == 422
+    assert browser.get("/pause?target=passback&reason=").status_code == 422
+    assert list(site.service.pauses.all()) == []
+    asked = browser.text("/pause?target=passback&reason=moving+house")
+    assert "Pause everything?" in asked
+    assert "1 course is connected: no grade of them reaches PowerSchool" in asked
+    assert list(site.service.pauses.all()) == []
     browser.post("/pause", {"target": "passback", "reason": "moving house"})
     assert "Everything is paused by operator: moving house" in browser.text("/")
     assert "moving house" in browser.text("/courses/101")
@@ -359,6 +378,9 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
         "The login is taken",
     ):
         assert words in said
+    asked = browser.text("/provisioning/7/approve")
+    assert "Approve the plan of run 7? " in asked
+    assert "1 row added, 1 changed, 1 removed of sections of term 12-4100" in asked
     assert browser.post("/provisioning/7/approve", {}).status_code == 303
     newest = site.service.actions.newest(1)[0]
     assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:7")

@@ -65,7 +65,8 @@ def _why(run: Json) -> list[str]:
             f"SIS import {waits_on['import_id']} of {owner} is {waits_on['state']}, since {waits_on['created_at']}"
         )
     if run["state"] == "held":
-        lines.append(f"`passback provision run --approve {run['id']}` applies it, `discard {run['id']}` closes it")
+        lines.append(f"apply it: `passback provision run --approve {run['id']}`")
+        lines.append(f"close it: `passback provision discard {run['id']}`")
     if run["not_before"] and run["state"] in ("reading", "applying", "finishing"):
         lines.append(f"waits for {run['why']} until {run['not_before']}")
     return lines

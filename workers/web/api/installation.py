@@ -1,6 +1,6 @@
 """The API about the whole installation: status, pauses, actions, provisioning."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
@@ -16,6 +16,7 @@ from workers.web.errors import ApiError
 from workers.web.views.alerts import alerts
 from workers.web.views.visibility import visible_run
 
+PART = rf"^({PROVISIONING}|course:[0-9]{{1,20}})$"
 TARGET = rf"^({EVERYTHING}|{PROVISIONING}|course:[0-9]{{1,20}})$"
 RunId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="Id of a provisioning run")]
 
@@ -33,14 +34,22 @@ KnownRun = Annotated[Run, Depends(_known_run)]
 
 
 class Target(StrictModel):
-    """What is paused or resumed."""
+    """What is resumed."""
 
     target: Annotated[str, StringConstraints(pattern=TARGET)] = EVERYTHING
 
 
-class PauseRequest(Target):
-    """What is paused, and why."""
+class PauseEverything(StrictModel):
+    """A pause of everything, and why: others have to know when it may end."""
 
+    target: Literal["passback"] = "passback"
+    reason: Annotated[str, StringConstraints(max_length=200, pattern=r"\S")]
+
+
+class PausePart(StrictModel):
+    """A pause of provisioning or of a course, and why."""
+
+    target: Annotated[str, StringConstraints(pattern=PART)]
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
@@ -74,7 +83,7 @@ def pauses(service: Service) -> list[Json | None]:
 
 
 @router.post("/pauses", status_code=202)
-def pause(operator: Actions, body: PauseRequest) -> Json:
+def pause(operator: Actions, body: PauseEverything | PausePart) -> Json:
     """Pause everything, provisioning or a course. Changes are collected meanwhile. Safe to repeat."""
     return {"target": body.target, "paused": operator.pause(body.target, body.reason)}
 

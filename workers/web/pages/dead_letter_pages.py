@@ -49,9 +49,13 @@ def confirm(pages: PageHandlers, request: PageRequest) -> Response:
 
 
 def start_batch(pages: PageHandlers, request: PageRequest) -> Response:
-    """Retry or discard the selected dead letters."""
+    """Retry or discard the selected dead letters. Discards only as many as the form's page counted."""
     verb, (ids, cause) = _verb(request.form("verb")), _selection(request.form_fields)
-    batch_id = request.actions.start_batch(verb, views.select(pages.service, ids, cause))
+    selected = views.select(pages.service, ids, cause)
+    if verb is Verb.DISCARD and request.form("count") != str(len(selected)):
+        raise ApiError(409, "changed_meanwhile", f"There are {len(selected)} now. Nothing was discarded: go back, and "
+                       "look at them again.")  # fmt: skip
+    batch_id = request.actions.start_batch(verb, selected)
     return redirect(f"/dead-letters/batches/{batch_id}")
 
 

@@ -42,7 +42,7 @@ class Renderer:
         )
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
-             "duration": duration, "label": _label, "target": _target, "code": _code, "about": _about}
+             "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about}
         )  # fmt: skip
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
@@ -77,7 +77,7 @@ def _timestamp(at: str | None) -> datetime | None:
     return None if at is None else datetime.fromisoformat(at)
 
 
-def _target(target: str) -> str:
+def target_text(target: str) -> str:
     """Return the target of an action or a pause as text."""
     kind, _, name = target.partition(":")
     return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())

@@ -8,7 +8,7 @@ from shared.config import ConfigurationError
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.pauses import course_target
+from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
@@ -45,7 +45,8 @@ class OperatorActions:
             raise ApiError(404, "course_unknown", f"Canvas has no course {course_id}.") from None
 
     def pause(self, target: str, reason: str) -> bool:
-        """Pause the target; False if it was paused already."""
+        """Pause the target; False if it was paused already. Raises `ApiError` if a reason is missing."""
+        refuse_without_reason(target, reason)
         done = self._service.pauses.pause(target, self._user.actor, reason)
         if done:
             self._record(Verb.PAUSE, target)
@@ -84,19 +85,19 @@ class OperatorActions:
             self._record(Verb.CANCEL, f"batch:{batch_id}")
         return done
 
-    def approve(self, plan_id: str) -> bool:
-        """Approve a provisioning plan; False if it does not wait for approval any more."""
+    def approve(self, plan_id: str, plan_digest: str | None = None) -> bool:
+        """Approve a provisioning plan; False if it does not wait for approval any more, or has another digest."""
         try:
-            self._service.provisioning_service.approve(plan_id, self._user.actor)
+            self._service.provisioning_service.approve(plan_id, self._user.actor, plan_digest)
         except InvalidOperation:
             return False
         self._record(Verb.APPROVE, f"plan:{plan_id}")
         return True
 
-    def reject(self, plan_id: str) -> bool:
-        """Close a provisioning plan without applying it; False if it does not wait for approval any more."""
+    def reject(self, plan_id: str, plan_digest: str | None = None) -> bool:
+        """Close a provisioning plan without applying it; False as for `approve`."""
         try:
-            self._service.provisioning_service.discard(plan_id, self._user.actor)
+            self._service.provisioning_service.discard(plan_id, self._user.actor, plan_digest)
         except InvalidOperation:
             return False
         self._record(Verb.REJECT, f"plan:{plan_id}")
@@ -110,3 +111,9 @@ class OperatorActions:
         actor = self._user.actor
         action_id = self._service.actions.add(self._user.name, verb, target, count)
         log.info(LogEvent.OPERATOR_ACTION, action_id=action_id, action=verb, target=target, count=count, actor=actor)
+
+
+def refuse_without_reason(target: str, reason: str) -> None:
+    """Raise `ApiError` for a pause of everything without a reason: others have to know when it may end."""
+    if target == EVERYTHING and not reason.strip():
+        raise ApiError(422, "reason_missing", "Say why everything is paused: others have to know when it may end.")
