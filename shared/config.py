@@ -551,17 +551,17 @@ def _unknown(variable: str) -> str:
     if name in REMOVED_SETTINGS:
         return f"{variable} is no longer a setting: {REMOVED_SETTINGS[name]}; remove it (deploy/guides/upgrade.md)"
     close = difflib.get_close_matches(name, list(Settings.model_fields), n=1)
-    hint = f"did you mean {PREFIX}{close[0].upper()}?" if close else "see the table in deploy/guides/settings.md"
-    return f"unknown setting {variable}: {hint}"
+    suggestion = f"did you mean {PREFIX}{close[0].upper()}?" if close else "see the table in deploy/guides/settings.md"
+    return f"unknown setting {variable}: {suggestion}"
 
 
 def _messages(error: ValidationError) -> Sequence[str]:
-    sentences = []
+    messages = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         message = re.sub(r"^Value error, ", "", problem["msg"])
         name = "".join(f"{PREFIX}{str(part).upper()}" for part in problem["loc"][:1])
-        sentences.append(f"{name}: {message}" if name else message)
-    return sentences
+        messages.append(f"{name}: {message}" if name else message)
+    return messages
 
 
 def is_loopback(url: str) -> bool:

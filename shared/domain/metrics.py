@@ -32,7 +32,7 @@ class CounterName(StrEnum):
     """Requests to Canvas and PowerSchool: system, method and path template, status class or trouble."""
     REQUEST_SECONDS = "request-seconds"
     """Their durations: system, and bucket or `ms`."""
-    TROUBLES = "troubles"
+    FAILURES_BY_KIND = "troubles"
     """Answers that say a system is unwell: system, trouble."""
 
 

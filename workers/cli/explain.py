@@ -33,9 +33,9 @@ def explanation_text(explanation: Json) -> Group:
 
 def _head(explanation: Json) -> Iterator[RenderableType]:
     yield Text(f"Course {explanation['course_id']}", style="bold")
-    trouble = cast("Json | None", explanation["trouble"])
-    if trouble is not None:
-        yield Text(f"Could not read ({trouble['code']}: {trouble['message']}).", style="yellow")
+    failure = cast("Json | None", explanation["trouble"])
+    if failure is not None:
+        yield Text(f"Could not read ({failure['code']}: {failure['message']}).", style="yellow")
     if not explanation["live"]:
         yield Text(f"This is the state of the last sync: {explanation['as_of'] or 'never'}.")
     paused = cast("Json | None", explanation["paused"])

@@ -19,7 +19,7 @@ from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
 from shared.domain.passback.planning.stored_forms import finding as stored_differently
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.categories import CategoryAssociation, MatchedBy, stored_match
-from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
+from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
 from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
 
@@ -102,7 +102,7 @@ def _waits(findings: Iterable[Finding]) -> bool:
 
 def state_of(findings: Iterable[Finding]) -> State:
     """Return the state of these findings, the one that most needs attention first. Notes have none."""
-    reasons = {finding.reason for finding in findings} - NOTES
+    reasons = {finding.reason for finding in findings} - INFORMATIVE
     if not reasons:
         return State.SYNCED
     if Reason.DEAD_LETTER in reasons:

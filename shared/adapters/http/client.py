@@ -179,7 +179,7 @@ class RemoteApi:
                 raise ServiceUnavailable(f"{response} {kind}", cause=f"{self._system}_{kind}", delay=pause)
 
     def _throttled(self, response: ApiResponse, permit: Permit) -> timedelta | None:
-        self._count(CounterName.TROUBLES, self._system, FailureKind.THROTTLED)
+        self._count(CounterName.FAILURES_BY_KIND, self._system, FailureKind.THROTTLED)
         wait = retry_after(response, self._clock.now())
         return self._limiter.record_throttled(permit, f"{self._system}_{FailureKind.THROTTLED}", wait)
 
@@ -257,7 +257,7 @@ class RemoteApi:
         cause = f"{self._system}_{kind}"
         # A failure that concerns every request came before this one was looked at; any other may have carried it out.
         outcome_unknown = info.method != "GET" and not for_everybody
-        self._count(CounterName.TROUBLES, self._system, kind)
+        self._count(CounterName.FAILURES_BY_KIND, self._system, kind)
         pause = self._limiter.record_failure(cause, wait, for_everybody=for_everybody)
         if pause is None and not self._probe_succeeds():
             pause = self._limiter.record_failure(cause, for_everybody=True)

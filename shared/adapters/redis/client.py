@@ -70,7 +70,7 @@ def _unavailable(command: str) -> Iterator[None]:
     except (ConnectionFailed, TimedOut, OutOfMemoryError, ReadOnlyError) as error:
         raise RedisUnavailable(command, error) from error
     except ResponseError as error:
-        if any(words in str(error) for words in _CANNOT_WRITE):
+        if any(message in str(error) for message in _CANNOT_WRITE):
             raise RedisUnavailable(command, error) from error
         raise
 

@@ -23,9 +23,9 @@ class SharedClock:
     It looks at Redis's time about once a minute. While Redis does not answer, the last known difference counts.
     """
 
-    def __init__(self, client: redis.Redis, own: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: redis.Redis, local: Clock, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._redis = client
-        self._own = own
+        self._local = local
         self._monotonic = monotonic
         self._ahead = timedelta(0)
         self._next_measurement = float("-inf")
@@ -38,24 +38,24 @@ class SharedClock:
                 self._measure()
             finally:
                 self._lock.release()
-        return self._own.now() - self._ahead
+        return self._local.now() - self._ahead
 
     def sleep(self, duration: timedelta) -> None:
         """Block the calling thread for `duration`."""
-        self._own.sleep(duration)
+        self._local.sleep(duration)
 
     def ahead(self) -> timedelta:
         """Return how far this machine's clock is ahead of Redis's; negative if it is behind."""
         return self._ahead
 
     def _measure(self) -> None:
-        before = self._own.now()
+        before = self._local.now()
         try:
             theirs = time_at(clock_ms(self._redis.time()))
         except RedisError:
             self._next_measurement = self._monotonic() + RECHECK_INTERVAL_S
             return
-        after = self._own.now()
+        after = self._local.now()
         ahead = before + (after - before) / 2 - theirs.astimezone(UTC)
         if abs(ahead - self._ahead) > TOLERANCE + (after - before):
             self._ahead = ahead

@@ -385,7 +385,7 @@ class Keys:
         "provisioning:former-logins",
         "Hash with a lifetime of 400 days: digest of a login to the SIS id of who had it and left. No logins.",
     )
-    provision_notes = _Key(
+    schedule_state_key = _Key(
         "provisioning:notes",
         "String: what scheduling of provisioning remembers (last slot, check, data version, hint), as JSON.",
     )

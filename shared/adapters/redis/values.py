@@ -19,9 +19,9 @@ class Lease:
     token: int
 
 
-def text(answer: bytes | str) -> str:
+def text(reply: bytes | str) -> str:
     """Return a key, member or value that is text. Bytes that are no UTF-8 are escaped, never an error."""
-    return answer.decode(errors="backslashreplace") if isinstance(answer, bytes) else answer
+    return reply.decode(errors="backslashreplace") if isinstance(reply, bytes) else reply
 
 
 def time_at(milliseconds: float | bytes | str) -> datetime:
@@ -31,9 +31,9 @@ def time_at(milliseconds: float | bytes | str) -> datetime:
     return EPOCH + min(max(int(milliseconds), 0), _LAST_MS) * _MILLISECOND
 
 
-def clock_ms(answer: tuple[int, int]) -> int:
+def clock_ms(reply: tuple[int, int]) -> int:
     """Return what `TIME` answers, seconds and microseconds, as whole milliseconds since the epoch."""
-    seconds, microseconds = answer
+    seconds, microseconds = reply
     return seconds * 1000 + microseconds // 1000
 
 

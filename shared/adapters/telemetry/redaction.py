@@ -63,8 +63,8 @@ def _cut(text: str) -> str:
     """Return the text, or its whole words within `MAX_TEXT` characters: half of a secret does not look like one."""
     if len(text) <= MAX_TEXT:
         return text
-    words = text[:MAX_TEXT].rsplit(maxsplit=1)
-    return f"{words[0] if len(words) > 1 else MASK}{CUT}"
+    parts = text[:MAX_TEXT].rsplit(maxsplit=1)
+    return f"{parts[0] if len(parts) > 1 else MASK}{CUT}"
 
 
 def _redacted(name: str, value: object, masked: Callable[[str], str]) -> object:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.domain.passback.powerschool import Score
-from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
+from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
 
 # These keep the student, not the assignment: nothing of this student goes to this section.
 NOT_IN_ANY_SECTION = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
@@ -140,7 +140,7 @@ def _from_stored(facts: StudentFacts) -> StudentExplanation:
 
 
 def _blocking(facts: StudentFacts) -> list[Finding]:
-    return [f for f in facts.findings if f.reason is not Reason.NOT_GRADED_YET and f.reason not in NOTES]
+    return [f for f in facts.findings if f.reason is not Reason.NOT_GRADED_YET and f.reason not in INFORMATIVE]
 
 
 def _in_powerschool(facts: StudentFacts, findings: Iterable[Finding]) -> StudentExplanation:

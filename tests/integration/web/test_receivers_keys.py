@@ -109,9 +109,9 @@ def test_invented_ids_cost_a_burst_of_fetches(clock: ManualClock) -> None:
             for number in range(FETCH_BURST - 1):
                 assert await keys.key(f"forged-{number}") is None
             for number in range(10):
-                with pytest.raises(ServiceUnavailable) as unwell:
+                with pytest.raises(ServiceUnavailable) as is_unavailable:
                     await keys.key(f"forged-later-{number}")
-                assert timedelta(0) < unwell.value.delay <= MIN_FETCH_INTERVAL
+                assert timedelta(0) < is_unavailable.value.delay <= MIN_FETCH_INTERVAL
 
     asyncio.run(scenario())
     assert server.asked == FETCH_BURST
@@ -129,9 +129,9 @@ def test_a_rotated_key_is_put_off_behind_invented_ids_for_one_pause(clock: Manua
             for number in range(FETCH_BURST):
                 assert await keys.key(f"forged-{number}") is None
             server.key_ids = ["old", "new"]
-            with pytest.raises(ServiceUnavailable) as unwell:
+            with pytest.raises(ServiceUnavailable) as is_unavailable:
                 await keys.key("new")
-            clock.advance(unwell.value.delay)
+            clock.advance(is_unavailable.value.delay)
             assert await keys.key("forged-again") is None
             assert await keys.key("new")
 

@@ -21,11 +21,11 @@ HEAD = f"""\
 def settings_env() -> str:
     """Return an environment file with every setting: what is needed to be filled in, the rest as a comment."""
     needed = {name: Settings.model_fields[name] for name in NEEDED}
-    rest = {name: field for name, field in Settings.model_fields.items() if name not in needed}
-    return "\n".join([HEAD, *(_paragraph(name, field) for name, field in {**needed, **rest}.items())])
+    remainder = {name: field for name, field in Settings.model_fields.items() if name not in needed}
+    return "\n".join([HEAD, *(_paragraph(name, field) for name, field in {**needed, **remainder}.items())])
 
 
 def _paragraph(name: str, field: FieldInfo) -> str:
     comment = wrap(field.description or "", WIDTH, initial_indent="# ", subsequent_indent="# ")
-    sign = "" if name in NEEDED else "#"
-    return "\n".join([*comment, f"{sign}{PREFIX}{name.upper()}={default_of(field.default)}\n"])
+    prefix = "" if name in NEEDED else "#"
+    return "\n".join([*comment, f"{prefix}{PREFIX}{name.upper()}={default_of(field.default)}\n"])

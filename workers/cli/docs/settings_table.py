@@ -34,8 +34,8 @@ def settings_table() -> str:
 
 def with_settings_table(document: str) -> str:
     """Return the document with what stands between its two markers replaced by the table of today."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _, remainder = document.partition(BEGIN)
+    _, _, after = remainder.partition(END)
     return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
 
 

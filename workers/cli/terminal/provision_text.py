@@ -109,13 +109,13 @@ def _data_sets(data: Json) -> list[str]:
 
 def _row(change: Json) -> str:
     before, after = change["before"], change["after"]
-    sign = CHANGE_MARKS[(before is not None, after is not None)]
+    mark = CHANGE_MARKS[(before is not None, after is not None)]
     values = after if isinstance(after, dict) else before
     assert isinstance(values, dict)
     shown = ", ".join(values.values())
     if isinstance(before, dict) and isinstance(after, dict):
         shown += f" (was {', '.join(f'{name} {before[name]}' for name in before if before[name] != after[name])})"
-    return f"    {sign} {shown}" + (f" [{change['source']}]" if change["source"] else "")
+    return f"    {mark} {shown}" + (f" [{change['source']}]" if change["source"] else "")
 
 
 def _import(upload: Json) -> str:

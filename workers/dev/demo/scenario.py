@@ -114,9 +114,9 @@ class DemoScenario:
         self.client.powerschool_faults(fail_next=[failure])
         student = user_id_of(Ids.STUDENTS_OUTAGE[5])
         self.client.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
-        letter = self._wait_for_dead_letter()
-        self.report(f"Dead letter {letter.id}: {letter.cause} after {letter.attempts} attempts. Retrying.")
-        self.service.dead_letter_queue.retry([letter], OPERATOR)
+        found = self._wait_for_dead_letter()
+        self.report(f"Dead letter {found.id}: {found.cause} after {found.attempts} attempts. Retrying.")
+        self.service.dead_letter_queue.retry([found], OPERATOR)
         self._settle("the retry")
 
     def _changes_by_hand(self) -> None:

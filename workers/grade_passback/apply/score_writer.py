@@ -35,7 +35,7 @@ class _Bisection:
     `isolated` has the rows that were refused by themselves, with the refusal.
     """
 
-    refusals_left: int
+    remaining_refusals: int
     isolated: list[tuple[ScoreRow, PermanentError]] = field(default_factory=list)
 
     def parts(self, rows: Sequence[ScoreRow], error: TransientError | PermanentError) -> tuple[Sequence[ScoreRow], ...]:
@@ -44,9 +44,9 @@ class _Bisection:
         Rows of several assignments are split between assignments, since a refusal may be about one of them. A refusal
         of a whole assignment, of credentials, or a failure that may pass does not split the rows of an assignment.
         """
-        if isinstance(error, TransientError) or self.refusals_left <= 0:
+        if isinstance(error, TransientError) or self.remaining_refusals <= 0:
             return ()
-        self.refusals_left -= 1
+        self.remaining_refusals -= 1
         targets = sorted({row.assignment_section_id for row in rows})
         if len(targets) > 1:
             first = set(targets[: len(targets) // 2])

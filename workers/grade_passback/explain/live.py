@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, sections_of
 from shared.domain.passback.planning.plan import ClearScoresStep, Write, WriteScoresStep
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
-from shared.domain.passback.rules.reasons import NOTES, Finding, Reason
+from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
 from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import CourseComparison
 from workers.grade_passback.course_state import course_record, state_of
@@ -73,8 +73,8 @@ def _section_now(
     dead_cause: str | None,
 ) -> SectionRecord:
     planned = _planned(assignment_id, section, comparison)
-    notes = tuple(finding for finding in section.findings if finding.reason in NOTES)
-    if len(notes) < len(section.findings) or not planned:
+    informative = tuple(finding for finding in section.findings if finding.reason in INFORMATIVE)
+    if len(informative) < len(section.findings) or not planned:
         return section
     refused = tuple(
         student
@@ -91,7 +91,7 @@ def _section_now(
     if not findings and planned == {student.student_sis_id for student in refused}:
         # All that could be written is; PowerSchool refused the rest at the last sync, student by student.
         return section
-    return replace(section, findings=findings + notes, state=state_of(findings) if findings else State.WAITING)
+    return replace(section, findings=findings + informative, state=state_of(findings) if findings else State.WAITING)
 
 
 def _planned(assignment_id: str, section: SectionRecord, comparison: CourseComparison) -> set[str | None]:

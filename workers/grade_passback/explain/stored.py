@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.reasons import NOTES, REASON_OF_CAUSE, Finding, Reason
+from shared.domain.passback.rules.reasons import INFORMATIVE, REASON_OF_CAUSE, Finding, Reason
 from shared.domain.passback.student_status import AssignmentState, StudentFacts, score_findings
 from workers.grade_passback.explain.response import (
     CourseReading,
@@ -21,7 +21,7 @@ REVEALED_BY_WRITING = frozenset(
     {*REASON_OF_CAUSE.values(), Reason.SCORE_NOT_CLEARED, Reason.FLAG_NOT_WITHDRAWN, Reason.RETRYING}
 )
 # With these, the rules did send the assignment; only the write failed, or is still to come.
-WRITE_ONLY_REASONS = REVEALED_BY_WRITING | NOTES | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
+WRITE_ONLY_REASONS = REVEALED_BY_WRITING | INFORMATIVE | {Reason.DEAD_LETTER, Reason.NOT_GRADED_YET}
 
 LastWrites = Mapping[AssignmentKey, AuditEntry]
 """The last write of one student's score in each assignment section, without the scores of others."""

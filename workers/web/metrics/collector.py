@@ -136,13 +136,13 @@ class MetricsCollector(Collector):
             of_system = {labels[1]: number for labels, number in seconds.items() if labels[0] == system}
             yield of.REQUEST_SECONDS, (system,), _histogram(of_system, REQUEST_BOUNDS_S)
             gauge = self._gauges.system(system)
-            yield of.SYSTEM_UNAVAILABLE, (system,), int(gauge.unwell)
+            yield of.SYSTEM_UNAVAILABLE, (system,), int(gauge.is_unavailable)
             yield of.SYSTEM_PAUSED, (system,), gauge.paused_s
             yield of.SYSTEM_FAILURES, (system,), gauge.failures
         for rate in rates_of(self._service):
             yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
-        yield from self._counters(of.FAILURES, CounterName.TROUBLES)
+        yield from self._counters(of.FAILURES, CounterName.FAILURES_BY_KIND)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
         for fault in QUERY_FAULTS:
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]

@@ -131,8 +131,8 @@ def metrics_table() -> str:
 
 def with_metrics_table(document: str) -> str:
     """Return the document with the current table between its markers."""
-    before, _, rest = document.partition(BEGIN)
-    return f"{before}{BEGIN}\n{metrics_table()}\n{END}{rest.partition(END)[2]}"
+    before, _, remainder = document.partition(BEGIN)
+    return f"{before}{BEGIN}\n{metrics_table()}\n{END}{remainder.partition(END)[2]}"
 
 
 def _row(metric: Metric) -> str:

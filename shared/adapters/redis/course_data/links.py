@@ -151,7 +151,7 @@ def _coded(codes: str, sent_to: Collection[int]) -> dict[str, Echo]:
 
 def _marked(students: Collection[int], marks: str) -> frozenset[int]:
     number = int(marks.removeprefix("x") or "0", 16)
-    return frozenset(dcid for place, dcid in enumerate(students) if dcid and number >> place & 1)
+    return frozenset(dcid for index, dcid in enumerate(students) if dcid and number >> index & 1)
 
 
 class Links:

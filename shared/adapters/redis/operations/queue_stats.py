@@ -29,7 +29,7 @@ class SystemGauge:
     """A remote system: how long it is paused for yet, whether it has not answered since, its failures in a row."""
 
     paused_s: float
-    unwell: bool
+    is_unavailable: bool
     failures: int
 
 

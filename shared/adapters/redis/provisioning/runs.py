@@ -218,10 +218,10 @@ class ProvisionRuns:
             pipeline.pexpire(self._keys.rows(digest), self._lifetime_ms)
         pipeline.execute()
 
-    def save_messages(self, run_id: str, import_id: int, troubles: Sequence[ImportMessage]) -> None:
+    def save_messages(self, run_id: str, import_id: int, messages: Sequence[ImportMessage]) -> None:
         """Store what Canvas said about the rows of an import."""
         key = self._keys.import_messages(run_id)
-        self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(troubles)))))
+        self._redis.hset(key, str(import_id), cast("str", zlib.compress(_IMPORT_MESSAGES.dump_json(tuple(messages)))))
         self._redis.pexpire(key, self._lifetime_ms)
 
     def messages(self, run_id: str) -> list[ImportMessage]:
@@ -258,14 +258,14 @@ class ProvisionRuns:
 
     def schedule_state(self) -> ScheduleState:
         """Return what scheduling stores."""
-        stored = self._redis.get(self._keys.provision_notes)
+        stored = self._redis.get(self._keys.schedule_state_key)
         return ScheduleState() if stored is None else _SCHEDULE_STATE.validate_json(stored)
 
     def save_schedule_state(self, lease: Lease, state: ScheduleState) -> None:
         """Store it. Raises `LeaseLost`."""
         # One writer at a time: whoever lost the lease a moment ago writes what the next one finds out as well.
         self.renew(lease)
-        self._redis.set(self._keys.provision_notes, _SCHEDULE_STATE.dump_json(state))
+        self._redis.set(self._keys.schedule_state_key, _SCHEDULE_STATE.dump_json(state))
 
     def mark_rosters_changed(self) -> None:
         """Record that rosters changed now, as PowerSchool confirmed: what was cached before is not used any more."""

@@ -59,9 +59,9 @@ def system_pauses(client: redis.Redis, keys: Keys) -> list[CircuitState]:
         pipeline.pttl(keys.pause(system))
     details = pipeline.execute()
     return [
-        CircuitState(system, text(cause), timedelta(milliseconds=left_ms))
-        for system, cause, left_ms in zip(SYSTEMS, details[::2], details[1::2], strict=True)
-        if cause is not None and left_ms > 0
+        CircuitState(system, text(cause), timedelta(milliseconds=remaining_ms))
+        for system, cause, remaining_ms in zip(SYSTEMS, details[::2], details[1::2], strict=True)
+        if cause is not None and remaining_ms > 0
     ]
 
 
@@ -89,8 +89,8 @@ def system_rates(client: redis.Redis, keys: Keys, configured: Mapping[str, timed
         pipeline.hget(keys.rate(system), "interval")
     rates = []
     for system, learnt in zip(SYSTEMS, pipeline.execute(), strict=True):
-        own = configured.get(system, timedelta(0))
-        rates.append(SystemRate(system, max(own, _interval(learnt)), own))
+        minimum = configured.get(system, timedelta(0))
+        rates.append(SystemRate(system, max(minimum, _interval(learnt)), minimum))
     return rates
 
 
@@ -223,9 +223,10 @@ class RemoteLimiter:
         """
         if retry_after is not None and retry_after > MAX_PAUSE_WITHIN_SYNC:
             return self.record_failure(cause, retry_after, for_everybody=True)
-        hint = milliseconds(retry_after) if retry_after else 0
-        remembered = milliseconds(FAILURES_TTL)
-        args: list[str | int] = [permit.since, permit.interval, int(permit.is_probe), hint, cause, remembered]
+        retry_after_ms = milliseconds(retry_after) if retry_after else 0
+        failures_ttl = milliseconds(FAILURES_TTL)
+        seen: list[str | int] = [permit.since, permit.interval, int(permit.is_probe)]
+        args = [*seen, retry_after_ms, cause, failures_ttl]
         _, interval = self._run(self._throttled_script, permit.caller, args)
         self._log_rate(interval)
         return None
@@ -265,9 +266,9 @@ class RemoteLimiter:
         while True:
             remaining, *details = self._request(caller, order)
             if not remaining:
-                noted, is_probe, since, interval, tested = details
+                has_failures, is_probe, since, interval, tested = details
                 return Permit(
-                    caller, bool(noted), bool(is_probe), bool(tested), text(since), text(interval), order, waited
+                    caller, bool(has_failures), bool(is_probe), bool(tested), text(since), text(interval), order, waited
                 )
             delay, state = timedelta(milliseconds=int(remaining)), text(details[1])
             # Whoever waits for a probe or for a place asks again soon; a turn in the rate is known beforehand.
@@ -285,9 +286,9 @@ class RemoteLimiter:
 
     def _request(self, caller: str, order: str) -> Any:
         over = list(self._over)
-        answer = self._run(self._acquire_script, caller, [*self._acquire_arguments, order, caller, *over])
+        reply = self._run(self._acquire_script, caller, [*self._acquire_arguments, order, caller, *over])
         self._over.difference_update(over)
-        return answer
+        return reply
 
     def _release(self, permit: Permit, outcome: str, advised: timedelta | None = None) -> None:
         facts: list[str | int] = [outcome, int(permit.is_probe), permit.since, int(permit.tested)]

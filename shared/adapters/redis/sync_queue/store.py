@@ -145,9 +145,9 @@ class SyncQueue:
             keys.paused, keys.dead_letters, keys.dead_letter_causes, keys.rate("powerschool"),
             keys.malformed,
         )  # fmt: skip
-        own = (limit, *patterns, Cause.LEASE_LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
-        answer = self._scripts.run("claim_due", *own, more_keys=more_keys)
-        claimed, given_up = cast("tuple[list[bytes], list[bytes]]", answer)
+        limits = (limit, *patterns, Cause.LEASE_LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
+        reply = self._scripts.run("claim_due", *limits, more_keys=more_keys)
+        claimed, given_up = cast("tuple[list[bytes], list[bytes]]", reply)
         for course in given_up:
             log.error(
                 LogEvent.DEAD_LETTERED, course_id=text(course), assignment_id=None, cause=Cause.LEASE_LOST_REPEATEDLY
@@ -156,10 +156,10 @@ class SyncQueue:
 
     def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         """Lease a claimed course and take its pending changes; None if it is not claimed (a repeated dispatch)."""
-        answer = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
-        if answer is None:
+        reply = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
+        if reply is None:
             return None
-        token, flat = answer
+        token, flat = reply
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         return Lease(course_id, int(token)), _change_set(course_id, fields)
 
@@ -276,11 +276,11 @@ class SyncQueue:
     def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
         """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
         nameless = [change for change in changes if change.course_id is None]
-        by_assignment = self._looked_up(self._keys.assignment_courses, {c.assignment_id for c in nameless})
-        by_section = self._looked_up(self._keys.section_courses, {c.section_id for c in nameless})
+        by_assignment = self._resolve(self._keys.assignment_courses, {c.assignment_id for c in nameless})
+        by_section = self._resolve(self._keys.section_courses, {c.section_id for c in nameless})
         return [c.course_id or by_assignment.get(c.assignment_id) or by_section.get(c.section_id) for c in changes]
 
-    def _looked_up(self, key: str, ids: Collection[str | None]) -> Mapping[str | None, str]:
+    def _resolve(self, key: str, ids: Collection[str | None]) -> Mapping[str | None, str]:
         known = [an_id for an_id in ids if an_id is not None]
         if not known:
             return {}

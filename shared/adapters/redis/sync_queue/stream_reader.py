@@ -86,7 +86,7 @@ class StreamReader:
         self._without_backlog.discard(consumer)
 
     def _read(self, consumer: str, after: str, limit: int, block: timedelta) -> list[Message]:
-        answer = self._redis.xreadgroup(
+        reply = self._redis.xreadgroup(
             CONSUMER_GROUP,
             consumer,
             dict.fromkeys(self._streams, after),
@@ -94,10 +94,10 @@ class StreamReader:
             count=max(1, limit // len(self._streams)),
             block=milliseconds(block) or None,
         )
-        return list(self._messages(cast("Iterable[tuple[bytes, list[_Entry]]]", answer)))
+        return list(self._messages(cast("Iterable[tuple[bytes, list[_Entry]]]", reply)))
 
-    def _messages(self, answer: Iterable[tuple[bytes, list[_Entry]]]) -> Iterator[Message]:
-        for key, entries in answer:
+    def _messages(self, reply: Iterable[tuple[bytes, list[_Entry]]]) -> Iterator[Message]:
+        for key, entries in reply:
             for entry_id, fields in entries:
                 yield Message(self._streams[text(key)], text(entry_id), fields or {})
 

@@ -45,7 +45,7 @@ class ChangeWriter:
 
     def __init__(self, client: Redis, keys: Keys, max_waiting: int) -> None:
         self._streams = [keys.stream(stream) for stream in STREAM_OF.values()]
-        self._place = {kind: place for place, kind in enumerate(STREAM_OF, 1)}
+        self._stream_number = {kind: number for number, kind in enumerate(STREAM_OF, 1)}
         self._add_changes = client.register_script(script_text("sync_queue/add_changes"))
         self._max_waiting = max_waiting
         self._redis = client
@@ -95,19 +95,19 @@ class ChangeWriter:
         """Write the batch; a change that Redis refuses fails alone, a lost connection fails them all."""
         # One argument: redis-py takes longer to pack each of many than all this takes to encode.
         args = [msgspec.json.encode([self._listed(waiting.change) for waiting in batch])]
-        answers: list[bytes | Exception] = [RedisError("interrupted")] * len(batch)
+        replies: list[bytes | Exception] = [RedisError("interrupted")] * len(batch)
         try:
-            answers = await self._add_changes(keys=self._streams, args=args)
+            replies = await self._add_changes(keys=self._streams, args=args)
         except (RedisError, OSError) as error:
-            answers = [error] * len(batch)
+            replies = [error] * len(batch)
         finally:
             # Whatever happened, nobody is left waiting.
-            for waiting, answer in zip(batch, answers, strict=True):
-                _settle(waiting.stored, answer)
+            for waiting, reply in zip(batch, replies, strict=True):
+                _settle(waiting.stored, reply)
 
     def _listed(self, change: Change) -> list[int | str]:
         fields = encode(change)
-        return [self._place[change.kind], *(part.decode() for field in fields.items() for part in field)]
+        return [self._stream_number[change.kind], *(part.decode() for field in fields.items() for part in field)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +185,14 @@ def _or_unavailable(command: str) -> Iterator[None]:
         raise _unavailable(f"{command}: {type(error).__name__}") from error
 
 
-def _settle(stored: asyncio.Future[None], answer: bytes | Exception) -> None:
+def _settle(stored: asyncio.Future[None], reply: bytes | Exception) -> None:
     if stored.done():
         # Its sender hung up; the change is stored nevertheless, which does no harm.
         return
-    if not answer:
+    if not reply:
         stored.set_result(None)
     else:
-        kind = type(answer).__name__ if isinstance(answer, Exception) else "ResponseError"
+        kind = type(reply).__name__ if isinstance(reply, Exception) else "ResponseError"
         stored.set_exception(_unavailable(f"XADD: {kind}"))
 
 

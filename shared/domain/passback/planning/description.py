@@ -61,5 +61,5 @@ def _without_verifier(_tag: str, attribute: str, value: str) -> str:
         return value
     address, mark, fragment = value.partition("#")
     path, _, query = address.partition("?")
-    rest = "&".join(part for part in query.split("&") if not part.startswith("verifier="))
-    return f"{path}{'?' if rest else ''}{rest}{mark}{fragment}"
+    remainder = "&".join(part for part in query.split("&") if not part.startswith("verifier="))
+    return f"{path}{'?' if remainder else ''}{remainder}{mark}{fragment}"

@@ -17,7 +17,7 @@ class LinkStatus(StrEnum):
     GONE = "gone"
     RENAMED = "renamed"
     MOVED = "moved"
-    NOT_OURS = "not_ours"
+    FOREIGN = "not_ours"
     CLAIM = "claim"
     ORPHAN = "orphan"
     UNREAD = "unread"
@@ -107,6 +107,6 @@ def _statuses(
     differences = {
         LinkStatus.RENAMED: normalize_name(actual.name) != normalize_name(link.name),
         LinkStatus.MOVED: actual.due_date != link.due_date,
-        LinkStatus.NOT_OURS: actual.created_by_plugin not in plugin_ids,
+        LinkStatus.FOREIGN: actual.created_by_plugin not in plugin_ids,
     }
     return tuple(status for status, differs in differences.items() if differs) or (LinkStatus.OK,)

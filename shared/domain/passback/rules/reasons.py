@@ -430,7 +430,7 @@ class Reason(StrEnum):
 
 
 # Reported beside a state, and no reason for another one.
-NOTES = frozenset({Reason.STORED_DIFFERENTLY})
+INFORMATIVE = frozenset({Reason.STORED_DIFFERENTLY})
 
 REASON_OF_CAUSE: Mapping[str, Reason] = {reason.cause: reason for reason in Reason if reason.cause is not None}
 """The reasons of PowerSchool's refusals. A refusal that is not here is one that no rule describes."""

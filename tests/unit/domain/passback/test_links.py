@@ -36,7 +36,7 @@ def test_a_link_that_agrees_is_ok() -> None:
         ([replace(THERE, name="Renamed")], (LinkStatus.RENAMED,)),
         ([replace(THERE, name=" READING 1")], (LinkStatus.OK,)),
         ([replace(THERE, due_date=OTHER_DAY)], (LinkStatus.MOVED,)),
-        ([replace(THERE, created_by_plugin=None)], (LinkStatus.NOT_OURS,)),
+        ([replace(THERE, created_by_plugin=None)], (LinkStatus.FOREIGN,)),
         ([replace(THERE, name="Renamed", due_date=OTHER_DAY)], (LinkStatus.RENAMED, LinkStatus.MOVED)),
     ],
 )

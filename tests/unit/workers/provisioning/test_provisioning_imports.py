@@ -155,8 +155,8 @@ def test_a_difference_too_large_for_canvas_is_carried_through(campus: Campus) ->
 
 def test_an_unwell_canvas_spends_no_attempt(campus: Campus) -> None:
     """The run waits as long as Canvas is unwell, and then goes on."""
-    unwell = ServiceUnavailable("GET sis_imports: 503", cause="canvas_unavailable", delay=5 * SECOND)
-    campus.imports.faults.on("unfinished", unwell, times=9)
+    is_unavailable = ServiceUnavailable("GET sis_imports: 503", cause="canvas_unavailable", delay=5 * SECOND)
+    campus.imports.faults.on("unfinished", is_unavailable, times=9)
     run = campus.ask()
     assert (run.state, run.attempts, campus.letters.all()) == (RunState.DONE, 0, [])
 
