@@ -104,10 +104,10 @@ def test_a_real_one_is_private(kind: RedisKind) -> None:
 
 
 def test_the_fake_one_says_what_it_is() -> None:
-    """The fake is announced as slow and forgetful, and is never durable."""
+    """The fake is announced as slow and not durable, and is never durable."""
     server = EmbeddedRedis(kind=RedisKind.FAKE, durable=True)
 
-    assert "slow and forgetful" in server.description
+    assert "slow and not durable" in server.description
     assert not server.is_durable
 
 
