@@ -28,6 +28,7 @@ from shared.setting_types import (
     Headers,
     Logins,
     Networks,
+    OptionalSeconds,
     ProxyRoles,
     Selection,
     Sentinels,
@@ -192,6 +193,12 @@ class Settings(BaseModel):
     )
     term_grace_days: int = Field(14, ge=0, description="Days after a term's end in which changes are still synced.")
     quiet_period_s: float = Field(2.0, ge=0, description="A course is synced when nothing changed for this long.")
+    first_change_s: OptionalSeconds = Field(
+        0.2,
+        ge=0,
+        description="The first change of an up-to-date course, one that was not synced for four quiet periods, is synced "
+        "after this long. Empty: it waits for the quiet period.",
+    )
     max_wait_s: float = Field(15.0, ge=0, description="A course is synced at the latest this long after a change.")
     retry_waits_s: Waits = Field(
         (2.0, 10.0, 60.0, 300.0, 1800.0),
@@ -483,7 +490,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
 
     Variables win over `.env`, `.env` over the files in the directory `PASSBACK_SECRETS_DIR` (a file per setting,
     named like its variable, in either case). An empty value means the default, except for lists, which it empties,
-    and for schedules and hours, which it switches off.
+    and for schedules, hours and `PASSBACK_FIRST_CHANGE_S`, which it switches off.
     Raises `ConfigurationError` for an unknown name or a wrong value.
     """
     environ = os.environ if environ is None else environ
@@ -536,7 +543,8 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 
 def _may_be_empty(name: str) -> bool:
-    return isinstance(Settings.model_fields[name].default, tuple) or name.endswith(("_schedule", "_hours"))
+    field = Settings.model_fields[name]
+    return isinstance(field.default, tuple) or name.endswith(("_schedule", "_hours")) or name == "first_change_s"
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

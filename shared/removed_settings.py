@@ -11,7 +11,6 @@ REMOVED_SETTINGS = {
     "dead_letters_max": "at most 10000 dead letters are stored",
     "event_max_bytes": "a request body may have 2000000 bytes",
     "event_max_waiting": "a web process keeps at most 10000 events in memory",
-    "first_change_s": "the first change of an up-to-date course is synced after 0.2 s",
     "lease_s": "a lease lasts 10 s",
     "live_events_issuers": "the issuer of Live Events is https://live-events.canvas.instructure.com",
     "log_format": "logs are for people on a terminal, else JSON",

@@ -121,6 +121,7 @@ Zone = Annotated[ZoneInfo | None, BeforeValidator(_zone)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 
 Split = BeforeValidator(_comma_separated)
+OptionalSeconds = Annotated[float | None, BeforeValidator(lambda value: None if value == "" else value)]
 Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Split]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Split]
 Headers = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], ...], Split, Field(max_length=2)]

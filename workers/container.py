@@ -36,7 +36,7 @@ from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
-from shared.domain.passback.changes import FIRST_CHANGE_WAIT, DebounceWindow
+from shared.domain.passback.changes import DebounceWindow
 from shared.setting_types import ClearedScores
 from workers.celery.app import make_app, send_provision_task
 from workers.dead_letters import DeadLetterQueue
@@ -240,9 +240,8 @@ class Container:
 
 def windows_of(settings: Settings) -> DebounceWindow:
     """Return the debounce window of these settings."""
-    return DebounceWindow(
-        timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), FIRST_CHANGE_WAIT
-    )
+    first = None if settings.first_change_s is None else timedelta(seconds=settings.first_change_s)
+    return DebounceWindow(timedelta(seconds=settings.quiet_period_s), timedelta(seconds=settings.max_wait_s), first)
 
 
 @lru_cache(maxsize=1)

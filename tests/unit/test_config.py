@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shared.config import REMOVED_SETTINGS, ConfigurationError, Settings, is_loopback, load, variable_names
+from workers.container import windows_of
 
 NO_FILE = Path("no-such.env")
 UPGRADE = Path(__file__).parents[2] / "deploy/guides/upgrade.md"
@@ -266,6 +267,12 @@ def test_variables_win_over_the_env_file_and_that_over_secret_files(tmp_path: Pa
 def test_an_empty_value_means_the_default(name: str) -> None:
     """A variable that is set to nothing, as compose files do, counts as not set."""
     assert loaded(**{name: ""}) == loaded()
+
+
+def test_the_wait_of_the_first_change_can_be_switched_off() -> None:
+    """Empty is not the default here: the first change then waits for the quiet period."""
+    assert (windows_of(loaded(FIRST_CHANGE_S="")).first_change, loaded().first_change_s) == (None, 0.2)
+    assert windows_of(loaded(FIRST_CHANGE_S="1.5")).first_change == timedelta(seconds=1.5)
 
 
 def test_an_empty_list_is_empty() -> None:

@@ -83,10 +83,6 @@ class PendingChanges:
         return ChangeCause.PERSON in self.causes
 
 
-# The first change of an up-to-date course is synced after this long, with what arrived meanwhile.
-FIRST_CHANGE_WAIT = timedelta(milliseconds=200)
-
-
 @dataclass(frozen=True, slots=True)
 class DebounceWindow:
     """The lengths of the debounce window.

@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
+from shared.config import Settings
 from shared.domain.metrics import CounterName
-from shared.domain.passback.changes import FIRST_CHANGE_WAIT
 from shared.sandbox.district.small import user_id_of
 from tests.benchmarks.outcome import Mark, Result
 from tests.benchmarks.passback.twin import put, signed_in
@@ -152,7 +152,7 @@ def _throttled(running: Town, courses: int, permitted_ms: int, style: str, score
     if len(written) != courses:
         raise SystemExit(f"{courses - len(written)} courses were not written")
     spent, dead = _attempts(running) - attempts, service.dead_letters.count() - letters
-    return Seen(began, answers, written, spent, dead, FIRST_CHANGE_WAIT.total_seconds())
+    return Seen(began, answers, written, spent, dead, Settings.model_fields["first_change_s"].default)
 
 
 def _canvas_says_no(running: Town, status: int, score: float) -> float:
