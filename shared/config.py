@@ -196,8 +196,8 @@ class Settings(BaseModel):
     first_change_s: OptionalSeconds = Field(
         0.2,
         ge=0,
-        description="The first change of an up-to-date course, one that was not synced for four quiet periods, is synced "
-        "after this long. Empty: it waits for the quiet period.",
+        description="The first change of an up-to-date course, one that was not synced for four quiet periods, is "
+        "synced after this long. Empty: it waits for the quiet period.",
     )
     max_wait_s: float = Field(15.0, ge=0, description="A course is synced at the latest this long after a change.")
     retry_waits_s: Waits = Field(
