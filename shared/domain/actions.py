@@ -1,4 +1,4 @@
-"""Records operator actions, such as a sync, a retry or a pause, with who did each."""
+"""Records what people did, such as a sync, a retry or a pause, with who did each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,11 @@ class Verb(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     SIGN_IN = "sign_in"
+    LINK = "link"
+    UNLINK = "unlink"
+    PURGE = "purge"
+    PROVISION = "provision"
+    ROLLBACK = "roll_back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,14 @@ import structlog
 import typer
 from rich.table import Table
 
-from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import CategoryMatch
 from shared.errors import PassbackError
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, Course, services
 from workers.cli.terminal.output import JsonOption, emit
-from workers.container import Container
 from workers.grade_passback.operations.category_mapping import GroupInSection, InvalidMapping
+from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()
 
@@ -37,9 +36,9 @@ def list_(course: Course, as_json: JsonOption = False) -> None:
 def link(course: Course, group: GroupOption, category: Category, actor: Actor = "") -> None:
     """Associate a group with a category by id, so that renames on either side change nothing. Syncs the course."""
     with services(InvalidMapping, PassbackError) as service:
-        made = service.category_links.link(course, group, category)
+        made = RecordedActions(service, actor).link_category(course, group, category)
         ids = sorted(made.association.category_ids)
-        _sync(service, course, made.group_id, ids, actor)
+        _log(course, made.group_id, ids, actor)
     typer.echo(f"assignment group {made.group_id} is linked to category {', '.join(map(str, ids))}; the course syncs")
 
 
@@ -47,17 +46,15 @@ def link(course: Course, group: GroupOption, category: Category, actor: Actor = 
 def unlink(course: Course, group: GroupOption, actor: Actor = "") -> None:
     """Delete a group's association. The course syncs, and its groups are matched by name again."""
     with services(InvalidMapping, PassbackError) as service:
-        group_id = service.category_links.unlink(course, group)
-        _sync(service, course, group_id, [], actor)
+        group_id = RecordedActions(service, actor).unlink_category(course, group)
+        _log(course, group_id, [], actor)
     typer.echo(f"assignment group {group_id} is not linked any more; the course syncs")
 
 
-def _sync(service: Container, course: str, group_id: str, category_ids: Sequence[int], actor: str) -> None:
+def _log(course: str, group_id: str, category_ids: Sequence[int], actor: str) -> None:
     log.info(
         LogEvent.CATEGORY_LINKED, course_id=course, group_id=group_id, category_ids=list(category_ids), actor=actor
     )
-    service.changes.request(course, ChangeCause.PERSON, actor=actor)
-    service.records.register(course)
 
 
 def _json(row: GroupInSection) -> dict[str, object]:

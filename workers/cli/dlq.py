@@ -15,6 +15,7 @@ from workers.cli.options import Actor, Yes, confirm, fail, open_services, time_o
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
 from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
+from workers.recorded_actions import RecordedActions
 
 dlq = typer.Typer(
     help="Jobs and messages that need a person: list, show, retry, discard, export.", no_args_is_help=True
@@ -72,7 +73,7 @@ def retry(
         _would("retry", dead_letters, as_json)
         return
     with _cancellable() as cancelled:
-        done = service.dead_letter_queue.retry(dead_letters, actor, cancelled.is_set)
+        done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
 
@@ -96,7 +97,7 @@ def discard(
     if dead_letters:
         many = "1 dead letter is" if len(dead_letters) == 1 else f"{len(dead_letters)} dead letters are"
         confirm(f"{many} deleted, and the work is not done.", yes)
-    count = service.dead_letter_queue.discard(dead_letters, actor)
+    count = RecordedActions(service, actor).discard(dead_letters)
     emit({"discarded": [each.id for each in dead_letters]}, as_json, lambda _: f"{count} discarded")
 
 

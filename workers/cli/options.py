@@ -1,6 +1,5 @@
 """What verbs share: arguments and options, who asks, and the services of this installation."""
 
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import load
+from workers.cli.person import person
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.time_parsing import parse_time
 from workers.container import Container
@@ -24,8 +24,8 @@ Actor = Annotated[
     typer.Option(
         "--actor",
         metavar="NAME",
-        callback=lambda given: given or system_user(),
-        help="Who asks, for the history. Default: this system's user.",
+        callback=lambda given: given or person(),
+        help="Who asks, for Actions and the history. Default: your login, also behind sudo.",
     ),
 ]
 
@@ -48,14 +48,6 @@ def confirm(question: str, yes: bool) -> None:
 def is_interactive() -> bool:
     """Say whether somebody at a terminal can answer a question."""
     return sys.stdin.isatty()
-
-
-def system_user() -> str:
-    """Return the operating system's name of the user; `unknown` where it has none, as in some containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def open_services() -> Container:

@@ -14,6 +14,7 @@ from workers.container import Container
 from workers.provisioning.changed_rows import changed_rows, compared_rows
 from workers.provisioning.serializers import Json, changed_json, comparison_json, counts_text, run_json, run_summary
 from workers.provisioning.service import KIND, RUNS_LIMIT, InvalidOperation
+from workers.recorded_actions import RecordedActions
 
 provision = typer.Typer(
     help="Import PowerSchool's rosters into Canvas: run, history, held, show, discard, rollback.", no_args_is_help=True
@@ -46,13 +47,13 @@ def run(
         if dry_run:
             _dry_run(service, as_json)
             return
-        runs = service.provisioning_service
+        actions, runs = RecordedActions(service, actor), service.provisioning_service
         if approve is None:
-            requested = runs.request(actor)
+            requested = actions.run_provisioning()
         else:
             seen = runs.awaiting_approval(approve)
             confirm(f"Canvas is sent the plan of run {approve}: {counts_text(*seen.changes)}.", yes)
-            requested = runs.approve(approve, actor, seen.plan_digest)
+            requested = actions.approve_plan(approve, seen.plan_digest)
         _follow(service, requested, as_json, wait=wait)
 
 
@@ -97,7 +98,7 @@ def discard(run_id: RunId, yes: Yes = False, actor: Actor = "", as_json: JsonOpt
     with services(InvalidOperation, PassbackError) as service:
         seen = service.provisioning_service.awaiting_approval(run_id)
         confirm(f"The plan of run {run_id} is closed, and not sent: {counts_text(*seen.changes)}.", yes)
-        done = service.provisioning_service.discard(run_id, actor, seen.plan_digest)
+        done = RecordedActions(service, actor).reject_plan(run_id, seen.plan_digest)
     emit(run_summary(done), as_json, lambda _: f"run {run_id} is discarded")
 
 
@@ -116,7 +117,7 @@ def rollback(
     with services(InvalidOperation, PassbackError) as service:
         target = service.provisioning_service.rollback_target(run_id)
         confirm(f"Canvas gets back what it had before run {target.id} ({counts_text(*target.changes)}).", yes)
-        rollback_run = service.provisioning_service.rollback(target.id, actor)
+        rollback_run = RecordedActions(service, actor).roll_back(target.id)
         _follow(service, rollback_run, as_json, wait=wait)
 
 

@@ -1,13 +1,17 @@
 """`passback purge`: deletes stored data. Without `--yes` it only counts what it would delete."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from shared.domain.passback.erasure import StudentIds
+from shared.domain.pauses import course_target
 from workers.cli.options import Actor, fail, open_services, require_course_ids, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.erasure import ErasureResult, SyncsRunning
+from workers.container import Container
+from workers.erasure import Erasure, ErasureResult, SyncsRunning
+from workers.recorded_actions import RecordedActions
 
 purge = typer.Typer(help="Delete stored data. Without --yes, only count what would be deleted.", no_args_is_help=True)
 
@@ -24,7 +28,8 @@ Before = Annotated[str, typer.Argument(metavar="T", help="A time such as 2031-03
 def course(courses: Courses, yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Delete courses: links, categories, states, audit log, dead letters. PowerSchool is not changed."""
     require_course_ids(*courses)
-    erased = open_services().erasure.courses(courses, actor, dry_run=not yes)
+    target = course_target(courses[0]) if len(set(courses)) == 1 else "courses"
+    erased = _purge(open_services(), actor, target, yes, lambda e, who: e.courses(courses, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -34,7 +39,7 @@ def student(
 ) -> None:
     """Delete a student from every course, then search for the id. The exit code is 1 if it is still found."""
     who = StudentIds(sis_id, frozenset(dcid or ()))
-    erased = open_services().erasure.student(who, actor, dry_run=not yes)
+    erased = _purge(open_services(), actor, "student", yes, lambda e, actor: e.student(who, actor, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -42,7 +47,8 @@ def student(
 def older_than(before: Before, yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Delete audit entries, dead letters and stored messages from before a time."""
     service = open_services()
-    erased = service.erasure.older_than(time_option(service, before), actor, dry_run=not yes)
+    at = time_option(service, before)
+    erased = _purge(service, actor, "older_than", yes, lambda e, who: e.older_than(at, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -60,6 +66,12 @@ def everything(yes: Yes = False, actor: Actor = "", as_json: JsonOption = False)
 def list_purges(as_json: JsonOption = False) -> None:
     """List earlier purges: when, by whom, and how much; not of whom."""
     emit(open_services().erasure_log.all(), as_json)
+
+
+def _purge(
+    service: Container, actor: str, scope: str, yes: bool, erase: Callable[[Erasure, str], ErasureResult]
+) -> ErasureResult:
+    return RecordedActions(service, actor).purge(scope, erase, is_recorded=yes)
 
 
 def _end(result: ErasureResult, yes: bool, as_json: bool) -> None:

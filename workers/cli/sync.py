@@ -10,7 +10,6 @@ import typer
 
 from shared.adapters.redis.sync_queue.store import QueueState
 from shared.config import ConfigurationError
-from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target
 from shared.errors import CourseGone
@@ -21,6 +20,7 @@ from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.operations.dry_run import plan_preview
+from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()
 
@@ -43,8 +43,7 @@ def sync(
         emit(plan_preview(service.course_reader, course, service.clock.now(), assignment), as_json, plan_text)
         return
     requested_at = service.clock.now()
-    service.changes.request(course, ChangeCause.PERSON, [assignment] if assignment else [], actor=actor)
-    service.records.register(course)
+    RecordedActions(service, actor).sync(course, [assignment] if assignment else [])
     if not wait:
         emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
         return
@@ -116,7 +115,7 @@ def pause(
     service, target = open_services(), _target(what, course)
     if what is PauseTarget.PASSBACK:
         _confirm_everything(service, reason, yes)
-    if not service.pauses.pause(target, actor, reason):
+    if not RecordedActions(service, actor).pause(target, reason):
         typer.echo(f"{target} is paused already")
         return
     log.info(LogEvent.PAUSED, target=target, actor=actor)
@@ -136,7 +135,7 @@ def _confirm_everything(service: Container, reason: str, yes: bool) -> None:
 def resume(what: Target = PauseTarget.PASSBACK, course: CourseId = None, actor: Actor = "") -> None:
     """Resume what was paused."""
     service, target = open_services(), _target(what, course)
-    if not service.pauses.resume(target):
+    if not RecordedActions(service, actor).resume(target):
         typer.echo(f"{target} is not paused")
         return
     log.info(LogEvent.RESUMED, target=target, actor=actor)

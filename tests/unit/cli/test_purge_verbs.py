@@ -49,7 +49,7 @@ def test_with_yes_it_is_erased_and_listed(client: redis.Redis, run: Callable[...
     result = run("course", COURSE, "--yes", "--actor", "rivera", "--json")
 
     assert json.loads(result.stdout)["purged"] is True
-    assert [key.decode() for key in client.scan_iter()] == [Keys().purges]
+    assert {key.decode() for key in client.scan_iter()} == {Keys().purges, Keys().actions}
     (noted,) = json.loads(run("list", "--json").stdout)
     assert (noted["what"], noted["actor"], noted["erased"]["links"]) == ("course", "rivera", 1)
 

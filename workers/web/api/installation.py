@@ -72,7 +72,7 @@ def status(service: Service) -> Json:
 
 @router.get("/actions")
 def actions(service: Service, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Json]:
-    """Return what people did through the pages and the API, the newest first."""
+    """Return what people did on the pages, through the API and on the command line, the newest first."""
     return [plain(action) for action in service.actions.newest(limit)]
 
 

@@ -79,8 +79,8 @@ def _timestamp(at: str | None) -> datetime | None:
 
 def target_text(target: str) -> str:
     """Return the target of an action or a pause as text."""
-    kind, _, name = target.partition(":")
-    return {"passback": "everything", "pages": ""}.get(target, f"{kind} {name}".strip())
+    known = {"passback": "everything", "pages": "", "dead_letters": "dead letters", "older_than": "what is old"}
+    return known.get(target, target.replace(":", " "))
 
 
 def _about(dead_letter: DeadLetter) -> str:

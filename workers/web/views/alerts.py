@@ -122,7 +122,12 @@ def _throughput(status: InstallationStatus) -> Iterator[Alert]:
             "See whether a worker is running and Redis is quick.",
         )  # fmt: skip
     paused = {pause.target for pause in status.pauses}
-    waiting = [course for course in status.waiting if f"course:{course.course_id}" not in paused]
+    # A pass over all courses may take hours, the first one above all: nobody waits for it.
+    waiting = [
+        course
+        for course in status.waiting
+        if f"course:{course.course_id}" not in paused and not course.lets_others_go_first
+    ]
     if (
         waiting
         and not status.system_pauses

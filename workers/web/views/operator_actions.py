@@ -1,4 +1,4 @@
-"""Everything people do on the pages and through the API. Each action is recorded with its actor."""
+"""What operators do on the pages and through the API: recorded, and written to the log as well."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ import structlog
 from shared.config import ConfigurationError
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
-from shared.domain.passback.changes import ChangeCause
-from shared.domain.pauses import EVERYTHING, course_target
+from shared.domain.pauses import EVERYTHING
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.provisioning.service import InvalidOperation
+from workers.recorded_actions import RecordedActions
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
 from workers.web.views.dead_letters import start_batch
@@ -21,19 +21,16 @@ from workers.web.views.dead_letters import start_batch
 log = structlog.get_logger()
 
 
-class OperatorActions:
+class OperatorActions(RecordedActions):
     """What one operator can do."""
 
     def __init__(self, service: Container, user: User) -> None:
-        self._service = service
-        self._user = user
+        super().__init__(service, user.actor, user.name)
 
     def sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
         """Request a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
         self._require_known_course(course_id)
-        self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=self._user.actor)
-        self._service.records.register(course_id)
-        self._record(Verb.SYNC, course_target(course_id))
+        super().sync(course_id, assignment_ids)
 
     def _require_known_course(self, course_id: str) -> None:
         try:
@@ -47,34 +44,20 @@ class OperatorActions:
     def pause(self, target: str, reason: str) -> bool:
         """Pause the target; False if it was paused already. Raises `ApiError` if a reason is missing."""
         refuse_without_reason(target, reason)
-        done = self._service.pauses.pause(target, self._user.actor, reason)
-        if done:
-            self._record(Verb.PAUSE, target)
-        return done
-
-    def resume(self, target: str) -> bool:
-        """Resume the target; False if it was not paused."""
-        done = self._service.pauses.resume(target)
-        if done:
-            self._record(Verb.RESUME, target)
-        return done
+        return super().pause(target, reason)
 
     def retry_one(self, dead_letter: DeadLetter) -> bool:
         """Retry one dead letter; False if its job cannot be run again."""
-        done = self._service.dead_letter_queue.retry([dead_letter], self._user.actor)
-        if done.retried:
-            self._record(Verb.RETRY, dead_letter.id)
-        return bool(done.retried)
+        return bool(self.retry([dead_letter]).retried)
 
     def discard_one(self, dead_letter: DeadLetter) -> None:
         """Remove one dead letter without doing its work."""
-        self._service.dead_letter_queue.discard([dead_letter], self._user.actor)
-        self._record(Verb.DISCARD, dead_letter.id)
+        self.discard([dead_letter])
 
     def start_batch(self, verb: Verb, dead_letters: Sequence[DeadLetter]) -> str:
         """Retry or discard many dead letters; return the batch's id."""
         queue, progress = self._service.dead_letter_queue, self._service.dead_letter_batches
-        batch_id = start_batch(queue, progress, verb, dead_letters, self._user.actor)
+        batch_id = start_batch(queue, progress, verb, dead_letters, self._actor)
         self._record(verb, f"batch:{batch_id}", len(dead_letters))
         return batch_id
 
@@ -88,29 +71,28 @@ class OperatorActions:
     def approve(self, plan_id: str, plan_digest: str | None = None) -> bool:
         """Approve a provisioning plan; False if it does not wait for approval any more, or has another digest."""
         try:
-            self._service.provisioning_service.approve(plan_id, self._user.actor, plan_digest)
+            self.approve_plan(plan_id, plan_digest)
         except InvalidOperation:
             return False
-        self._record(Verb.APPROVE, f"plan:{plan_id}")
         return True
 
     def reject(self, plan_id: str, plan_digest: str | None = None) -> bool:
         """Close a provisioning plan without applying it; False as for `approve`."""
         try:
-            self._service.provisioning_service.discard(plan_id, self._user.actor, plan_digest)
+            self.reject_plan(plan_id, plan_digest)
         except InvalidOperation:
             return False
-        self._record(Verb.REJECT, f"plan:{plan_id}")
         return True
 
     def record_sign_in(self) -> None:
         """Record that the user signed in."""
         self._record(Verb.SIGN_IN, "pages")
 
-    def _record(self, verb: Verb, target: str, count: int = 1) -> None:
-        actor = self._user.actor
-        action_id = self._service.actions.add(self._user.name, verb, target, count)
+    def _record(self, verb: Verb, target: str, count: int = 1) -> str:
+        action_id = super()._record(verb, target, count)
+        actor = self._actor
         log.info(LogEvent.OPERATOR_ACTION, action_id=action_id, action=verb, target=target, count=count, actor=actor)
+        return action_id
 
 
 def refuse_without_reason(target: str, reason: str) -> None:

@@ -1,0 +1,111 @@
+"""What people do, on the pages, through the API and on the command line: each action is recorded with its actor."""
+
+from collections.abc import Callable, Sequence
+
+from shared.domain.actions import Verb
+from shared.domain.dead_letters import DeadLetter
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.pauses import course_target
+from shared.domain.provisioning.run import Run
+from workers.container import Container
+from workers.dead_letters import RetryResult
+from workers.erasure import Erasure, ErasureResult
+from workers.grade_passback.operations.category_mapping import MappingResult
+
+
+class RecordedActions:
+    """What one person does. `name` is the account's whole name for Actions, `actor` the one in the history."""
+
+    def __init__(self, service: Container, actor: str, name: str = "") -> None:
+        self._service = service
+        self._actor = actor
+        self._name = name or actor
+
+    def sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
+        """Request a sync now; safe to repeat."""
+        self._request_sync(course_id, assignment_ids)
+        self._record(Verb.SYNC, course_target(course_id))
+
+    def pause(self, target: str, reason: str) -> bool:
+        """Pause the target; False if it was paused already."""
+        done = self._service.pauses.pause(target, self._actor, reason)
+        if done:
+            self._record(Verb.PAUSE, target)
+        return done
+
+    def resume(self, target: str) -> bool:
+        """Resume the target; False if it was not paused."""
+        done = self._service.pauses.resume(target)
+        if done:
+            self._record(Verb.RESUME, target)
+        return done
+
+    def retry(
+        self, dead_letters: Sequence[DeadLetter], is_cancelled: Callable[[], bool] = lambda: False
+    ) -> RetryResult:
+        """Retry dead letters; what cannot be run again is in the result."""
+        done = self._service.dead_letter_queue.retry(dead_letters, self._actor, is_cancelled)
+        self._record_dead_letters(Verb.RETRY, done.retried)
+        return done
+
+    def discard(self, dead_letters: Sequence[DeadLetter]) -> int:
+        """Remove dead letters without doing their work; return how many."""
+        count = self._service.dead_letter_queue.discard(dead_letters, self._actor)
+        self._record_dead_letters(Verb.DISCARD, [each.id for each in dead_letters])
+        return count
+
+    def link_category(self, course_id: str, group: str, category: str) -> MappingResult:
+        """Associate a group with a category, and sync the course. Raises: InvalidMapping, PassbackError."""
+        made = self._service.category_links.link(course_id, group, category)
+        self._request_sync(course_id)
+        self._record(Verb.LINK, f"{course_target(course_id)}:group:{made.group_id}")
+        return made
+
+    def unlink_category(self, course_id: str, group: str) -> str:
+        """Delete a group's association, and sync the course; return the group's id. Raises as `link_category`."""
+        group_id = self._service.category_links.unlink(course_id, group)
+        self._request_sync(course_id)
+        self._record(Verb.UNLINK, f"{course_target(course_id)}:group:{group_id}")
+        return group_id
+
+    def purge(self, scope: str, erase: Callable[[Erasure, str], ErasureResult], *, is_recorded: bool) -> ErasureResult:
+        """Erase what `scope` names, without the id of a student; a dry run is not recorded."""
+        result = erase(self._service.erasure, self._actor)
+        if is_recorded:
+            self._record(Verb.PURGE, scope, result.erased.total())
+        return result
+
+    def run_provisioning(self) -> Run:
+        """Request a provisioning run, or return the one that was requested and has not begun."""
+        run = self._service.provisioning_service.request(self._actor)
+        self._record(Verb.PROVISION, f"run:{run.id}")
+        return run
+
+    def roll_back(self, run_id: str | None) -> Run:
+        """Request that Canvas gets back what it had before a run. Raises: InvalidOperation."""
+        run = self._service.provisioning_service.rollback(run_id, self._actor)
+        self._record(Verb.ROLLBACK, f"run:{run.rollback_of}")
+        return run
+
+    def approve_plan(self, run_id: str, plan_digest: str | None = None) -> Run:
+        """Approve a held provisioning plan, if it still has this digest. Raises: InvalidOperation."""
+        run = self._service.provisioning_service.approve(run_id, self._actor, plan_digest)
+        self._record(Verb.APPROVE, f"plan:{run_id}")
+        return run
+
+    def reject_plan(self, run_id: str, plan_digest: str | None = None) -> Run:
+        """Close a held provisioning plan without applying it, if it still has this digest. Raises: InvalidOperation."""
+        run = self._service.provisioning_service.discard(run_id, self._actor, plan_digest)
+        self._record(Verb.REJECT, f"plan:{run_id}")
+        return run
+
+    def _request_sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
+        self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=self._actor)
+        self._service.records.register(course_id)
+
+    def _record_dead_letters(self, verb: Verb, ids: Sequence[str]) -> None:
+        if ids:
+            self._record(verb, ids[0] if len(ids) == 1 else "dead_letters", len(ids))
+
+    def _record(self, verb: Verb, target: str, count: int = 1) -> str:
+        return self._service.actions.add(self._name, verb, target, count)
