@@ -114,7 +114,7 @@ class LogEvent(StrEnum):
     """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""
 
     RECONCILIATION_WROTE = "reconciliation_wrote"
-    """info: reconciliation wrote changes for which no event had arrived. `course_id`, `assignments`, `scores`."""
+    """info: a pass over all courses found changes of which no event told. `course_id`, `assignments`, `scores`."""
     SCHEDULED_SYNC_ENQUEUED = "scheduled_sync_enqueued"
     """info: courses that were not synced since the schedule's last due time were made due. `courses`."""
     DUE_DATE_SYNCS_ENQUEUED = "due_date_syncs_enqueued"

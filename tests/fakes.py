@@ -393,7 +393,13 @@ class FakeChanges:
         return lease
 
     def request(
-        self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
+        self,
+        course_id: str,
+        cause: ChangeCause,
+        assignment_ids: Collection[str] = (),
+        *,
+        actor: str = "",
+        origin: ChangeCause | None = None,
     ) -> None:
         self.faults.check("request")
         self.requested.append((course_id, cause))

@@ -160,7 +160,14 @@ class Container:
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
         applier = PlanApplier(gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock)
         return CourseSync(
-            self.course_reader, applier, roster, self.records, self.clock, self.associations, self.dead_letters
+            self.course_reader,
+            applier,
+            roster,
+            self.records,
+            self.clock,
+            self.associations,
+            self.dead_letters,
+            self.audit,
         )
 
     # What people ask for.

@@ -132,7 +132,8 @@ class DeadLetterQueue:
             done = self._dead_letters.mark_retried(first.id)
         else:
             assignment_ids = [each.assignment_id for each in job if each.assignment_id is not None]
-            self._queue.request(first.course_id, ChangeCause.PERSON, assignment_ids, actor=actor)
+            origin = ChangeCause.RETRY
+            self._queue.request(first.course_id, ChangeCause.PERSON, assignment_ids, actor=actor, origin=origin)
             done = True
             for each in job:
                 self._dead_letters.mark_retried(each.id)

@@ -9,6 +9,7 @@ from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, G
 from shared.domain.passback.course_state import CourseRecord, State, StudentRecord
 from shared.domain.passback.planning.description import normal
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.name_conflicts import name_conflict
 from shared.domain.passback.planning.plan import LinkExistingStep, Plan, UpdateLinkStep, make_plan
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
@@ -304,3 +305,14 @@ def _with_name_conflict(placement: AssignmentInSection, data: CourseData) -> Ass
 def _not_read(assignment: Assignment, unread: Mapping[str, TransientError]) -> tuple[Finding, ...]:
     error = unread.get(assignment.id)
     return () if error is None else (Finding(Reason.RETRYING, error.cause),)
+
+
+def field_text(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+    """Return a field of an assignment as the audit has it."""
+    match field:
+        case OwnedField.DUE_DATE:
+            return assignment.due_date.isoformat()
+        case OwnedField.CATEGORY:
+            return str(assignment.category_id or "")
+    value = getattr(assignment, field.value)
+    return "" if value is None else str(value)

@@ -14,6 +14,7 @@ from shared.domain.outcome import Done, Failure, Outcome, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
+from workers.grade_passback.missed_changes import NOTHING_MISSED, MissedChanges
 from workers.runtime.outcome_handler import REDIS_UNAVAILABLE_ERRORS, OutcomeHandler, run_and_classify
 
 log = structlog.get_logger()
@@ -26,7 +27,7 @@ class SyncReport:
     `dead` holds the failures of single assignments that no retry will help. `resolved` holds the ids of assignments
     whose earlier dead letters can be closed: they are synced, waiting, or blocked with a reason.
     `assignments_written` counts assignment sections. A sync that was not `full` read the scores of some assignments
-    only.
+    only. `missed` are changes of which no event told.
     """
 
     outcome: Outcome
@@ -35,6 +36,7 @@ class SyncReport:
     assignments_written: int = 0
     scores_written: int = 0
     full: bool = True
+    missed: MissedChanges = NOTHING_MISSED
 
 
 class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
@@ -108,7 +110,7 @@ class SyncOutcomeHandler(OutcomeHandler[tuple[Lease, PendingChanges], None]):
         fencing tokens, and takes the late write for the newer one.
         """
         log.warning(LogEvent.LEASE_LOST, course_id=lease.course_id, token=lease.token)
-        self._changes.request(lease.course_id, ChangeCause.RECONCILE)
+        self._changes.request(lease.course_id, ChangeCause.RECONCILE, origin=ChangeCause.RETRY)
 
     def _add_dead_letters(self, changes: PendingChanges, failures: Iterable[Failure]) -> None:
         course_id, attempts = changes.course_id, changes.attempts + 1

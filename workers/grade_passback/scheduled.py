@@ -127,21 +127,23 @@ def reconcile(
     # Two ticks to spare: one until a course is noticed, one for a tick that comes late.
     limit = max(1, math.ceil(connected * (tick / (interval * RECONCILE_LEAD - 2 * tick))))
 
-    def visit(before: datetime, limit: int) -> int:
+    def visit(before: datetime, limit: int, origin: ChangeCause | None = None) -> int:
         # A course counts as visited even if its sync fails: that is for retries and dead letters.
         courses = states.least_recently_visited(before, limit)
         for course_id in courses:
-            queue.request(course_id, ChangeCause.RECONCILE)
+            queue.request(course_id, ChangeCause.RECONCILE, origin=origin)
             states.mark_visited(course_id, clock.now())
         return len(courses)
 
-    courses = visit(NEVER_SYNCED, connected) + visit(clock.now() - interval * (1 - RECONCILE_LEAD), limit)
+    courses = visit(NEVER_SYNCED, connected, ChangeCause.DISCOVERY)
+    courses += visit(clock.now() - interval * (1 - RECONCILE_LEAD), limit)
     oldest = unknown.oldest_at()
     if oldest is None or clock.now() - oldest < UNKNOWN_CHANGE_TIMEOUT:
         return ReconcileResult(courses, 0)
     # Every course has to be visited after the change arrived.
     horizon = oldest + UNKNOWN_CHANGE_TIMEOUT
-    return ReconcileResult(courses, 0 if visit(horizon, limit) else unknown.discard_before(horizon))
+    visited = visit(horizon, limit, ChangeCause.UNKNOWN_COURSE)
+    return ReconcileResult(courses, 0 if visited else unknown.discard_before(horizon))
 
 
 def full_sync(
@@ -191,7 +193,7 @@ def discover(canvas: CourseFinder, queue: SyncQueue, states: CourseStates, clock
     for course_id in dict.fromkeys(canvas.courses_to_sync(clock.now() - grace)):
         if states.register(course_id):
             # If this process dies here, reconciliation finds a connected course that was never visited.
-            queue.request(course_id, ChangeCause.RECONCILE)
+            queue.request(course_id, ChangeCause.RECONCILE, origin=ChangeCause.DISCOVERY)
             states.mark_visited(course_id, clock.now())
             new += 1
     return new

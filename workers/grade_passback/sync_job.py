@@ -9,6 +9,7 @@ import structlog
 
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S, max_exchange
 from shared.adapters.http.exchange import use_context
+from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
@@ -17,7 +18,7 @@ from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext
-from shared.domain.passback.changes import PendingChanges
+from shared.domain.passback.changes import PASS_CAUSES, PendingChanges
 from shared.domain.passback.course_state import CourseRecord, State
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
@@ -31,6 +32,7 @@ from workers.grade_passback.compare import CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.course_state import category_matches, course_record, gone_record, unreadable_failures
 from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, request_context, write_guard
+from workers.grade_passback.missed_changes import NOTHING_MISSED, MissedChanges, missed_changes
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
 from workers.grade_passback.sync_metrics import SyncMetrics
 from workers.runtime.lease_renewal import LeaseRenewer
@@ -109,6 +111,7 @@ class CourseSync:
         clock: Clock,
         associations: CategoryMatches,
         dead_letters: DeadLetters,
+        audit: Audit,
     ) -> None:
         self._reader = reader
         self._applier = applier
@@ -117,6 +120,7 @@ class CourseSync:
         self._clock = clock
         self._associations = associations
         self._dead_letters = dead_letters
+        self._audit = audit
 
     def run(self, changes: PendingChanges, guard: WriteGuard, token: int) -> SyncReport:
         """Read, compare, apply, record. `token` is the lease's. Raises what reading raises, and `LeaseLost`."""
@@ -128,7 +132,7 @@ class CourseSync:
     def _run(self, changes: PendingChanges, guard: WriteGuard, token: int) -> SyncReport:
         started = self._clock.now()
         changed = self._changed(changes)
-        comparison, applied = self._run_passes(changes, changed, guard, WriteContext.of(changes, token))
+        comparison, applied, missed = self._run_passes(changes, changed, guard, WriteContext.of(changes, token))
         course = comparison.data.course
         record = course_record(comparison, applied, self._clock.now())
         # A due date that passed while Canvas was being read stays ahead: what was read may be from before it.
@@ -158,6 +162,7 @@ class CourseSync:
             assignments_written=len(applied.written.keys() | applied.written_before.keys()),
             scores_written=scores_written,
             full=changed is None,
+            missed=missed,
         )
 
     def _changed(self, changes: PendingChanges) -> frozenset[str] | None:
@@ -170,8 +175,9 @@ class CourseSync:
 
     def _run_passes(
         self, changes: PendingChanges, changed: frozenset[str] | None, guard: WriteGuard, context: WriteContext
-    ) -> tuple[CourseComparison, ApplyResult]:
+    ) -> tuple[CourseComparison, ApplyResult, MissedChanges]:
         written: Counter[AssignmentKey] = Counter()
+        missed: MissedChanges | None = None
         for _ in range(MAX_PASSES):
             comparison = compare(
                 self._reader.read(
@@ -181,13 +187,20 @@ class CourseSync:
                     cache=_cache_policy(changes),
                 )
             )
+            missed = missed or self._missed(changes, comparison)
             applied = self._applier.apply(comparison, guard, context)
             applied.written_before.update(written)
             if not applied.deleted or applied.unavailable is not None:
-                return comparison, applied
+                return comparison, applied, missed
             written.update(applied.written)
         applied.failed.update(applied.deleted)
-        return comparison, applied
+        return comparison, applied, missed or NOTHING_MISSED
+
+    def _missed(self, changes: PendingChanges, comparison: CourseComparison) -> MissedChanges:
+        """Return the changes that only a pass over all courses found: no event, person or due date led to them."""
+        if not changes.causes or not changes.causes <= PASS_CAUSES:
+            return NOTHING_MISSED
+        return missed_changes(comparison, self._audit.of_course(changes.course_id))
 
     def _save_category_matches(self, comparison: CourseComparison, applied: ApplyResult) -> None:
         """Store new category matches. One that a person changed since the course was read is left to the next sync."""

@@ -35,7 +35,7 @@ def resync_touched_courses(
         if state is not None and any(roster.section_sis_id in sections for roster in state.rosters)
     ]
     for course_id in courses:
-        sync_queue.request(course_id, ChangeCause.RECONCILE)
+        sync_queue.request(course_id, ChangeCause.RECONCILE, origin=ChangeCause.ROSTER)
     return len(courses)
 
 

@@ -75,7 +75,8 @@ class Keys:
 
         `first`, `last` (ms), `count`, `attempts`, `failed` (ms, comma-separated: when the newest of them failed),
         `lost` (leases in a row that nobody ended), `not_before` (ms: backoff), `now` (ms: due at once since
-        then, backoff or not), `at_rest` (its first change found the course at rest), a field `c:<cause>` per cause,
+        then, backoff or not), `at_rest` (its first change found the course at rest),
+        `event` (ms: when the first event among them was stored), a field `c:<cause>` per cause,
         `k:assignment` if an assignment-change message is among the changes, `k:unnamed` if a grade changed whose
         assignment is not named, `p:<name>` per person who asked, and `a:<id>` per touched assignment, about 500 of
         them.
@@ -148,9 +149,9 @@ class Keys:
     )
     actions = _Key(
         "actions",
-        """Stream, some thousands of entries: what people did through the pages and the API.
+        """Stream, some thousands of entries: what people did on the pages, through the API and on the command line.
 
-        `actor`, `action`, `target` (ids), `count`, and what became of it as `result`.
+        `actor`, `verb`, `target` (ids) and `count`.
         """,
     )
     batch = _KeyOf(

@@ -21,11 +21,23 @@ class ChangeCause(StrEnum):
     SCHEDULE = "schedule"
     DUE_DATE = "due_date"
     RECONCILE = "reconcile"
+    DISCOVERY = "discovery"
+    """A pass over all courses found the course, which was never synced."""
+    ROSTER = "roster"
+    """Provisioning changed its sections or people."""
+    UNKNOWN_COURSE = "unknown_course"
+    """An event named no known course, so that every course is synced."""
+    RETRY = "retry"
+    """An earlier sync failed or was interrupted."""
 
 
 # Events name what changed. After a due date any work may be missing; after the others anything may have changed.
 EVENT_CAUSES = frozenset({ChangeCause.EVENT, ChangeCause.WEBHOOK})
 GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
+# Passes over all courses, without a reason that concerns this one.
+PASS_CAUSES = frozenset({ChangeCause.RECONCILE, ChangeCause.SCHEDULE})
+# Why a pass visits just this course, or just now. They come together with `RECONCILE`.
+ORIGINS = frozenset({ChangeCause.DISCOVERY, ChangeCause.ROSTER, ChangeCause.UNKNOWN_COURSE, ChangeCause.RETRY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class PendingChanges:
 
     `attempts` counts the syncs of them that failed; waiting for an unavailable system does not count. `failed_at` are
     the times of the newest failures. `actors` are the names of the people who asked, for the audit log only.
+    `first_event_at` is when the first event among them was stored, None without one.
     `assignments_changed` says that an assignment-change message is among the changes, `unnamed_grades` that a grade
     changed whose assignment is not in `assignment_ids`.
     """
@@ -65,6 +78,7 @@ class PendingChanges:
     failed_at: tuple[datetime, ...] = ()
     assignments_changed: bool = False
     unnamed_grades: bool = False
+    first_event_at: datetime | None = None
 
     @property
     def only_grades(self) -> bool:
@@ -81,6 +95,17 @@ class PendingChanges:
     def asked_for_by_person(self) -> bool:
         """Say whether a person asked for this sync."""
         return ChangeCause.PERSON in self.causes
+
+    @property
+    def lets_others_go_first(self) -> bool:
+        """Say whether only passes over all courses made the course due: nobody waits for it."""
+        return bool(self.causes & PASS_CAUSES) and self.causes <= PASS_CAUSES | ORIGINS
+
+    @property
+    def triggers(self) -> frozenset[ChangeCause]:
+        """Why the course is synced, for people: a pass with a reason of its own is named by that reason."""
+        causes = self.causes - {ChangeCause.RECONCILE} if self.causes & ORIGINS else self.causes
+        return causes | {ChangeCause.RETRY} if self.attempts else causes
 
 
 @dataclass(frozen=True, slots=True)

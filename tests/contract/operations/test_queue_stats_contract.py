@@ -55,8 +55,21 @@ def test_the_course_that_waits_longest_counts_from_its_first_change(
     store.request("2", ChangeCause.PERSON)
     waiting = [each for each in store.waiting(10) if each.course_id == "2"]
     assert gauges.oldest_waiting() == waiting[0].first_at
-    assert "2" in store.claim_due(10)
+    assert set(store.claim_due(10)) == {"1", "2"}
     assert gauges.oldest_waiting() == waiting[0].first_at
+
+
+def test_a_claimed_course_of_a_pass_is_waited_for_once_an_event_came(
+    gauges: QueueStats, store: SyncQueue, district: District
+) -> None:
+    """The first pass over all courses of a new installation takes hours, and is no delay of anybody's grade."""
+    store.request("1", ChangeCause.RECONCILE, origin=ChangeCause.DISCOVERY)
+    assert store.claim_due(10) == ["1"]
+    assert gauges.oldest_waiting() is None
+    district.time.advance(timedelta(hours=1))
+    district.change("1")
+    store.aggregate("worker", 10, timedelta(0))
+    assert gauges.oldest_waiting() == district.time.now
 
 
 def test_dead_letters_are_counted_by_cause(client: redis.Redis, keys: Keys) -> None:

@@ -82,8 +82,9 @@ def test_a_change_set_says_what_happened(district: District, store: SyncQueue) -
     store.request(COURSE, ChangeCause.PERSON, ["9"])
     _, changes = claimed_and_taken(store)
     assert changes == PendingChanges(
-        COURSE, began, last, 3, frozenset({ChangeCause.EVENT, ChangeCause.PERSON}), frozenset({"7", "8", "9"})
-    )
+        COURSE, began, last, 3, frozenset({ChangeCause.EVENT, ChangeCause.PERSON}), frozenset({"7", "8", "9"}),
+        first_event_at=began,
+    )  # fmt: skip
 
 
 def test_times_ahead_of_redis_are_not_believed(district: District, store: SyncQueue) -> None:
@@ -324,7 +325,7 @@ def test_a_lost_lease_gives_its_changes_back(district: District, store: SyncQueu
     _, changes = claimed_and_taken(store)
     assert changes == PendingChanges(
         COURSE, asked_at, asked_at + QUIET, 2, frozenset({ChangeCause.PERSON, ChangeCause.EVENT}), frozenset({"7"}),
-        attempts=3, failed_at=(asked_at, district.time.now),
+        attempts=3, failed_at=(asked_at, district.time.now), first_event_at=asked_at + QUIET,
     )  # fmt: skip
 
 
@@ -387,6 +388,33 @@ def test_where_a_course_is_can_be_asked(district: District, store: SyncQueue) ->
     assert store.state_of(COURSE) == (QueueState.LEASED, district.time.now + LEASE_FOR, None)
 
 
+def test_an_event_counts_from_its_own_time(district: District, store: SyncQueue) -> None:
+    """A pass over all courses made the course due long before, and nobody waited for that."""
+    store.request(COURSE, ChangeCause.RECONCILE, origin=ChangeCause.DISCOVERY)
+    assert [course.lets_others_go_first for course in store.waiting(10)] == [True]
+    asked_at = district.time.now
+    district.time.advance(timedelta(hours=1))
+    heard_at = district.time.now
+    change(district, store)
+    change(district, store)
+    assert [course.lets_others_go_first for course in store.waiting(10)] == [False]
+    lease, _ = claimed_and_taken(store)
+    store.reschedule(lease, NO_WAIT, attempts=0)
+    _, changes = claimed_and_taken(store)
+    assert (changes.first_at, changes.first_event_at) == (asked_at, heard_at)
+    assert changes.causes == {ChangeCause.RECONCILE, ChangeCause.DISCOVERY, ChangeCause.EVENT}
+
+
+def test_a_person_who_retries_is_a_person(store: SyncQueue) -> None:
+    """Both causes are noted, and a person's request forgets the attempts."""
+    lease, _ = leased(store)
+    store.reschedule(lease, QUIET, attempts=3)
+    store.request(COURSE, ChangeCause.PERSON, actor="rivera", origin=ChangeCause.RETRY)
+    _, changes = claimed_and_taken(store)
+    assert changes.causes == {ChangeCause.PERSON, ChangeCause.RETRY}
+    assert (changes.asked_for_by_person, changes.attempts) == (True, 0)
+
+
 def test_what_waits_can_be_listed(district: District, store: SyncQueue) -> None:
     """Status shows how many courses are at each step, and the next ones with due time, first change and count."""
     change(district, store, "1")
@@ -398,7 +426,7 @@ def test_what_waits_can_be_listed(district: District, store: SyncQueue) -> None:
     store.claim_due(10)
     first = district.time.now - A_MOMENT
     assert store.counts() == (2, 1, 1)
-    assert store.waiting(1) == [("1", first + QUIET, first, 2)]
+    assert store.waiting(1) == [("1", first + QUIET, first, 2, False)]
     assert [course.course_id for course in store.waiting(10)] == ["1", "2"]
 
 

@@ -82,7 +82,7 @@ def test_a_command_is_recorded(service: Container, run: Callable[[str], Result],
     [
         "purge course 101",
         "dlq retry --all --dry-run",
-        "pause passback",
+        "pause passback --reason exams --yes",
         "resume provisioning",
         "dlq list",
         "history 101",

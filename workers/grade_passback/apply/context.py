@@ -9,14 +9,14 @@ from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
 from shared.domain.outcome import Failure
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, WriteScoresStep
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
-from workers.grade_passback.compare import CourseComparison
+from workers.grade_passback.compare import CourseComparison, field_text
 from workers.grade_passback.lease import WriteGuard
 
 
@@ -185,14 +185,3 @@ class ApplyContext:
     def _as_of_now(self, entries: Sequence[AuditEntry], *, answer_lost: bool = False) -> list[AuditEntry]:
         now = self._clock.now()
         return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
-
-
-def field_text(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
-    """Return the field's value as the audit log has it."""
-    match field:
-        case OwnedField.DUE_DATE:
-            return assignment.due_date.isoformat()
-        case OwnedField.CATEGORY:
-            return str(assignment.category_id or "")
-    value = getattr(assignment, field.value)
-    return "" if value is None else str(value)

@@ -23,8 +23,8 @@ from shared.domain.passback.planning.plan import (
 )
 from shared.domain.passback.powerschool import ActualAssignment, Score
 from shared.domain.passback.student_status import sentence_of
-from workers.grade_passback.apply.context import ApplyResult, field_text
-from workers.grade_passback.compare import AssignmentInSection, CourseComparison
+from workers.grade_passback.apply.context import ApplyResult
+from workers.grade_passback.compare import AssignmentInSection, CourseComparison, field_text
 from workers.grade_passback.course_state import course_record
 from workers.grade_passback.explain.response import Json, reason_json, score_json
 

@@ -59,10 +59,12 @@ PAUSED = _gauge("paused", "What a person holds back: passback, provisioning, or 
 
 SYNCS = _counter("syncs", "Runs of a course: done, waits, failed (it will be tried again), dead.", "outcome", "cause")
 EVENT_SECONDS = _histogram(
-    "event_to_powerschool_seconds", "From a course's first change until PowerSchool has what it led to."
+    "event_to_powerschool_seconds", "From a course's first event until PowerSchool has what it led to."
 )
 WRITTEN = _counter("written", "What was written to PowerSchool: assignments (per section), scores.", "what")
-REPAIRS = _counter("reconciliation_repairs", "Written by passes over all courses, untold by any event.", "what")
+REPAIRS = _counter(
+    "reconciliation_repairs", "Changes that passes over all courses found, and no event told of.", "what"
+)
 
 REQUESTS = _counter(
     "http_requests",

@@ -46,6 +46,10 @@ class MemoryGauge:
         return self.used / self.limit if self.limit else None
 
 
+# Of courses without a time of their first event.
+SOMEBODY_WAITS = ("c:person", "c:due_date", "c:event", "c:webhook")
+
+
 class QueueStats:
     """Reads them."""
 
@@ -69,13 +73,15 @@ class QueueStats:
     def oldest_waiting(self) -> datetime | None:
         """Return the oldest first change of the courses that are due, now or later, or claimed; None without any.
 
-        Courses of a pass over all are left out: they let others go first, and nobody waits for them.
+        Passes over all courses are left out: they let others go first, and nobody waits for them. An event for which a
+        course of such a pass became due counts from its own time.
         """
         courses = [*self._members(self._keys.due), *self._members(self._keys.claimed)]
         pipeline = self._redis.pipeline(transaction=False)
         for course in courses:
-            pipeline.hget(self._keys.pending(course), "first")
-        firsts = cast("list[bytes | None]", pipeline.execute())
+            pipeline.hmget(self._keys.pending(course), "event", "first", *SOMEBODY_WAITS)
+        waiting = cast("list[list[bytes | None]]", pipeline.execute())
+        firsts = (event or (first if any(asked) else None) for event, first, *asked in waiting)
         return min((time_at(first) for first in firsts if first is not None), default=None)
 
     def audit_entries(self) -> int:

@@ -56,6 +56,7 @@ class WaitingCourse(NamedTuple):
     due_at: datetime
     first_at: datetime
     changes: int
+    lets_others_go_first: bool = False
 
 
 class LongWait(NamedTuple):
@@ -108,13 +109,22 @@ class SyncQueue:
         self._scripts = SyncQueueScripts(client, keys, windows, claim_for, lease_for, now_ms)
 
     def request(
-        self, course_id: str, cause: ChangeCause, assignment_ids: Collection[str] = (), *, actor: str = ""
+        self,
+        course_id: str,
+        cause: ChangeCause,
+        assignment_ids: Collection[str] = (),
+        *,
+        actor: str = "",
+        origin: ChangeCause | None = None,
     ) -> None:
-        """Make the course due now, aggregated with what is pending. `actor` is the person who asks, for the audit.
+        """Make the course due now, aggregated with what is pending.
 
-        A person's request also forgets backoff and attempts; any other leaves a waiting course its window.
+        `actor` is the person who asks, for the audit; `origin` says why a pass visits just this course, or that the
+        person retries. A person's request also forgets backoff and attempts; any other leaves a waiting course its
+        window.
         """
-        self._scripts.run("request", course_id, cause, actor, *assignment_ids)
+        causes = cause if origin is None else f"{cause} {origin}"
+        self._scripts.run("request", course_id, causes, actor, *assignment_ids)
 
     def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         """Read about `limit` messages, aggregate them into pending changes and acknowledge them in one step.
@@ -305,7 +315,8 @@ class SyncQueue:
         if pending is None:
             # It was claimed and taken since its id was read.
             return None
-        return WaitingCourse(course_id, time_at(due_at), pending.first_at, pending.count)
+        first_at, yields = pending.first_at, pending.lets_others_go_first
+        return WaitingCourse(course_id, time_at(due_at), first_at, pending.count, lets_others_go_first=yields)
 
     def _pending(self, course_id: str) -> PendingChanges | None:
         fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
@@ -330,6 +341,7 @@ def _change_set(course_id: str, fields: Mapping[bytes, bytes]) -> PendingChanges
         failed_at=times_at(fields.get(b"failed", b"")),
         assignments_changed=ASSIGNMENTS_CHANGED.encode() in fields,
         unnamed_grades=UNNAMED_GRADES.encode() in fields,
+        first_event_at=time_at(_number(fields, b"event")) if _number(fields, b"event") else None,
     )
 
 

@@ -96,6 +96,7 @@ class School:
             self.clock,
             self.associations,
             self.dead_letters,
+            self.audit,
         )
         self.outcome_handler = SyncOutcomeHandler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 

@@ -193,9 +193,8 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     associations = CategoryMatches(client, keys)
     reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = DeadLetters(client, keys)
-    sync = CourseSync(
-        reader, PlanApplier(ps.gradebook, links, 100, audit, clock), ps.roster, records, clock, associations, letters
-    )
+    applier = PlanApplier(ps.gradebook, links, 100, audit, clock)
+    sync = CourseSync(reader, applier, ps.roster, records, clock, associations, letters, audit)
     outcome_handler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:

@@ -13,6 +13,7 @@ from shared.domain.passback.changes import ChangeCause, PendingChanges
 from tests.fakes import Stores
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import School, change_set
+from workers.grade_passback.missed_changes import MissedChanges
 from workers.grade_passback.outcome_handler import SyncReport
 from workers.grade_passback.sync_metrics import REPAIRS, SyncMetrics
 
@@ -71,27 +72,28 @@ def test_an_end_is_counted_by_its_cause(outcome: Outcome, labels: tuple[str, str
     assert Counted().count({ChangeCause.EVENT}, SyncReport(outcome)).counts == {("syncs", *labels): 1}
 
 
-@pytest.mark.parametrize(
-    ("causes", "repaired"),
-    [
-        ({ChangeCause.RECONCILE}, True),
-        ({ChangeCause.SCHEDULE}, True),
-        ({ChangeCause.SCHEDULE, ChangeCause.RECONCILE}, True),
-        ({ChangeCause.RECONCILE, ChangeCause.EVENT}, False),
-        ({ChangeCause.PERSON}, False),
-        ({ChangeCause.DUE_DATE}, False),
-        (set(), False),
-    ],
-)
-def test_only_what_nobody_told_of_is_a_repair(causes: set[ChangeCause], repaired: bool) -> None:
-    """If an event, a person or a due date led to the course as well, its writes are ordinary work."""
-    counted = Counted().count(causes, SyncReport(Done(), assignments_written=2, scores_written=5))
-    assert counted.counters.read(REPAIRS) == ({"assignments": 2, "scores": 5} if repaired else {})
+def test_what_a_pass_found_is_counted_and_logged() -> None:
+    """Also where PowerSchool did not take it yet: the change was missed all the same."""
+    report = SyncReport(Snooze("powerschool_timeout", timedelta(1)), missed=MissedChanges(2, 5))
+    with capture_logs() as logs:
+        counted = Counted().count({ChangeCause.RECONCILE}, report)
+    assert counted.counters.read(REPAIRS) == {"assignments": 2, "scores": 5}
+    assert [(line["event"], line["scores"]) for line in logs] == [("reconciliation_wrote", 5)]
 
 
-def test_a_pass_that_wrote_nothing_repaired_nothing() -> None:
-    """Where PowerSchool agreed, nothing is counted."""
-    assert Counted().count({ChangeCause.RECONCILE}, SyncReport(Done())).counters.read(REPAIRS) == {}
+def test_what_was_written_is_not_what_was_missed() -> None:
+    """A sync that wrote what nobody missed counts nothing there."""
+    report = SyncReport(Done(), assignments_written=2, scores_written=5)
+    assert Counted().count({ChangeCause.RECONCILE}, report).counters.read(REPAIRS) == {}
+
+
+def test_the_way_of_an_event_is_timed_from_the_event() -> None:
+    """A pass over all courses may have made the course due an hour before."""
+    counted, late = Counted(), NOON + timedelta(hours=1)
+    causes = frozenset({ChangeCause.RECONCILE, ChangeCause.EVENT})
+    changes = PendingChanges("42", NOON, late, 2, causes, first_event_at=late)
+    counted.metrics.count(changes, SyncReport(Done(), assignments_written=1))
+    assert counted.timed == [late]
 
 
 def test_a_redis_that_is_away_makes_no_failure_of_a_sync() -> None:

@@ -30,6 +30,7 @@ for _, change in ipairs(batch.courses) do
     redis.call('HSET', pending, 'at_rest', '1')
   end
   widen(pending, change.first, change.last, change.count)
+  note_event(pending, change.first)
   mark_all(pending, change.marks)
   schedule(change.course)
   redis.call('ZADD', COURSES, 'NX', 0, change.course)

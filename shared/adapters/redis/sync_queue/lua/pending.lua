@@ -65,6 +65,11 @@ local function widen(hash, first, last, count)
   redis.call('HSET', hash, 'first', whole(first), 'last', whole(last), 'count', whole(count))
 end
 
+-- Notes when the first event came: a change set may be older, by a pass over all courses that made the course due.
+local function note_event(hash, at)
+  redis.call('HSET', hash, 'event', whole(math.min(at, NOW, number_in(hash, 'event') or at)))
+end
+
 -- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). Over the bound no assignment is named
 -- any more, so that the sync looks at all of them (batches.py).
 local function mark(hash, field)
@@ -168,6 +173,9 @@ local function give_back(course)
     taken[fields[i]] = fields[i + 1]
   end
   widen(pending, tonumber(taken.first or '') or NOW, tonumber(taken.last or '') or NOW, tonumber(taken.count or '') or 0)
+  if tonumber(taken.event or '') then
+    note_event(pending, tonumber(taken.event))
+  end
   for field in pairs(taken) do
     if string.match(field, '^[ackp]:') then
       mark(pending, field)
