@@ -69,7 +69,11 @@ def test_sentinels_take_the_place_of_the_host() -> None:
 def test_celery_checks_the_certificate(tmp_path: Path) -> None:
     """With `rediss://`, Celery demands a certificate, by the authority of the settings; without it, it has no TLS."""
     settings = settings_of("rediss://redis.example", CA_BUNDLE=str(tmp_path / "ca.crt"))
-    assert broker_tls(settings) == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": str(tmp_path / "ca.crt")}
+    assert broker_tls(settings) == {
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+        "ssl_ca_certs": str(tmp_path / "ca.crt"),
+        "ssl_exclude_verify_flags": [ssl.VerifyFlags.VERIFY_X509_STRICT],
+    }
     assert broker_tls(settings_of("redis://redis.example")) is None
     assert "ssl_ca_certs" not in connection_options(settings_of("redis://redis.example", CA_BUNDLE="ca.crt"))
 
