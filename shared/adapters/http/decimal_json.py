@@ -8,6 +8,8 @@ import msgspec
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
+# No answer of either system nests deeper. The recursion limit is higher in every interpreter, and another in each.
+MAX_DEPTH = 100
 # No meaningful number has more digits, or a larger exponent.
 MAX_DIGITS = 40
 MAX_EXPONENT = 400
@@ -33,6 +35,7 @@ def _integer(text: str) -> int | Decimal:
 
 
 _FAST = msgspec.json.Decoder(float_hook=_fraction)
+_TOO_DEEP = "nested too deeply"
 _LITERALS = {True: "true", False: "false", None: "null"}
 _quoted = json.JSONEncoder().encode
 
@@ -40,12 +43,15 @@ _quoted = json.JSONEncoder().encode
 def loads(text: str | bytes) -> Json:
     """Return the value with fractions as `Decimal`, and numbers beyond all bounds as NaN.
 
-    Raises: ValueError for anything that is not JSON.
+    Raises: ValueError for anything that is not JSON, or nests deeper than `MAX_DEPTH`.
     """
     try:
-        return _read(text)
+        value = _read(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError(_TOO_DEEP) from None
+    if _is_too_deep(value):
+        raise ValueError(_TOO_DEEP)
+    return value
 
 
 def _read(text: str | bytes) -> Json:
@@ -55,6 +61,20 @@ def _read(text: str | bytes) -> Json:
         # The standard library takes a little more, such as a byte order mark or half of a surrogate pair.
         value = json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=_refuse)
     return value
+
+
+def _is_too_deep(value: Json) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return False
+        level = [
+            item
+            for each in level
+            for item in (each.values() if isinstance(each, dict) else each)
+            if isinstance(item, (dict, list))
+        ]
+    return bool(level)
 
 
 def dumps(value: Json) -> str:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.http.decimal_json import Json, dumps, loads, plain
+from shared.adapters.http.decimal_json import MAX_DEPTH, Json, dumps, loads, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-10_000, max_value=10_000))
@@ -47,10 +47,17 @@ def test_what_is_no_json_is_refused() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf"], ids=["read fast", "read by the standard library"])
-def test_what_is_nested_without_end_is_refused(before: bytes) -> None:
-    """No answer of another system may end in anything but a value or a ValueError."""
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 1_000, 5_000, 200_000])
+def test_what_nests_too_deeply_is_refused(before: bytes, depth: int) -> None:
+    """Every interpreter refuses the same, whatever its recursion limit."""
     with pytest.raises(ValueError, match="nested too deeply"):
-        loads(before + b"[" * 100_000)
+        loads(before + b'{"a":[' * (depth // 2) + b"[" * (depth % 2) + b"]" * (depth % 2) + b"]}" * (depth // 2))
+
+
+def test_what_may_be_read_may_be_written() -> None:
+    """The deepest value that is read is within the recursion limit of what caches it."""
+    deepest = "[" * MAX_DEPTH + "]" * MAX_DEPTH
+    assert dumps(loads(deepest)) == deepest
 
 
 @pytest.mark.parametrize(
