@@ -10,8 +10,9 @@ from celery import Celery
 from redis import Redis
 
 from shared import config
-from shared.adapters.canvas import canvas_client
+from shared.adapters.canvas import canvas_client, canvas_people
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
@@ -96,7 +97,7 @@ class Container:
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
         self.counter_buffer.close()
-        for name in ("canvas", "powerschool", "provisioning", "_celery"):
+        for name in ("canvas", "canvas_people", "powerschool", "provisioning", "_celery"):
             if name in self.__dict__:
                 getattr(self, name).close()
         self.redis.close()
@@ -107,6 +108,11 @@ class Container:
     def canvas(self) -> CanvasClient:
         """The Canvas client."""
         return canvas_client(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+
+    @cached_property
+    def canvas_people(self) -> CanvasPeople:
+        """Reads names from Canvas for pages, and the courses of a person."""
+        return canvas_people(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
     @cached_property
     def powerschool(self) -> PowerSchool:

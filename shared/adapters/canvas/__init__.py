@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
+from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi
 from shared.adapters.http.exchange import CONNECT_TIMEOUT_S, http_client
@@ -43,6 +44,21 @@ def canvas_client(
         JsonCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
+    )
+
+
+def canvas_people(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    count: Count = ignore_count,
+    *,
+    transport: httpx.BaseTransport | None = None,
+) -> CanvasPeople:
+    """Return the reader of names for pages. Raises `ConfigurationError` without URL or token."""
+    return CanvasPeople(
+        _canvas(settings, settings.canvas_token, redis_client, keys, clock, count, transport), settings.canvas_account
     )
 
 

@@ -191,6 +191,29 @@ class EnrollmentWire(Wire):
     user_id: Id
 
 
+class PersonWire(Wire):
+    """One of `GET /api/v1/accounts/:id/users`, and the user of an enrollment."""
+
+    id: Id
+    name: TextIfUsable = ""
+    sortable_name: TextIfUsable = ""
+    sis_user_id: SisId = None
+
+
+class StudentEnrollmentWire(Wire):
+    """One of `GET /api/v1/courses/:id/enrollments`, with its user."""
+
+    user_id: Id
+    sis_user_id: SisId = None
+    user: PersonWire
+
+
+class UserEnrollmentWire(Wire):
+    """One of `GET /api/v1/users/:id/enrollments`."""
+
+    course_id: Id
+
+
 class SisAssignmentWire(Wire):
     """One of `GET /api/sis/accounts/:id/assignments`."""
 
@@ -202,4 +225,7 @@ SECTIONS = TypeAdapter(list[SectionWire])
 ASSIGNMENTS = TypeAdapter(list[AssignmentWire])
 GROUPS = TypeAdapter(list[GroupWire])
 ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
+STUDENT_ENROLLMENTS = TypeAdapter(list[StudentEnrollmentWire])
+USER_ENROLLMENTS = TypeAdapter(list[UserEnrollmentWire])
+PEOPLE = TypeAdapter(list[PersonWire])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

@@ -110,6 +110,15 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in Canvas, by the name that Canvas sorts by. For a page that shows names, and nothing else."""
+
+    user_id: str
+    name: str
+    sis_user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """A row of one of the course's lists with a value that passback cannot read.
 

@@ -1,7 +1,7 @@
 """Finds courses by name, id, section, school and term, among the summaries of their last syncs.
 
 Nothing is stored of who teaches or attends a course: Canvas is asked for the courses of a person, and the search is
-restricted to these. See decision 25.
+restricted to these. See decision 26.
 """
 
 import re

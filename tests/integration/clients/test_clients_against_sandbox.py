@@ -12,8 +12,9 @@ import httpx
 import pytest
 import redis
 
-from shared.adapters.canvas import canvas_client
+from shared.adapters.canvas import canvas_client, canvas_people
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
@@ -63,6 +64,30 @@ def canvas(
     settings = load({"PASSBACK_CANVAS_URL": canvas_url, "PASSBACK_CANVAS_TOKEN": district.canvas.token})
     with closing(canvas_client(settings, redis_client, Keys("test"), clock)) as client:
         yield client
+
+
+@pytest.fixture
+def people(
+    district: District, canvas_url: str, redis_client: redis.Redis, clock: ManualClock
+) -> Iterator[CanvasPeople]:
+    settings = load({"PASSBACK_CANVAS_URL": canvas_url, "PASSBACK_CANVAS_TOKEN": district.canvas.token})
+    with closing(canvas_people(settings, redis_client, Keys("test"), clock)) as reader:
+        yield reader
+
+
+def test_people_and_their_courses_are_read(people: CanvasPeople) -> None:
+    """The students of a course by name, a person by name, and the courses of each by either id."""
+    students = people.students(str(Ids.HEALTHY_COURSE))
+    assert {student.sis_user_id for student in students} >= set(map(str, Ids.STUDENTS_HEALTHY))
+    one = students[0]
+    assert one in people.find(one.name)
+    assert str(Ids.HEALTHY_COURSE) in people.courses_of(one.user_id)
+    assert people.courses_of(one.user_id) == people.courses_of(sis_id=str(one.sis_user_id))
+    assert people.find("nobody of this name") == ()
+    with pytest.raises(RequestRejected):
+        people.find("ab")
+    with pytest.raises(NotFound):
+        people.courses_of(sis_id="nobody")
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ PASSWORD = "town-operator"
 COURSE = Ids.HEALTHY_COURSE
 PAGES = (
     "/", "/courses", "/courses?problems=1", f"/courses/{Ids.COURSE}", f"/courses/{COURSE}/plan",
+    f"/courses/{COURSE}/plan?assignment=1021", f"/courses/{COURSE}/student?student={Ids.STUDENTS_HEALTHY[0]}",
+    f"/courses?person={Ids.STUDENTS_HEALTHY[0]}", f"/courses/{COURSE}/student?student=nobody",
     f"/courses/{COURSE}/history", "/dead-letters", f"/dead-letters/assignment-{COURSE}-1021",
     "/dead-letters/confirm?verb=retry&all=1", "/provisioning", "/actions", "/nothing",
 )  # fmt: skip
@@ -110,7 +112,7 @@ def test_courses_are_found_while_typing(browser: Browser, running: Town) -> None
         page = signed_in(context, running)
         page.goto(f"{running.web}/courses")
         expect(page.get_by_role("link", name=str(COURSE))).to_be_visible()
-        page.get_by_label("Find by name or Canvas id").press_sequentially("scien")
+        page.get_by_label("Course: name, Canvas id or section").press_sequentially("scien")
         expect(page.get_by_role("link", name=str(COURSE), exact=True)).to_have_count(0)
         expect(page.get_by_text("Science, periods 1 and 3")).to_be_visible()
         assert "q=scien" in page.url

@@ -11,11 +11,46 @@ import httpx
 from starlette.types import ASGIApp
 
 from shared.config import load
+from shared.domain.passback.canvas import Person
+from shared.errors import NotFound, PassbackError
 from workers.container import Container
 from workers.web.app import create_site
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"
+ADA, BO, NIA = Person("71", "Zimt, Ada", "S1"), Person("72", "Anis, Bo", "S2"), Person("79", "Neu, Nia", None)
+
+
+@dataclass
+class FakePeople:
+    """Canvas as the pages ask it for people."""
+
+    courses: dict[str, frozenset[str]] = field(default_factory=dict)
+    found: tuple[Person, ...] = ()
+    error: PassbackError | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def students(self, course_id: str) -> tuple[Person, ...]:
+        self._check(f"students {course_id}")
+        return (BO, NIA, ADA)
+
+    def find(self, name: str) -> tuple[Person, ...]:
+        self._check(f"find {name}")
+        return self.found
+
+    def courses_of(self, user_id: str = "", *, sis_id: str = "") -> frozenset[str]:
+        self._check(f"courses {user_id or sis_id}")
+        if (user_id or sis_id) not in self.courses:
+            raise NotFound("GET /api/v1/users/{user_id}/enrollments: 404", cause="canvas_404", status=404)
+        return self.courses[user_id or sis_id]
+
+    def close(self) -> None:
+        return
+
+    def _check(self, asked: str) -> None:
+        self.asked.append(asked)
+        if self.error is not None:
+            raise self.error
 
 
 class Site:

@@ -11,7 +11,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.schemas import APIOperation
 
 from shared.domain.passback.course_state import CourseRecord
-from tests.unit.web.site_kit import Site
+from tests.unit.web.site_kit import FakePeople, Site
 from tests.unit.workers.grade_passback.school import School
 
 EXAMPLES = 6
@@ -32,6 +32,7 @@ checked = settings(
 def site() -> Site:
     site = Site(OPERATOR_PASSWORD=PASSWORD)
     site.service.course_reader = School().reader
+    site.service.canvas_people = FakePeople()  # type: ignore[assignment]
     site.service.records.save(CourseRecord("1", datetime(2031, 3, 4, tzinfo=UTC), (), name="Course"))
     site.service.dead_letters.add("1", None, "canvas_500", "", 6)
     return site

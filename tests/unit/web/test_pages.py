@@ -232,7 +232,7 @@ def test_the_history_tells_what_was_replaced(site: Site) -> None:
 def test_a_plan_is_previewed(site: Site) -> None:
     """What a sync would write is shown, and nothing is asked for."""
     said = site.browser("viewer").text("/courses/1/plan")
-    assert "create the assignment" in said
+    assert "Create the assignment: PowerSchool does not have it." in said
     assert site.service.changes.state_of("1").pending is None
 
 

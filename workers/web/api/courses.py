@@ -51,11 +51,15 @@ def courses(
     problems: Annotated[bool, Query(description="Only courses with problems")] = False,
     school: Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")] = None,
     term: Annotated[str, Query(max_length=30, description="Only of this term, as `terms` of a course has it")] = "",
+    person: Annotated[
+        str | None, Query(pattern=SIS_ID, description="Only of the teacher or student with this SIS id; asks Canvas")
+    ] = None,
     start: Start = 0,
     limit: Limit = 50,
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
-    search = CourseSearch(words, school, term, only_problems=problems)
+    course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+    search = CourseSearch(words, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
     return {"courses": [_listed(course) for course in page.courses], "next": page.next_start}
 

@@ -1,6 +1,5 @@
-"""The pages of courses: list, course, plan of a sync, history of writes."""
+"""The pages of courses: list, course, history of writes."""
 
-import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import cast
@@ -14,11 +13,9 @@ from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
-from workers.grade_passback.operations.dry_run import plan_preview
-from workers.web.api.dependencies import CANVAS_ID
-from workers.web.errors import ApiError
 from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
+from workers.web.views.people import PersonCourses, courses_of_person
 from workers.web.views.visibility import visible_to
 
 PAGE_SIZE = 50
@@ -34,19 +31,28 @@ HISTORY_LIMIT = 200
 
 
 def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
-    """`/courses`: the connected courses, searched by name or id."""
-    search, only_problems = request.query("q")[:MAX_SEARCH_CHARS], request.query("problems") == "1"
+    """`/courses`: the connected courses, by name or id, school, term and person, and those with problems."""
+    words, school, term = request.query("q")[:MAX_SEARCH_CHARS], request.query("school"), request.query("term")[:30]
+    user_id, person = request.query("user")[:20], request.query("person").strip()[:255]
+    courses = courses_of_person(pages.service, user_id, person) if user_id or person else PersonCourses()
+    search = CourseSearch(
+        words=words,
+        school=int(school) if school.isdecimal() and len(school) < 9 else None,
+        term=term,
+        only_problems=request.query("problems") == "1",
+        course_ids=courses.ids,
+    )
     lists, start = pages.service.course_lists, request.offset()
     return pages.page(
-        "courses.html", request, statuses=STATUSES, search=search, only_problems=only_problems, start=start,
-        page=lists.page(CourseSearch(search, only_problems=only_problems), start=start, limit=PAGE_SIZE),
-        with_problems=lists.totals().with_problems, connected=pages.service.records.count(),
+        "courses.html", request, statuses=STATUSES, search=search, start=start, user_id=user_id, person=person,
+        courses_of_person=courses, page=lists.page(search, start=start, limit=PAGE_SIZE), totals=lists.totals(),
+        connected=pages.service.records.count(),
     )  # fmt: skip
 
 
 def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses/{course_id}`: each assignment with its state and reasons, stored or live."""
-    course_id, service = _course_id(request), pages.service
+    course_id, service = request.course_id(), pages.service
     live = request.query("live") == "1"
     query, explainer = ExplainQuery(course_id), service.explainer
     explanation = visible_to(request.user, explainer.explain(query) if live else explainer.explain_stored(query))
@@ -60,16 +66,9 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     )  # fmt: skip
 
 
-def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/plan`: what a sync would write now."""
-    course_id = _course_id(request)
-    plan = visible_to(request.user, plan_preview(pages.service.course_reader, course_id, pages.service.clock.now()))
-    return pages.page("plan.html", request, course_id=course_id, plan=plan, names=_names(pages, course_id))
-
-
 def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/history`: what was written to PowerSchool and what it replaced."""
-    course_id, assignment_id = _course_id(request), request.query("assignment") or None
+    course_id, assignment_id = request.course_id(), request.query("assignment") or None
     entries = islice(entries_about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
     return pages.page(
         "history.html", request, course_id=course_id,
@@ -80,7 +79,7 @@ def show_history(pages: PageHandlers, request: PageRequest) -> Response:
 
 def sync(_pages: PageHandlers, request: PageRequest) -> Response:
     """Request a sync of the course."""
-    course_id = _course_id(request)
+    course_id = request.course_id()
     request.actions.sync(course_id)
     return redirect(f"/courses/{course_id}?done=sync")
 
@@ -90,17 +89,9 @@ def _names(pages: PageHandlers, course_id: str) -> dict[str, str]:
     return {assignment.assignment_id: assignment.name for assignment in record.assignments} if record else {}
 
 
-def _course_id(request: PageRequest) -> str:
-    course_id = request.path_params["course_id"]
-    if not re.fullmatch(CANVAS_ID, course_id):
-        raise ApiError(404, "not_found", "A course's address ends with its Canvas id, a number.")
-    return course_id
-
-
 GET = {
     "/courses": list_courses,
     "/courses/{course_id}": show_course,
-    "/courses/{course_id}/plan": show_plan,
     "/courses/{course_id}/history": show_history,
 }
 POST = {"/courses/{course_id}/sync": sync}

@@ -1,6 +1,7 @@
 """Handles requests to pages: sign-in, operator role, forged forms, and error pages."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
 from workers.container import Container
+from workers.web.api.dependencies import CANVAS_ID
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import CLOSED, Authenticated, RequestAuthenticator
 from workers.web.errors import ApiError
@@ -46,6 +48,13 @@ class PageRequest:
         """Return a field of the form."""
         return first(self.form_fields, name)
 
+    def course_id(self) -> str:
+        """Return the course that the path names. Raises `ApiError` if that is no id."""
+        course_id = self.path_params["course_id"]
+        if not re.fullmatch(CANVAS_ID, course_id):
+            raise ApiError(404, "not_found", "A course's address ends with its Canvas id, a number.")
+        return course_id
+
     def offset(self) -> int:
         """Return where the page of a list starts."""
         start = self.query("start", "0")
@@ -61,7 +70,7 @@ class PageHandlers:
     def __init__(self, service: Container, sign_in: RequestAuthenticator) -> None:
         self.service = service
         self.sign_in = sign_in
-        self.renderer = Renderer(service.clock, service.settings.district_time_zone)
+        self.renderer = Renderer(service.clock, service.settings.district_time_zone, service.settings.canvas_url)
 
     def page(self, template: str, request: PageRequest, **values: object) -> Response:
         """Return the page with what every page shows."""
@@ -80,15 +89,20 @@ class PageHandlers:
 
         return endpoint
 
-    def post_view(self, view: View) -> Callable[[Request], Awaitable[Response]]:
-        """Return the endpoint of a form: for operators, and from a page of this installation alone."""
+    def post_view(self, view: View, *, for_operators: bool = True) -> Callable[[Request], Awaitable[Response]]:
+        """Return the endpoint of a form: for operators, and from a page of this installation alone.
+
+        A form that only reads is for every signed-in user: it is sent so that no name gets into an address.
+        """
 
         async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(self._respond, request, view, parse_form(await request.body()))
+            return await run_in_threadpool(
+                self._respond, request, view, parse_form(await request.body()), for_operators
+            )
 
         return endpoint
 
-    def _respond(self, request: Request, view: View, form: Form | None = None) -> Response:
+    def _respond(self, request: Request, view: View, form: Form | None = None, for_operators: bool = False) -> Response:
         if not self.sign_in.is_possible:
             return self.message(403, "Closed", CLOSED)
         caller = self.sign_in.authenticate(request)
@@ -101,7 +115,7 @@ class PageHandlers:
         )
         if form is not None:
             verify_csrf(request, caller, page_request.form("token"))
-            if not caller.user.can_operate:
+            if for_operators and not caller.user.can_operate:
                 raise ApiError(403, "not_operator", "Only operators may do this.")
         response = view(self, page_request)
         if caller.session.is_new:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from workers.grade_passback.operations.preview import score_text
 from workers.web.pages.charts import chart, duration
 from workers.web.views.alerts import describe
 
@@ -29,7 +30,7 @@ WHO = {
 class Renderer:
     """Renders templates. Times are in the district's time zone, UTC where none is set."""
 
-    def __init__(self, clock: Clock, zone: tzinfo | None) -> None:
+    def __init__(self, clock: Clock, zone: tzinfo | None, canvas_url: str) -> None:
         self._clock = clock
         self._zone = zone or UTC
         # Made once: templates do not change while the process runs.
@@ -42,8 +43,13 @@ class Renderer:
         )
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
-             "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about}
+             "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
+             "score": score_text}
         )  # fmt: skip
+        self._environment.globals.update(
+            # The sandbox, which is asked without TLS, has no pages.
+            {"canvas_url": canvas_url.rstrip("/") if canvas_url.startswith("https://") else ""}
+        )
         self._environment.globals.update(
             {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
         )

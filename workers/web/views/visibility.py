@@ -8,7 +8,18 @@ from workers.web.auth.roles import User
 
 # What remains of one student. A field that is not listed is withheld, whatever is added to an answer later.
 STUDENT_FIELDS = frozenset(
-    {"user_id", "student_sis_id", "student_dcid", "section_sis_id", "standing", "code", "message", "remedy", "who"}
+    {
+        "user_id",
+        "student_sis_id",
+        "student_dcid",
+        "section_sis_id",
+        "standing",
+        "do",
+        "code",
+        "message",
+        "remedy",
+        "who",
+    }
 )
 STUDENT_KEYS = frozenset({"student", "students", "scores"})
 SCORE_FIELDS = frozenset({"points", "missing", "exempt"})

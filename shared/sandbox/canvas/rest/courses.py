@@ -19,11 +19,12 @@ from shared.sandbox.canvas.rest.objects import (
 )
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
 from shared.sandbox.canvas.seed import Assignment, Group
-from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Course, UnknownObject
+from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Course, UnknownObject, User
 
 MAX_ASSIGNMENT_IDS: Final = 100
 SIS_ACCOUNT: Final = "sis_account_id:"
 SIS_USER: Final = "sis_user_id:"
+MIN_SEARCH_TERM: Final = 3
 
 
 async def show_self(request: ApiRequest) -> Response:
@@ -33,12 +34,34 @@ async def show_self(request: ApiRequest) -> Response:
 
 async def show_user(request: ApiRequest) -> Response:
     """`GET /api/v1/users/:id`: by id or as `sis_user_id:…`; 404 for one that was deleted."""
-    key, users = str(request.path_params["id"]), request.canvas.users.values()
-    by_sis_id, name = key.startswith(SIS_USER), key.removeprefix(SIS_USER)
-    found = next((user for user in users if (user.sis_user_id if by_sis_id else str(user.id)) == name), None)
-    if found is None or found.workflow_state == "deleted":
-        raise UnknownObject("no such user")
-    return request.answer(user_json(found))
+    return request.answer(user_json(_user(request, "id")))
+
+
+async def list_users(request: ApiRequest) -> Response:
+    """`GET /api/v1/accounts/:account_id/users`: by the beginning of a name, or by a whole id or SIS id.
+
+    Source: canvas-lms Users API, "List users in account": a term of digits is Canvas's own id before anything else.
+    """
+    term = request.query_params.get("search_term", "").casefold()
+    if 0 < len(term) < MIN_SEARCH_TERM:
+        raise BadRequest({"errors": [{"message": f"search_term of {MIN_SEARCH_TERM} or more characters is required"}]})
+    known = [user for user in request.canvas.users.values() if user.workflow_state != "deleted"]
+    by_id = [user for user in known if str(user.id) == term]
+    named = [user for user in known if term in user.name.casefold() or term == (user.sis_user_id or "").casefold()]
+    return request.listed(by_id or named, user_json)
+
+
+async def list_user_enrollments(request: ApiRequest) -> Response:
+    """`GET /api/v1/users/:user_id/enrollments`: in every course that was not deleted."""
+    user = _user(request, "user_id")
+    states, types = request.many("state") or ["active", "invited"], request.many("type")
+    found = [
+        (course, enrollment)
+        for course in request.canvas.courses.values()
+        for enrollment in list(course.enrollments.values())
+        if enrollment.user_id == user.id and enrollment.state in states and (not types or enrollment.type in types)
+    ]
+    return request.listed(found, lambda each: enrollment_json(*each, user))
 
 
 async def list_accounts(request: ApiRequest) -> Response:
@@ -125,6 +148,16 @@ async def list_enrollments(request: ApiRequest) -> Response:
     return request.listed(found, lambda each: enrollment_json(course, each, users[each.user_id]))
 
 
+def _user(request: ApiRequest, name: str) -> User:
+    """Return the person whom the path names, by id or as `sis_user_id:…`. Raises `UnknownObject`."""
+    key, users = str(request.path_params[name]), request.canvas.users.values()
+    by_sis_id, wanted = key.startswith(SIS_USER), key.removeprefix(SIS_USER)
+    found = next((user for user in users if (user.sis_user_id if by_sis_id else str(user.id)) == wanted), None)
+    if found is None or found.workflow_state == "deleted":
+        raise UnknownObject("no such user")
+    return found
+
+
 def _root_account(request: ApiRequest) -> dict[str, Any]:
     uuid = request.canvas.seed.root_account_uuid
     return {"id": ROOT_ACCOUNT_ID, "name": "Sandbox District", "uuid": uuid, "root_account_id": None}
@@ -142,9 +175,11 @@ def _assignment(request: ApiRequest, course: Course, assignment: Assignment) -> 
 READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/users/self", show_self),
     api_route("GET", "/api/v1/users/:id", show_user),
+    api_route("GET", "/api/v1/users/:user_id/enrollments", list_user_enrollments),
     api_route("GET", "/api/v1/accounts", list_accounts),
     api_route("GET", "/api/v1/accounts/:id", show_account),
     api_route("GET", "/api/v1/accounts/:account_id/courses", list_courses),
+    api_route("GET", "/api/v1/accounts/:account_id/users", list_users),
     api_route("GET", "/api/v1/courses/:id", show_course),
     api_route("GET", "/api/v1/courses/:course_id/sections", list_sections),
     api_route("GET", "/api/v1/courses/:course_id/assignments", list_assignments),

@@ -1,0 +1,74 @@
+"""Reads people from Canvas for a page that shows them: the students of a course, and the courses of a person.
+
+Names are private: nothing of this is cached, stored or logged.
+"""
+
+from collections.abc import Iterable
+
+from shared.adapters.canvas import wire
+from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
+from shared.adapters.canvas.wire import PersonWire
+from shared.domain.passback.canvas import Person
+
+STATES = [("state[]", state) for state in ("active", "invited", "completed", "inactive")]
+STUDENTS = [("type[]", "StudentEnrollment"), *STATES]
+# Observers and test students are left out.
+TAKES_PART = [
+    *(("type[]", f"{role}Enrollment") for role in ("Teacher", "Ta", "Designer", "Student")),
+    *STATES,
+]
+# A search by name returns this many people at most. Canvas refuses a shorter name.
+MAX_FOUND = 50
+MIN_NAME_CHARS = 3
+
+
+class CanvasPeople:
+    """Thread-safe: one instance serves all threads of a process."""
+
+    def __init__(self, canvas: PagedApi, account: str = "self") -> None:
+        self._canvas = canvas
+        self._account = account
+
+    def students(self, course_id: str) -> tuple[Person, ...]:
+        """Return the students of the course in the order of their names, those who left it too.
+
+        Source: Canvas REST API, Enrollments, "List enrollments". Raises the errors of `shared.errors`.
+        """
+        template, ids = "/api/v1/courses/{course_id}/enrollments", {"course_id": course_id}
+        found = {
+            row.user_id: _person(row.user, row.sis_user_id)
+            for page in self._canvas.pages(template, ids, [*STUDENTS, PER_PAGE])
+            for row in page.rows(wire.STUDENT_ENROLLMENTS)[0]
+        }
+        return _by_name(found.values())
+
+    def find(self, name: str) -> tuple[Person, ...]:
+        """Return at most `MAX_FOUND` people of the account whose name contains this one.
+
+        Source: Canvas REST API, Users, "List users in account". Raises the errors of `shared.errors`.
+        """
+        template, ids = "/api/v1/accounts/{account_id}/users", {"account_id": self._account}
+        params = [("search_term", name), ("per_page", str(MAX_FOUND))]
+        rows, _ = self._canvas.get(template, ids, params=params).rows(wire.PEOPLE)
+        return _by_name(_person(row, row.sis_user_id) for row in rows)
+
+    def courses_of(self, user_id: str = "", *, sis_id: str = "") -> frozenset[str]:
+        """Return the ids of the courses in which the person teaches or learns, or did so: by Canvas's id or the SIS id.
+
+        Raises: NotFound for an id that nobody has. Source: Canvas REST API, Enrollments, "List enrollments" of a user.
+        """
+        template, ids = "/api/v1/users/{user_id}/enrollments", {"user_id": user_id or f"sis_user_id:{sis_id}"}
+        pages = self._canvas.pages(template, ids, [*TAKES_PART, PER_PAGE])
+        return frozenset(row.course_id for page in pages for row in page.rows(wire.USER_ENROLLMENTS)[0])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._canvas.close()
+
+
+def _person(user: PersonWire, sis_user_id: str | None) -> Person:
+    return Person(user.id, user.sortable_name or user.name, sis_user_id or user.sis_user_id)
+
+
+def _by_name(people: Iterable[Person]) -> tuple[Person, ...]:
+    return tuple(sorted(people, key=lambda person: (person.name.casefold(), person.user_id)))

@@ -1,0 +1,70 @@
+"""The pages that show students by name: preview of a sync, one student of a course, people of a name."""
+
+import re
+from typing import cast
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from shared.adapters.canvas.people import MAX_FOUND, MIN_NAME_CHARS
+from workers.grade_passback.explain.response import ExplainQuery, Json
+from workers.grade_passback.operations.dry_run import plan_preview
+from workers.web.api.dependencies import CANVAS_ID, SIS_ID
+from workers.web.errors import ApiError
+from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
+from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
+from workers.web.views.visibility import visible_to
+
+
+def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
+    """`…/plan`: what a sync would do now with every assignment, or with one, and with each student's score."""
+    course_id, service = request.course_id(), pages.service
+    assignment_id = request.query("assignment") or None
+    if assignment_id is not None and not re.fullmatch(CANVAS_ID, assignment_id):
+        raise ApiError(404, "not_found", "An assignment is named by its Canvas id, a number.")
+    plan = plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id)
+    people = students_of(service, request.user, course_id) if _has_students(plan) else LivePeople()
+    return pages.page(
+        "plan.html", request, course_id=course_id, assignment_id=assignment_id, people=people,
+        plan=visible_to(request.user, plan),
+    )  # fmt: skip
+
+
+def _has_students(plan: Json) -> bool:
+    assignments = cast("list[Json]", plan["assignments"])
+    return any(section["students"] for each in assignments for section in cast("list[Json]", each["sections"]))
+
+
+def show_student(pages: PageHandlers, request: PageRequest) -> Response:
+    """`…/student`: why each score of one student is in PowerSchool, or is not."""
+    course_id, service = request.course_id(), pages.service
+    sis_id = request.query("student").strip()
+    if sis_id and not re.fullmatch(SIS_ID, sis_id):
+        raise ApiError(422, "not_valid", "A SIS id has at most 255 characters.")
+    explanation = service.explainer.explain(ExplainQuery(course_id, None, sis_id)) if sis_id else None
+    students = students_of(service, request.user, course_id)
+    chosen = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
+    return pages.page(
+        "student.html", request, course_id=course_id, sis_id=sis_id, people=students, chosen=chosen,
+        explanation=explanation and visible_to(request.user, explanation),
+    )  # fmt: skip
+
+
+def search_people(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/courses/people`: leads to the courses of a teacher or student, by SIS id or name."""
+    text = request.form("person").strip()[:255]
+    if not text:
+        return redirect("/courses")
+    by_sis_id = courses_of_person(pages.service, "", text)
+    if not by_sis_id.trouble:
+        return redirect(f"/courses?{urlencode({'person': text})}")
+    people = LivePeople(trouble=by_sis_id.trouble)
+    if request.user.can_see_scores and len(text) >= MIN_NAME_CHARS:
+        people = find_people(pages.service, text)
+    if len(people.people) == 1:
+        return redirect(f"/courses?user={people.people[0].user_id}")
+    return pages.page("people.html", request, people=people, limit=MAX_FOUND, min_chars=MIN_NAME_CHARS)
+
+
+GET = {"/courses/{course_id}/plan": show_plan, "/courses/{course_id}/student": show_student}
+POST = {"/courses/people": search_people}

@@ -1,0 +1,70 @@
+"""People as a page shows them, read live from Canvas for a user who may see names."""
+
+from dataclasses import dataclass
+
+from shared.config import ConfigurationError
+from shared.domain.passback.canvas import Person
+from shared.errors import AccessDenied, NotFound, PassbackError
+from workers.container import Container
+from workers.web.auth.roles import User
+
+NOT_ALLOWED = (
+    "Canvas does not let passback's token look for people. Give its user the right to see the account's users, and the "
+    "token the scopes of deploy/canvas/developer-key.json; or search by course."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LivePeople:
+    """People by name, or a sentence that says why they could not be read."""
+
+    people: tuple[Person, ...] = ()
+    trouble: str = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The names by Canvas user id."""
+        return {person.user_id: person.name for person in self.people}
+
+
+@dataclass(frozen=True, slots=True)
+class PersonCourses:
+    """The ids of a person's courses, None for no person in particular, or a sentence why they could not be read."""
+
+    ids: frozenset[str] | None = None
+    trouble: str = ""
+
+
+def students_of(service: Container, user: User, course_id: str) -> LivePeople:
+    """Return the students of the course; nobody for a user who may not see names."""
+    if not user.can_see_scores:
+        return LivePeople()
+    try:
+        return LivePeople(service.canvas_people.students(course_id))
+    except (PassbackError, ConfigurationError) as error:
+        return LivePeople(trouble=f"The names could not be read from Canvas ({error}).")
+
+
+def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCourses:
+    """Return the courses of a person, by the id of Canvas or the SIS id."""
+    try:
+        return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
+    except NotFound:
+        return PersonCourses(frozenset(), "Canvas has nobody with this id.")
+    except AccessDenied:
+        return PersonCourses(frozenset(), NOT_ALLOWED)
+    except (PassbackError, ConfigurationError) as error:
+        return PersonCourses(
+            frozenset(), f"Only Canvas knows who is in which course, and it could not be asked ({error})."
+        )
+
+
+def find_people(service: Container, name: str) -> LivePeople:
+    """Return the people of this name."""
+    try:
+        found = service.canvas_people.find(name)
+    except AccessDenied:
+        return LivePeople(trouble=NOT_ALLOWED)
+    except (PassbackError, ConfigurationError) as error:
+        return LivePeople(trouble=f"Canvas could not be asked ({error}).")
+    return LivePeople(found, "" if found else "Canvas has nobody of this name or with this SIS id.")
