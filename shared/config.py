@@ -495,7 +495,7 @@ def load(environ: Mapping[str, str] | None = None, env_file: Path | None = None)
     """
     environ = os.environ if environ is None else environ
     env_file = Path(".env") if env_file is None else env_file
-    from_file = dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    from_file = _from_env_file(env_file)
     values = {
         **_from_secret_files(environ.get(SECRETS_DIR_VARIABLE)),
         **_passback_variables(from_file),
@@ -525,6 +525,14 @@ def _passback_variables(variables: Mapping[str, str | None]) -> dict[str, str]:
         for name, value in variables.items()
         if value is not None and name.upper().startswith(PREFIX) and name.upper() != SECRETS_DIR_VARIABLE
     }
+
+
+def _from_env_file(env_file: Path) -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(env_file, interpolate=False) if env_file.is_file() else {}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise ConfigurationError(f"{env_file} cannot be read: {why}; correct it, or remove it") from None
 
 
 def _from_secret_files(directory: str | None) -> dict[str, str]:

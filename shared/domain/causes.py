@@ -45,6 +45,11 @@ class Cause(StrEnum):
         cause.scope = scope
         return cause
 
+    @property
+    def fix(self) -> str:
+        """Return the remedy without its sentence about retrying a dead letter."""
+        return self.remedy.removesuffix(_RETRY).strip()
+
     def covers(self, code: str) -> bool:
         """Say whether this is the row of all codes that begin so, and the code is one of them."""
         return (not self.value or self.value.endswith("_")) and code.startswith(self.value)

@@ -5,21 +5,19 @@ from collections.abc import Callable
 
 
 def main() -> None:
-    """Run the command line. Wrong settings end it with code 2 and a message that names the fix."""
+    """Run the command line. An error ends it with one sentence and an exit code."""
     from shared.adapters.telemetry.exceptions import log_uncaught  # noqa: PLC0415
-    from shared.config import ConfigurationError  # noqa: PLC0415  # `passback --help` should not wait for imports
+    from workers.cli.terminal.boundary import error_boundary  # noqa: PLC0415
     from workers.runtime.vital_threads import one_failed  # noqa: PLC0415
 
     log_uncaught()
     try:
-        _command()()
+        with error_boundary():
+            _command()()
     except SystemExit:
         if one_failed():
             sys.exit(1)
         raise
-    except ConfigurationError as error:
-        sys.stderr.write(f"passback: {error}\n")
-        sys.exit(2)
     if one_failed():
         sys.exit(1)
 

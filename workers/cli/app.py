@@ -1,6 +1,10 @@
 """The verbs of `passback`, each with its function."""
 
+import sys
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from workers.cli import (
     categories,
@@ -15,12 +19,25 @@ from workers.cli import (
     sync,
     worker_processes,
 )
+from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
 from workers.dev.run_all import up
 from workers.dev.sandbox import sandbox
 
+
+class CommandLine(TyperGroup):
+    """The group of all verbs. Whatever ends a verb, usage errors included, goes through the error boundary."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command and exit."""
+        with error_boundary():
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        sys.exit(code or 0)
+
+
 app = typer.Typer(
     name="passback",
+    cls=CommandLine,
     help="Keeps a PowerSchool gradebook in agreement with Canvas, and says why a grade is not there.",
     no_args_is_help=True,
     add_completion=False,

@@ -9,11 +9,10 @@ from rich.table import Table
 
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import CategoryMatch
-from shared.errors import PassbackError
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, Course, services
 from workers.cli.terminal.output import JsonOption, emit
-from workers.grade_passback.operations.category_mapping import GroupInSection, InvalidMapping
+from workers.grade_passback.operations.category_mapping import GroupInSection
 from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()
@@ -27,7 +26,7 @@ categories = typer.Typer(no_args_is_help=True, help="Show and change the PowerSc
 @categories.command("list")
 def list_(course: Course, as_json: JsonOption = False) -> None:
     """Show each group's category in each section, how it was found, and the teacher's categories."""
-    with services(PassbackError) as service:
+    with services() as service:
         rows = service.category_links.show(course, service.settings.default_category)
     emit([_json(row) for row in rows], as_json, lambda _: _table(rows))
 
@@ -35,7 +34,7 @@ def list_(course: Course, as_json: JsonOption = False) -> None:
 @categories.command("link")
 def link(course: Course, group: GroupOption, category: Category, actor: Actor = "") -> None:
     """Associate a group with a category by id, so that renames on either side change nothing. Syncs the course."""
-    with services(InvalidMapping, PassbackError) as service:
+    with services() as service:
         made = RecordedActions(service, actor).link_category(course, group, category)
         ids = sorted(made.association.category_ids)
         _log(course, made.group_id, ids, actor)
@@ -45,7 +44,7 @@ def link(course: Course, group: GroupOption, category: Category, actor: Actor = 
 @categories.command("unlink")
 def unlink(course: Course, group: GroupOption, actor: Actor = "") -> None:
     """Delete a group's association. The course syncs, and its groups are matched by name again."""
-    with services(InvalidMapping, PassbackError) as service:
+    with services() as service:
         group_id = RecordedActions(service, actor).unlink_category(course, group)
         _log(course, group_id, [], actor)
     typer.echo(f"assignment group {group_id} is not linked any more; the course syncs")

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from shared.domain.dead_letters import DeadLetter
-from workers.cli.options import Actor, Yes, confirm, fail, open_services, time_option
+from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
 from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
@@ -40,7 +40,8 @@ def list_letters(
     """List the dead letters, the oldest failure first."""
     if group_by not in (None, "cause"):
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
-    dead_letters = _selection(open_services(), [], cause, since)
+    with services() as service:
+        dead_letters = _selection(service, [], cause, since)
     if group_by:
         emit(group_by_cause(dead_letters), as_json)
     else:
@@ -50,7 +51,8 @@ def list_letters(
 @dlq.command()
 def show(dead_letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: JsonOption = False) -> None:
     """Show a dead letter. The content of a message is not shown: see `dlq export`."""
-    (dead_letter,) = _selection(open_services(), [dead_letter_id], None, None)
+    with services() as service:
+        (dead_letter,) = _selection(service, [dead_letter_id], None, None)
     emit(dead_letter_json(dead_letter), as_json)
 
 
@@ -68,12 +70,13 @@ def retry(
 
     The dead letter of a course stays until its sync succeeds. Ctrl-C leaves the rest unchanged.
     """
-    service, dead_letters = _selected(ids, every, cause, since)
-    if dry_run:
-        _would("retry", dead_letters, as_json)
-        return
-    with _cancellable() as cancelled:
-        done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
+    with services() as service:
+        dead_letters = _selected(service, ids, every, cause, since)
+        if dry_run:
+            _would("retry", dead_letters, as_json)
+            return
+        with _cancellable() as cancelled:
+            done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
 
@@ -90,37 +93,36 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Delete dead letters without doing their work. Asks first."""
-    service, dead_letters = _selected(ids, every, cause, since)
-    if dry_run:
-        _would("discard", dead_letters, as_json)
-        return
-    if dead_letters:
-        many = "1 dead letter is" if len(dead_letters) == 1 else f"{len(dead_letters)} dead letters are"
-        confirm(f"{many} deleted, and the work is not done.", yes)
-    count = RecordedActions(service, actor).discard(dead_letters)
+    with services() as service:
+        dead_letters = _selected(service, ids, every, cause, since)
+        if dry_run:
+            _would("discard", dead_letters, as_json)
+            return
+        if dead_letters:
+            many = "1 dead letter is" if len(dead_letters) == 1 else f"{len(dead_letters)} dead letters are"
+            confirm(f"{many} deleted, and the work is not done.", yes)
+        count = RecordedActions(service, actor).discard(dead_letters)
     emit({"discarded": [each.id for each in dead_letters]}, as_json, lambda _: f"{count} discarded")
 
 
 @dlq.command()
 def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCode = None, since: Since = None) -> None:
     """Write dead letters to a file that only its owner can read: a JSON object per line, messages in Base64."""
-    service = open_services()
-    dead_letters = _selection(service, [], cause, since)
-    with private_file(file) as out:
+    with services() as service, private_file(file) as out:
+        dead_letters = _selection(service, [], cause, since)
         out.writelines(json.dumps(service.dead_letter_queue.export_json(each)) + "\n" for each in dead_letters)
     typer.echo(f"{len(dead_letters)} dead letters written to {file}")
 
 
 def _selected(
-    ids: list[str] | None, every: bool, cause: str | None, since: str | None
-) -> tuple[Container, list[DeadLetter]]:
-    """Return the services and the selected dead letters; a usage error if nothing was selected."""
+    service: Container, ids: list[str] | None, every: bool, cause: str | None, since: str | None
+) -> list[DeadLetter]:
+    """Return the selected dead letters; a usage error if nothing was selected."""
     if not (ids or every or cause or since):
         raise typer.BadParameter("select dead letters: ids, --all, --cause or --since")
     if ids and every:
         raise typer.BadParameter("give ids or --all, not both")
-    service = open_services()
-    return service, _selection(service, ids or [], cause, since)
+    return _selection(service, ids or [], cause, since)
 
 
 def _selection(service: Container, ids: list[str], cause: str | None, since: str | None) -> list[DeadLetter]:
@@ -128,7 +130,7 @@ def _selection(service: Container, ids: list[str], cause: str | None, since: str
     dead_letters = service.dead_letter_queue.all()
     missing = sorted(set(ids) - {each.id for each in dead_letters})
     if missing:
-        fail(f"no such dead letter: {', '.join(missing)}")
+        fail(f"no such dead letter: {', '.join(missing)}", ExitCode.USAGE)
     return filter_dead_letters(dead_letters, ids, cause, None if since is None else time_option(service, since))
 
 

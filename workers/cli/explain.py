@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from workers.cli.options import AssignmentId, Course, StudentId, open_services
+from shared.domain.passback.student_status import StudentStatus
+from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.grade_passback.explain.response import ExplainQuery, Json
 
@@ -18,11 +19,23 @@ def explain(
 ) -> None:
     """Show whether each assignment is in PowerSchool, and the reasons if not.
 
-    If Canvas or PowerSchool does not respond, the state of the last sync is shown, and the exit code is 1.
+    If Canvas or PowerSchool does not respond, the state of the last sync is shown, and the exit code is 1. It is 2 if
+    there is no such course, assignment or student.
     """
-    explanation = open_services().explainer.explain(ExplainQuery(course, assignment, student))
+    with services() as service:
+        refuse_unknown(service, course)
+        explanation = service.explainer.explain(ExplainQuery(course, assignment, student))
     emit(explanation, as_json, explanation_text)
-    raise typer.Exit(ExitCode.FINE if explanation["live"] else ExitCode.PROBLEMS)
+    raise typer.Exit(_exit_code(explanation, is_selection=bool(assignment or student)))
+
+
+def _exit_code(explanation: Json, *, is_selection: bool) -> ExitCode:
+    """Return 1 for an explanation that is not live, 2 if the course does not have the assignment or the student."""
+    if not explanation["live"]:
+        return ExitCode.PROBLEMS
+    students = [cast("Json", each.get("student", {})) for each in cast("list[Json]", explanation["assignments"])]
+    is_found = any(student.get("standing") != StudentStatus.NOT_IN_COURSE for student in students)
+    return ExitCode.USAGE if is_selection and not is_found else ExitCode.FINE
 
 
 def explanation_text(explanation: Json) -> Group:

@@ -13,7 +13,7 @@ from rich.text import Text
 from shared.domain.passback.audit import AuditEntry, ScoreChange, entries_about
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
-from workers.cli.options import AssignmentId, Course, StudentId, open_services, time_option
+from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
 from workers.cli.terminal.printable import printable
 from workers.grade_passback.operations.audit_json import entry_json
@@ -40,14 +40,15 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Show every write to PowerSchool, the newest first: when, why, by whom, and the values it replaced."""
-    service = open_services()
-    entries = service.audit.of_course(course, None if since is None else time_option(service, since))
-    found = entries_about(entries, assignment, student)
-    if export is not None:
-        count = _export(found, export)
-        emit({"course_id": course, "entries": count}, as_json, lambda _: f"{count} entries written to {export}")
-        return
-    listed = list(found)
+    with services() as service:
+        refuse_unknown(service, course)
+        entries = service.audit.of_course(course, None if since is None else time_option(service, since))
+        found = entries_about(entries, assignment, student)
+        if export is not None:
+            count = _export(found, export)
+            emit({"course_id": course, "entries": count}, as_json, lambda _: f"{count} entries written to {export}")
+            return
+        listed = list(found)
     data = {"course_id": course, "entries": [entry_json(entry) for entry in listed]}
     emit(data, as_json, lambda _: Group(*_lines(listed)))
 

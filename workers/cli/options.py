@@ -2,21 +2,33 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Annotated, NoReturn
 
 import typer
-from redis.exceptions import RedisError
 
 from shared.adapters.telemetry.logging import configure_logging
-from shared.config import load
+from shared.config import ConfigurationError, load
 from workers.cli.person import person
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.time_parsing import parse_time
 from workers.container import Container
+from workers.grade_passback.course_reader import refuse_unknown_course
 
-Course = Annotated[str, typer.Argument(metavar="COURSE", help="Canvas course id.")]
+
+def require_course_ids(*courses: str) -> None:
+    """End with a usage error if one is no Canvas course id."""
+    if any(not (course.isascii() and course.isdecimal()) for course in courses):
+        raise typer.BadParameter("COURSE is a Canvas course id, a number")
+
+
+def _course_id(given: str) -> str:
+    require_course_ids(given)
+    return given
+
+
+Course = Annotated[str, typer.Argument(metavar="COURSE", callback=_course_id, help="Canvas course id.")]
 AssignmentId = Annotated[str | None, typer.Option("--assignment", metavar="ID", help="Only this Canvas assignment.")]
 StudentId = Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")]
 Actor = Annotated[
@@ -50,23 +62,15 @@ def is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def open_services() -> Container:
-    """Return the services of this installation. Logs go to standard error, apart from what a verb prints."""
-    settings = load()
-    configure_logging(settings)
-    return Container(settings)
-
-
 @contextmanager
-def services(*errors: type[Exception]) -> Iterator[Container]:
-    """Yield the services and close them; one of the errors, or an error of Redis, ends with a sentence and code 1."""
-    with closing(open_services()) as service:
-        try:
-            yield service
-        except errors as error:
-            fail(error)
-        except RedisError as error:
-            fail(f"Redis does not answer ({type(error).__name__}); check PASSBACK_REDIS_URL")
+def services() -> Iterator[Container]:
+    """Yield the services of this installation, and close them. Logs go to standard error."""
+    settings = load()
+    # A command prints its result, or one sentence. That a system is asked again is of interest to who debugs it.
+    quiet = settings if settings.log_level == "DEBUG" else settings.model_copy(update={"log_level": "ERROR"})
+    configure_logging(quiet)
+    with closing(Container(settings)) as service:
+        yield service
 
 
 def fail(message: object, code: ExitCode = ExitCode.PROBLEMS) -> NoReturn:
@@ -75,10 +79,15 @@ def fail(message: object, code: ExitCode = ExitCode.PROBLEMS) -> NoReturn:
     raise typer.Exit(code) from None
 
 
-def require_course_ids(*courses: str) -> None:
-    """End with a usage error if one is no Canvas course id."""
-    if any(not course.isdecimal() for course in courses):
-        raise typer.BadParameter("COURSE is a Canvas course id, a number")
+def refuse_unknown(service: Container, course: str) -> None:
+    """Raise `CourseGone` for a course of which nothing is stored and that Canvas does not have.
+
+    Where Canvas cannot be asked, nothing is refused.
+    """
+    if service.records.course(course) is not None:
+        return
+    with suppress(ConfigurationError):
+        refuse_unknown_course(service.canvas, service.records, course)
 
 
 def time_option(service: Container, given: str) -> datetime:

@@ -21,7 +21,7 @@ from workers.runtime.signals import end_on_sigterm, stop_on_signals
 log = structlog.get_logger()
 
 Host = Annotated[str, typer.Option(help="Address to bind.")]
-Port = Annotated[int, typer.Option(help="Port to bind.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to bind. 0: a free one.")]
 
 
 def web(host: Host = "127.0.0.1", port: Port = 8080) -> None:

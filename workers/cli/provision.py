@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from shared.domain.provisioning.run import Run, RunState
-from shared.errors import PassbackError
 from workers.cli.options import Actor, Yes, confirm, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
 from workers.container import Container
 from workers.provisioning.changed_rows import changed_rows, compared_rows
 from workers.provisioning.serializers import Json, changed_json, comparison_json, counts_text, run_json, run_summary
-from workers.provisioning.service import KIND, RUNS_LIMIT, InvalidOperation
+from workers.provisioning.service import KIND, RUNS_LIMIT, UnknownRun
 from workers.recorded_actions import RecordedActions
 
 provision = typer.Typer(
@@ -43,7 +42,7 @@ def run(
     """
     if dry_run and (approve or wait):
         raise typer.BadParameter("--dry-run cannot be combined with --approve and --wait")
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         if dry_run:
             _dry_run(service, as_json)
             return
@@ -60,7 +59,7 @@ def run(
 @provision.command()
 def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     """List the runs, the newest first; or say everything about one, what Canvas said about rows included."""
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         runs = service.provision_runs
         if run_id is None:
             emit([run_summary(each) for each in runs.newest(RUNS_LIMIT)], as_json, history_text)
@@ -71,7 +70,7 @@ def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
 @provision.command()
 def show(run_id: RunId, as_json: JsonOption = False) -> None:
     """Show a run with the exact rows that it changes."""
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         _show(service, _found(service, run_id), as_json)
 
 
@@ -81,7 +80,7 @@ def held(as_json: JsonOption = False) -> None:
 
     With --json: the first run, preferably of the whole district, and a summary of each in `held_runs`.
     """
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         waiting = service.provision_runs.held_runs()
         if not waiting:
             emit(None, as_json, lambda _: "nothing is held")
@@ -95,7 +94,7 @@ def held(as_json: JsonOption = False) -> None:
 @provision.command()
 def discard(run_id: RunId, yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Close a held run without applying it. The next run plans again. Asks first."""
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         seen = service.provisioning_service.awaiting_approval(run_id)
         confirm(f"The plan of run {run_id} is closed, and not sent: {counts_text(*seen.changes)}.", yes)
         done = RecordedActions(service, actor).reject_plan(run_id, seen.plan_digest)
@@ -114,7 +113,7 @@ def rollback(
 
     Pauses provisioning, since the next run would undo this. `passback resume provisioning` resumes it.
     """
-    with services(InvalidOperation, PassbackError) as service:
+    with services() as service:
         target = service.provisioning_service.rollback_target(run_id)
         confirm(f"Canvas gets back what it had before run {target.id} ({counts_text(*target.changes)}).", yes)
         rollback_run = RecordedActions(service, actor).roll_back(target.id)
@@ -164,5 +163,5 @@ def _show(service: Container, found: Run, as_json: bool, **more: object) -> None
 def _found(service: Container, run_id: str) -> Run:
     found = service.provision_runs.find(run_id)
     if found is None:
-        fail(f"there is no run {run_id}")
+        raise UnknownRun(run_id)
     return found

@@ -7,10 +7,10 @@ import typer
 
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.pauses import course_target
-from workers.cli.options import Actor, fail, open_services, require_course_ids, time_option
+from workers.cli.options import Actor, require_course_ids, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
-from workers.erasure import Erasure, ErasureResult, SyncsRunning
+from workers.erasure import Erasure, ErasureResult
 from workers.recorded_actions import RecordedActions
 
 purge = typer.Typer(help="Delete stored data. Without --yes, only count what would be deleted.", no_args_is_help=True)
@@ -29,7 +29,8 @@ def course(courses: Courses, yes: Yes = False, actor: Actor = "", as_json: JsonO
     """Delete courses: links, categories, states, audit log, dead letters. PowerSchool is not changed."""
     require_course_ids(*courses)
     target = course_target(courses[0]) if len(set(courses)) == 1 else "courses"
-    erased = _purge(open_services(), actor, target, yes, lambda e, who: e.courses(courses, who, dry_run=not yes))
+    with services() as service:
+        erased = _purge(service, actor, target, yes, lambda e, who: e.courses(courses, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -39,33 +40,33 @@ def student(
 ) -> None:
     """Delete a student from every course, then search for the id. The exit code is 1 if it is still found."""
     who = StudentIds(sis_id, frozenset(dcid or ()))
-    erased = _purge(open_services(), actor, "student", yes, lambda e, actor: e.student(who, actor, dry_run=not yes))
+    with services() as service:
+        erased = _purge(service, actor, "student", yes, lambda e, actor: e.student(who, actor, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
 @purge.command("older-than")
 def older_than(before: Before, yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Delete audit entries, dead letters and stored messages from before a time."""
-    service = open_services()
-    at = time_option(service, before)
-    erased = _purge(service, actor, "older_than", yes, lambda e, who: e.older_than(at, who, dry_run=not yes))
+    with services() as service:
+        at = time_option(service, before)
+        erased = _purge(service, actor, "older_than", yes, lambda e, who: e.older_than(at, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
 @purge.command()
 def everything(yes: Yes = False, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Delete the district: every key under the Redis prefix, the list of earlier purges included."""
-    try:
-        erased = open_services().erasure.everything(actor, dry_run=not yes)
-    except SyncsRunning as error:
-        fail(error)
+    with services() as service:
+        erased = service.erasure.everything(actor, dry_run=not yes)
     _end(erased, yes, as_json)
 
 
 @purge.command("list")
 def list_purges(as_json: JsonOption = False) -> None:
     """List earlier purges: when, by whom, and how much; not of whom."""
-    emit(open_services().erasure_log.all(), as_json)
+    with services() as service:
+        emit(service.erasure_log.all(), as_json)
 
 
 def _purge(

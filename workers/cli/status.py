@@ -18,7 +18,8 @@ from shared.adapters.redis.operations.heartbeats import Heartbeats
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_table
 from workers.cli.doctor import Check, CheckResult, run_checks
-from workers.cli.options import open_services, services
+from workers.cli.options import services
+from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.runtime.heartbeat import this_process
 from workers.status import read_status, status_json
@@ -67,7 +68,8 @@ def _item_text(item: dict[str, object]) -> str:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Check settings, Redis, processes, Canvas and PowerSchool. Reads only; each problem names its fix."""
-    checks = run_checks(open_services())
+    with services() as service:
+        checks = run_checks(service)
     emit([check.as_json() for check in checks], as_json, lambda _: _doctor_table(checks))
     raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is CheckResult.FAIL for check in checks) else ExitCode.FINE)
 
@@ -99,7 +101,8 @@ def alive(kind: ProcessKind) -> None:
         with closing(connect(settings)) as client:
             heartbeats = Heartbeats(client, Keys(settings.redis_prefix)).all()
     except RedisError as error:
-        typer.echo(f"{kind}: not known, Redis does not answer ({type(error).__name__})")
+        why, _ = explain_error(error) or (f"{type(error).__name__}.", ExitCode.PROBLEMS)
+        typer.echo(f"{kind}: not known. {why}")
         return
     host = this_process(kind).rpartition(":")[0]
     if any(each.process.startswith(f"{host}:") and each.age <= HEARTBEAT_TIMEOUT for each in heartbeats):

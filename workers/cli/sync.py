@@ -9,16 +9,13 @@ import structlog
 import typer
 
 from shared.adapters.redis.sync_queue.store import QueueState
-from shared.config import ConfigurationError
 from shared.domain.passback.course_state import State
 from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target
-from shared.errors import CourseGone
 from shared.log_events import LogEvent
-from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, fail, open_services, require_course_ids
+from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, refuse_unknown, require_course_ids, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
-from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.recorded_actions import RecordedActions
 
@@ -37,27 +34,17 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Sync a course now. The whole course is synced, also with --assignment, which restricts the report."""
-    service = open_services()
-    _refuse_unknown(service, course)
-    if dry_run:
-        emit(plan_preview(service.course_reader, course, service.clock.now(), assignment), as_json, plan_text)
-        return
-    requested_at = service.clock.now()
-    RecordedActions(service, actor).sync(course, [assignment] if assignment else [])
-    if not wait:
-        emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
-        return
-    raise typer.Exit(_wait(service, course, requested_at, as_json))
-
-
-def _refuse_unknown(service: Container, course: str) -> None:
-    """End with exit code 2 if Canvas does not have the course. Without settings of Canvas nothing is checked."""
-    try:
-        refuse_unknown_course(service.canvas, service.records, course)
-    except ConfigurationError:
-        return
-    except CourseGone as error:
-        fail(f"Canvas has no course {course} ({error}); nothing was requested", ExitCode.USAGE)
+    with services() as service:
+        refuse_unknown(service, course)
+        if dry_run:
+            emit(plan_preview(service.course_reader, course, service.clock.now(), assignment), as_json, plan_text)
+            return
+        requested_at = service.clock.now()
+        RecordedActions(service, actor).sync(course, [assignment] if assignment else [])
+        if not wait:
+            emit({"course_id": course, "requested": True}, as_json, lambda _: f"sync of course {course} requested")
+            return
+        raise typer.Exit(_wait(service, course, requested_at, as_json))
 
 
 def _wait(service: Container, course: str, requested_at: datetime, as_json: bool) -> int:
@@ -112,10 +99,14 @@ def pause(
 
     A pause of everything needs a reason, and asks first.
     """
-    service, target = open_services(), _target(what, course)
-    if what is PauseTarget.PASSBACK:
-        _confirm_everything(service, reason, yes)
-    if not RecordedActions(service, actor).pause(target, reason):
+    target = _target(what, course)
+    with services() as service:
+        if what is PauseTarget.PASSBACK:
+            _confirm_everything(service, reason, yes)
+        if course is not None:
+            refuse_unknown(service, course)
+        is_new = RecordedActions(service, actor).pause(target, reason)
+    if not is_new:
         typer.echo(f"{target} is paused already")
         return
     log.info(LogEvent.PAUSED, target=target, actor=actor)
@@ -134,8 +125,10 @@ def _confirm_everything(service: Container, reason: str, yes: bool) -> None:
 
 def resume(what: Target = PauseTarget.PASSBACK, course: CourseId = None, actor: Actor = "") -> None:
     """Resume what was paused."""
-    service, target = open_services(), _target(what, course)
-    if not RecordedActions(service, actor).resume(target):
+    target = _target(what, course)
+    with services() as service:
+        was_paused = RecordedActions(service, actor).resume(target)
+    if not was_paused:
         typer.echo(f"{target} is not paused")
         return
     log.info(LogEvent.RESUMED, target=target, actor=actor)

@@ -24,7 +24,7 @@ def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="Port of the web process.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web process.")] = 8080,
 ) -> None:
     """Run every process. Starts a Redis and sandboxes of Canvas and PowerSchool where none is configured."""
     end_on_sigterm()

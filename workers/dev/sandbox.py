@@ -18,7 +18,7 @@ sandbox = typer.Typer(
     no_args_is_help=True, help="Run a sandbox Canvas or PowerSchool with a small or a generated district."
 )
 
-LoopbackPort = Annotated[int, typer.Option(help="Port on the loopback address.")]
+LoopbackPort = Annotated[int, typer.Option(min=0, max=65535, help="Port on the loopback address.")]
 Schools = Annotated[
     int,
     typer.Option(

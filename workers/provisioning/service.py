@@ -26,6 +26,13 @@ class InvalidOperation(Exception):
     """What a person asked for cannot be done; the message says why, in a sentence."""
 
 
+class UnknownRun(InvalidOperation):
+    """There is no run of this id, or not any more."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id}; `passback provision history` lists the stored ones")
+
+
 class ProvisioningService:
     """Requests runs, and decides about held ones. `start_tick` starts a tick of the worker, as beat does every 30 s."""
 
@@ -98,7 +105,7 @@ class ProvisioningService:
         """Return the held run of this id. Raises: InvalidOperation."""
         run = self._runs.find(run_id)
         if run is None:
-            raise InvalidOperation(f"there is no run {run_id}")
+            raise UnknownRun(run_id)
         if run.state is not RunState.HELD:
             raise InvalidOperation(f"run {run_id} is not held: it is {run.state}")
         return run
@@ -110,7 +117,7 @@ class ProvisioningService:
         else:
             found = self._runs.find(run_id)
         if found is None:
-            raise InvalidOperation(f"there is no run {run_id}" if run_id else "no kept run has written anything")
+            raise UnknownRun(run_id) if run_id else InvalidOperation("no stored run has written anything")
         if not found.has_written:
             raise InvalidOperation(f"run {found.id} has written nothing")
         return found

@@ -27,6 +27,7 @@ from shared.config import ConfigurationError, is_loopback_address
 from workers.web.auth.passwords import CHALLENGE, Authenticator, name_and_password
 from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
+from workers.web.server import require_free_address
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD"})
 # The page of tasks fetches its rows by POST, since the query is long. Its handler reads, as it does for GET.
@@ -45,12 +46,13 @@ def flower(
 ) -> Flower:
     """Return Flower for this Celery app, not started yet. Without an `authenticator` everybody on this machine gets in.
 
-    Raises: ConfigurationError, if others than this machine could get in without a password.
+    Raises: ConfigurationError, if others than this machine could get in without a password, or the port is taken.
     """
     if authenticator is None and not is_loopback_address(host):
         raise ConfigurationError(
             f"Flower without a password is for this machine only, not for {host}: set PASSBACK_OPERATOR_PASSWORD"
         )
+    require_free_address(host, port)
     inner = f"passback:{secrets.token_urlsafe(32)}"
     # Set here, so that neither arguments nor a flowerconfig.py override them.
     options.address, options.port = host, port

@@ -83,12 +83,12 @@ def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Container) -> N
         (("link", COURSE, GROUP, str(Ids.CATEGORY_INACTIVE)), "is inactive: activate it in PowerSchool"),
         (("link", COURSE, GROUP, str(Ids.OTHER_CATEGORY_HOMEWORK)), "choose one of theirs, 4301 (Homework)"),
         (("unlink", COURSE, GROUP), "is not linked; `passback categories list`"),
-        (("list", "999999"), "GET"),
+        (("list", "999999"), "Canvas has no such course"),
     ],
 )
 def test_what_cannot_be_done_says_why(run: Run, service: Container, arguments: tuple[str, ...], sentence: str) -> None:
-    """On standard error, with exit code 1, and nothing is changed."""
+    """On standard error, with exit code 1 (2 for an unknown course), and nothing is changed."""
     tried = run(*arguments)
-    assert (tried.returncode, tried.stdout) == (1, "")
+    assert (tried.returncode, tried.stdout) == (2 if "999999" in arguments else 1, "")
     assert sentence in tried.stderr
     assert service.associations.of_course(COURSE) == {}

@@ -1,5 +1,6 @@
 """Commands that cannot be undone ask first, and say how much they concern."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import fakeredis
@@ -17,7 +18,7 @@ from workers.container import Container
 def service(monkeypatch: pytest.MonkeyPatch) -> Container:
     """Return the services that the commands open, over a Redis in memory."""
     made = Container(load({}, env_file=Path("no.env")), redis=fakeredis.FakeRedis(server=fakeredis.FakeServer()))
-    monkeypatch.setattr(sync, "open_services", lambda: made)
+    monkeypatch.setattr(sync, "services", lambda: nullcontext(made))
     return made
 
 

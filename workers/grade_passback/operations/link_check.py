@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.passback.planning.link_check import LinkCheck, check_links
 from shared.errors import PermanentError, TransientError
 from workers.grade_passback.course_reader import CourseReader
@@ -50,6 +51,9 @@ class LinkChecker:
         try:
             data = self._reader.read(course_id, asked_for_by_person=False)
         except (TransientError, PermanentError) as error:
+            if error.cause == Cause.REDIS_UNAVAILABLE:
+                # No other course can be checked either.
+                raise
             return CourseCheck(course_id, error=LinkError(error.cause, str(error)))
         sections = frozenset(s.dcid for s in data.rosters.values() if s.teacher_users_dcid is not None)
         return CourseCheck(course_id, check_links(data.links, data.actual, sections, data.plugin_ids))

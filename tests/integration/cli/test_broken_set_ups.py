@@ -1,0 +1,213 @@
+"""Every command under every broken set-up: one sentence, the right exit code, no traceback."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from shared.clock import SystemClock
+from shared.config import PREFIX, load
+from shared.sandbox.canvas.app import create_app as canvas_app
+from shared.sandbox.district.small import Ids, small_district
+from shared.sandbox.powerschool.app import create_app as powerschool_app
+from tests.integration.sandbox_server import served
+from workers.cli.app import app
+from workers.container import Container
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.process_group import free_port
+from workers.dev.sandbox import sandbox_settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("broken")]
+
+ROOT = Path(__file__).parents[3]
+COURSE, UNKNOWN = str(Ids.HEALTHY_COURSE), "987654321"
+PROCESSES = {
+    "demo", "up", "web", "worker", "provisioning-worker", "beat", "flower", "sqs", "sandbox canvas",
+    "sandbox powerschool",
+}  # fmt: skip
+# No file can be made here, whoever runs the test.
+READ_ONLY = "/proc"
+
+REDIS = {"no Redis": 1, "wrong Redis password": 2, "refused by ACL": 2}
+CANVAS = {"Canvas down": 1, "wrong Canvas token": 2, "nothing configured": 2}
+POWERSCHOOL = {"PowerSchool down": 1, "wrong PowerSchool secret": 2, "nothing configured": 2}
+BOTH = {**CANVAS, **POWERSCHOOL}
+UNKNOWN_COURSE = {"unknown course": 2}
+NO_FILE = {"read-only directory": 2}
+SET_UPS = {**REDIS, **BOTH, **UNKNOWN_COURSE, **NO_FILE}
+
+NAMED = {
+    "no Redis": "Redis", "wrong Redis password": "password", "refused by ACL": "access list", "Canvas down": "Canvas",
+    "PowerSchool down": "PowerSchool", "wrong Canvas token": "CANVAS_TOKEN", "nothing configured": "not set",
+    "wrong PowerSchool secret": "CLIENT_SECRET", "unknown course": "course", "read-only directory": READ_ONLY,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and its exit code in each set-up that concerns it; in any other it is `fine`.
+
+    With `reports`, the command's own output says what is wrong.
+    """
+
+    line: str
+    codes: Mapping[str, int] = field(default_factory=dict)
+    fine: int = 0
+    reports: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line in words."""
+        return self.line.split()
+
+
+COMMANDS = [
+    Command("doctor", {**REDIS, **dict.fromkeys(BOTH, 1)}, fine=1, reports=True),
+    Command("status", REDIS),
+    Command("alive worker", dict.fromkeys(REDIS, 0), fine=1),
+    Command("settings"),
+    Command("password"),
+    Command("sync COURSE", {**REDIS, **UNKNOWN_COURSE}),
+    Command("sync COURSE --dry-run", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
+    Command("explain COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}),
+    Command("history COURSE", {**REDIS, **UNKNOWN_COURSE}),
+    Command("history COURSE --export FILE", {**REDIS, **UNKNOWN_COURSE, **NO_FILE}),
+    Command("pause --reason exams --yes", REDIS),
+    Command("pause course COURSE", {**REDIS, **UNKNOWN_COURSE}),
+    Command("resume", REDIS),
+    Command("links check COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, "unknown course": 1}),
+    Command("dlq list", REDIS),
+    Command("dlq show course:1", REDIS, fine=2),
+    Command("dlq retry --all", REDIS),
+    Command("dlq discard --all --yes", REDIS),
+    Command("dlq export FILE", {**REDIS, **NO_FILE}),
+    Command("provision run", REDIS),
+    Command("provision run --dry-run", {**REDIS, **POWERSCHOOL}),
+    Command("provision history", REDIS),
+    Command("provision show nothing", REDIS, fine=2),
+    Command("provision held", REDIS),
+    Command("provision discard nothing --yes", REDIS, fine=2),
+    Command("provision rollback --yes", REDIS, fine=1),
+    Command("categories list COURSE", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
+    Command("categories link COURSE Homework nothing", {**REDIS, **BOTH, **UNKNOWN_COURSE}, fine=1),
+    Command("categories unlink COURSE nothing", {**REDIS, **CANVAS, **UNKNOWN_COURSE}, fine=1),
+    Command("purge course COURSE", REDIS),
+    Command("purge student S1", REDIS),
+    Command("purge older-than 365d", REDIS),
+    Command("purge everything", REDIS),
+    Command("purge list", REDIS),
+    Command("sandbox settings --canvas http://127.0.0.1:1 --powerschool http://127.0.0.1:2"),
+]
+
+
+def paths(group: Any, *before: str) -> Iterator[str]:
+    """Yield every command of the command line, such as `dlq list`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from paths(command, *before, name)
+        else:
+            yield " ".join((*before, name))
+
+
+def test_every_command_is_tried() -> None:
+    """A new command needs a row here, or is a process."""
+    known = set(paths(typer.main.get_command(app)))
+    tried = {path for path in known if any(f"{each.line} ".startswith(f"{path} ") for each in COMMANDS)}
+    assert known - tried == PROCESSES
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[dict[str, str]]:
+    """The settings of an installation where everything is right: a Redis with the guide's users, and the sandboxes."""
+    clock = SystemClock()
+    district = small_district(clock.now().date())
+    with ExitStack() as stack:
+        server = stack.enter_context(EmbeddedRedis(durable=False))
+        rules = re.search(
+            r"^user passback on #\S+ (.*)$", (ROOT / "deploy/redis/users.acl.in").read_text(), re.MULTILINE
+        )
+        assert rules is not None
+        with redis.Redis.from_url(server.url) as admin:
+            admin.execute_command("ACL", "SETUSER", "passback", "on", ">right", *rules[1].split())
+        canvas = stack.enter_context(served(canvas_app(district.canvas, clock)))
+        powerschool = stack.enter_context(served(powerschool_app(district.powerschool, clock)))
+        url = server.url.replace("unix://", "unix://passback:right@")
+        yield {"PASSBACK_REDIS_URL": url, "ADMIN": server.url, **sandbox_settings(canvas, powerschool)}
+
+
+def broken(healthy: Mapping[str, str], set_up: str) -> dict[str, str]:
+    """Return the settings of a broken set-up."""
+    url = healthy["PASSBACK_REDIS_URL"]
+    changed = {
+        "no Redis": {"REDIS_URL": "unix:///nowhere/redis.sock"},
+        "wrong Redis password": {"REDIS_URL": url.replace("right", "wrong")},
+        "refused by ACL": {"REDIS_PREFIX": "other"},
+        "Canvas down": {"CANVAS_URL": f"http://127.0.0.1:{free_port()}"},
+        "PowerSchool down": {"POWERSCHOOL_URL": f"http://127.0.0.1:{free_port()}"},
+        "wrong Canvas token": {"CANVAS_TOKEN": "wrong"},
+        "wrong PowerSchool secret": {"POWERSCHOOL_CLIENT_SECRET": "wrong"},
+    }.get(set_up, {})
+    settings = {"PASSBACK_REDIS_URL": url} if set_up == "nothing configured" else dict(healthy)
+    return {**settings, **{f"{PREFIX}{name}": value for name, value in changed.items()}}
+
+
+@pytest.fixture
+def run(healthy: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Command, str], Result]:
+    """Return a function that runs a command in a set-up, on an empty Redis that knows the course."""
+
+    def run_in(command: Command, set_up: str) -> Result:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            monkeypatch.delenv(name)
+        for name, value in broken(healthy, set_up).items():
+            monkeypatch.setenv(name, value)
+        with redis.Redis.from_url(healthy["ADMIN"]) as admin:
+            admin.flushall()
+        with closing(
+            Container(load({"PASSBACK_REDIS_URL": healthy["PASSBACK_REDIS_URL"]}, tmp_path / "no.env"))
+        ) as one:
+            one.records.register(COURSE)
+        is_read_only = set_up == "read-only directory"
+        monkeypatch.chdir(READ_ONLY if is_read_only else tmp_path)
+        words = {
+            "COURSE": UNKNOWN if set_up == "unknown course" else COURSE,
+            "FILE": f"{READ_ONLY if is_read_only else tmp_path}/export",
+        }
+        arguments = [words.get(word, word) for word in command.arguments]
+        return CliRunner().invoke(app, arguments, input="a password that is long\n")
+
+    return run_in
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.line)
+def test_a_command_in_order(run: Callable[[Command, str], Result], command: Command) -> None:
+    """Where everything is right, the exit code is that of the command."""
+    done = run(command, "")
+    assert done.exit_code == command.fine, done.output or repr(done.exception)
+    assert "unexpected error" not in done.stderr
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.line)
+def test_a_command_in_a_broken_set_up(run: Callable[[Command, str], Result], command: Command, set_up: str) -> None:
+    """It ends with one sentence that names the cause; a set-up that does not concern it changes nothing."""
+    done = run(command, set_up)
+    expected = {1, 2} if command.reports else {command.codes.get(set_up, command.fine)}
+    assert done.exit_code in expected, done.output or repr(done.exception)
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert "Traceback" not in done.output
+    assert "unexpected error" not in done.output
+    if set_up not in command.codes or command.reports or done.stdout:
+        return
+    sentence = done.stderr.rstrip()
+    assert "\n" not in sentence
+    assert sentence.startswith("passback: ")
+    assert NAMED[set_up] in sentence

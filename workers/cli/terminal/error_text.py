@@ -1,0 +1,155 @@
+"""Explains the error that ended a command: what failed, why, and what to do; and chooses the exit code."""
+
+import socket
+import ssl
+import sys
+from collections.abc import Iterator
+
+import httpx
+import structlog
+import typer
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.adapters.telemetry.exceptions import exception_fields
+from shared.adapters.telemetry.logging import configure_logging
+from shared.config import PREFIX, ConfigurationError, Settings
+from shared.domain.causes import Cause
+from shared.errors import AccessDenied, CourseGone, PassbackError, PermanentError, TransientError
+from shared.log_events import LogEvent
+from workers.cli.terminal.output import ExitCode
+from workers.cli.terminal.printable import printable
+from workers.dev.process_group import ProcessDied
+from workers.erasure import SyncsRunning
+from workers.grade_passback.operations.category_mapping import InvalidMapping
+from workers.provisioning.service import InvalidOperation, UnknownRun
+
+log = structlog.get_logger()
+
+Explanation = tuple[str, ExitCode]
+
+# Their messages say what cannot be done, why, and what to do.
+EXPLAINED_BY_MESSAGE = (InvalidMapping, InvalidOperation, ProcessDied, SyncsRunning)
+NETWORK_CAUSES: dict[type[BaseException], str] = {
+    AuthenticationError: "it refuses the password",
+    OutOfMemoryError: "its memory is full",
+    ReadOnlyError: "it is a replica, which cannot be written",
+    socket.gaierror: "its host name is not known",
+    ssl.SSLCertVerificationError: "its certificate is not trusted",
+    ssl.SSLError: "there is no TLS at this address",
+    httpx.ProxyError: "the proxy does not connect",
+    ConnectionRefusedError: "the connection was refused",
+    FileNotFoundError: "there is no such socket",
+    RedisTimeoutError: "no answer in time",
+    httpx.TimeoutException: "no answer in time",
+    TimeoutError: "no answer in time",
+    ConnectionError: "the connection was closed",
+}
+"""Why a system does not answer, by exception. The first row counts that any exception of the chain is one of."""
+
+DEFECT = "this is a defect of passback. Report it with the log line above, which has the stack and no personal data."
+ACL_FIX = (
+    f"Allow it all keys that begin with {PREFIX}REDIS_PREFIX, as deploy/redis/users.acl.in does, or correct the prefix."
+)
+SETTINGS_OF = {
+    "canvas": ("URL", "TOKEN"),
+    "powerschool": ("URL", "CLIENT_ID", "CLIENT_SECRET"),
+}
+
+
+def report(error: Exception) -> ExitCode:
+    """Print the explanation to standard error and return the exit code. Log the stack of an unexpected error."""
+    explanation = explain_error(error)
+    if explanation is None:
+        if not structlog.is_configured():
+            configure_logging(Settings())
+        fields = exception_fields(error)
+        log.error(LogEvent.PROCESS_CRASHED, thread="main", **fields)
+        explanation = f"unexpected error ({fields['error']}): {DEFECT}", ExitCode.PROBLEMS
+    text, code = explanation
+    if text:
+        sys.stderr.write("\n".join(f"passback: {printable(line)}" for line in text.splitlines()) + "\n")
+    return code
+
+
+def explain_error(error: Exception) -> Explanation | None:
+    """Return the sentence and the exit code of an error that can be foreseen, None for any other."""
+    match error:
+        case typer.TyperException():
+            return _usage(error)
+        case typer.Abort():
+            return "aborted: nothing more was done.", ExitCode.PROBLEMS
+        case ConfigurationError():
+            return str(error), ExitCode.USAGE
+        case _ if isinstance(error, EXPLAINED_BY_MESSAGE):
+            return str(error), ExitCode.USAGE if isinstance(error, UnknownRun) else ExitCode.PROBLEMS
+        case _ if any(isinstance(each, RedisError) for each in _chain(error)):
+            return _redis(error)
+    return _remote_system(error) if isinstance(error, PassbackError) else _operating_system(error)
+
+
+def network_cause(error: BaseException) -> str:
+    """Return why a system does not answer, empty if the exceptions do not say."""
+    chain = list(_chain(error))
+    return next((cause for kind, cause in NETWORK_CAUSES.items() if any(isinstance(e, kind) for e in chain)), "")
+
+
+def _usage(error: typer.TyperException) -> Explanation:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Typer has printed the help.
+        return "", ExitCode.USAGE
+    context = getattr(error, "ctx", None)
+    path = "passback" if context is None else context.command_path
+    return f"{error.format_message().rstrip('.')}. See `{path} --help`.", ExitCode(error.exit_code)
+
+
+def _redis(error: Exception) -> Explanation | None:
+    chain = list(_chain(error))
+    texts = " ".join(str(each) for each in chain if isinstance(each, RedisError))
+    if any(isinstance(each, AuthenticationError) for each in chain):
+        return (
+            f"Redis refuses the user or the password. Correct {PREFIX}REDIS_URL or {PREFIX}REDIS_PASSWORD.",
+            ExitCode.USAGE,
+        )
+    # A script's refusal is an error of its own, which only its text identifies.
+    if any(isinstance(each, NoPermissionError) for each in chain) or "ACL failure" in texts or "NOPERM" in texts:
+        return f"Redis's access list forbids passback's user a command or a key. {ACL_FIX}", ExitCode.USAGE
+    if not any(isinstance(each, RedisConnectionError | RedisTimeoutError) for each in chain):
+        return None
+    why = network_cause(error) or "the connection failed"
+    return f"Redis does not answer: {why}. See whether it runs, and check {PREFIX}REDIS_URL.", ExitCode.PROBLEMS
+
+
+def _remote_system(error: PassbackError) -> Explanation:
+    if isinstance(error, CourseGone):
+        return f"Canvas has no such course ({error}). Check its id.", ExitCode.USAGE
+    if not isinstance(error, TransientError | PermanentError):
+        return str(error), ExitCode.PROBLEMS
+    cause = Cause(error.cause)
+    system = error.cause.partition("_")[0]
+    variables = " and ".join(f"{PREFIX}{system.upper()}_{name}" for name in SETTINGS_OF.get(system, ()))
+    check = f" Check {variables}; `passback doctor` finds out more." if variables else ""
+    if isinstance(error, TransientError) and variables:
+        name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system]
+        why = network_cause(error)
+        return f"{name} does not answer ({error}){f': {why}' if why else ''}.{check}", ExitCode.PROBLEMS
+    code = ExitCode.USAGE if isinstance(error, AccessDenied) else ExitCode.PROBLEMS
+    return f"{cause.meaning} ({error}) {cause.fix}{check}", code
+
+
+def _operating_system(error: Exception) -> Explanation | None:
+    if not isinstance(error, OSError):
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or type(error).__name__}. Check the path and its permissions.", ExitCode.USAGE
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what caused it, the last first."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        yield at
+        seen.add(id(at))
+        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
