@@ -9,8 +9,9 @@ from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
 from workers.celery.worker import consumer_responds, run_celery_worker
-from workers.container import get_container
+from workers.container import Container, get_container
 from workers.grade_passback.dispatcher import Dispatcher
+from workers.grade_passback.outage_probe import OutageProbe
 from workers.runtime.heartbeat import HeartbeatThread, this_process
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
         super().__init__(worker, **options)
         self._dispatcher: Dispatcher | None = None
         self._heartbeat: HeartbeatThread | None = None
+        self._outage_probe: OutageProbe | None = None
 
     def start(self, worker: object) -> None:
         """Start the threads. The lease renewal ends with the process, after the last sync."""
@@ -36,6 +38,8 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             this_process("worker"),
             max_claims=2 * service.settings.worker_threads,
         )
+        self._outage_probe = OutageProbe(service.redis, service.keys, service.clock, partial(_answers, service))
+        self._outage_probe.start()
         service.lease_renewer.start()
         self._dispatcher.start()
         threads = (self._dispatcher, service.lease_renewer)
@@ -50,10 +54,17 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
     def stop(self, _worker: object) -> None:
         """Stop them. Running syncs end before their next write, and keep their leases until then."""
         get_container().stopping.set()
+        if self._outage_probe is not None:
+            self._outage_probe.stop()
         if self._dispatcher is not None:
             self._dispatcher.stop()
         if self._heartbeat is not None:
             self._heartbeat.stop()
+
+
+def _answers(service: Container, system: str) -> bool:
+    """Say whether the system answers now."""
+    return service.canvas.answers() if system == "canvas" else service.powerschool.api.answers()
 
 
 def _send_sync(app: Celery, course_id: str) -> None:

@@ -63,6 +63,10 @@ class PagedApi:
         self._base_url = base_url
         self._other_origins: set[str] = set()
 
+    def answers(self) -> bool:
+        """Say whether Canvas answers a cheap request now, whatever its circuit says."""
+        return self._api.answers()
+
     @property
     def other_origins(self) -> frozenset[str]:
         """The schemes and hosts, not the configured ones, that Canvas has named its own pages on so far."""

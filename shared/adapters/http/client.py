@@ -34,6 +34,7 @@ from shared.domain.metrics import REQUEST_BOUNDS_S, SUM_MS, CounterName, bucket_
 from shared.errors import (
     AccessDenied,
     NotFound,
+    PassbackError,
     PermanentError,
     RequestRejected,
     ResponseTooLarge,
@@ -134,6 +135,17 @@ class RemoteApi:
         if not response.succeeded:
             raise self._read_refusal(response) or _refusal(response)
         return response
+
+    def answers(self) -> bool:
+        """Say whether the system answers a cheap request now. Ignores the circuit, and changes nothing."""
+        if self._probe is None:
+            return False
+        request = self._http.build_request("GET", self._probe, timeout=PROBE_TIMEOUT_S)
+        try:
+            response = self._exchange(RequestInfo(self._system, "GET", self._probe), request)
+        except (PassbackError, httpx.RequestError):
+            return False
+        return failure_of(response) is None
 
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""

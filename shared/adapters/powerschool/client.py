@@ -237,6 +237,10 @@ class PowerSchoolApi:
         """Return the district's time zone."""
         return self._time_zone or self.metadata().district_timezone
 
+    def answers(self) -> bool:
+        """Say whether PowerSchool answers a cheap request now, whatever its circuit says."""
+        return self._api.answers()
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()

@@ -213,7 +213,7 @@ def _remedy(activity: CourseActivity, state: Activity) -> str:
         return "Resume it once that is over."
     if state is Activity.NO_WORKER:
         return "Start `passback worker`."
-    return Cause(activity.cause).remedy if activity.cause and not activity.cause.endswith("_throttled") else ""
+    return Cause(activity.cause).fix if activity.cause and not activity.cause.endswith("_throttled") else ""
 
 
 def _count(activity: CourseActivity) -> int:

@@ -6,11 +6,18 @@ from datetime import datetime, timedelta
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
+from shared.adapters.redis.remote_limits.remote_limiter import (
+    FAILURE_THRESHOLD,
+    FAILURES_TTL,
+    MAX_PAUSE,
+    SYSTEMS,
+)
 from shared.adapters.redis.values import clock_ms, text, time_at
 from shared.domain.causes import Cause
 
 SYSTEM_NAMES = {"canvas": "Canvas", "powerschool": "PowerSchool"}
+# Pauses of passback's own are up to a fifth longer.
+LONGEST_PAUSE = MAX_PAUSE * 1.2
 _THROTTLED = "_throttled"
 _SILENT = ("_unavailable", "_timeout", "_error")
 
@@ -32,6 +39,11 @@ class Outage:
     def name(self) -> str:
         """Return the system as people call it."""
         return SYSTEM_NAMES[self.system]
+
+    def may_be_over(self, now: datetime) -> bool:
+        """Say whether to ask the system before the pause ends: not where it said itself for how long to wait."""
+        is_own_pause = self.paused_until is None or self.paused_until - now <= LONGEST_PAUSE
+        return self.cause.endswith(_SILENT) and is_own_pause
 
     @property
     def meaning(self) -> str:
@@ -61,6 +73,14 @@ def read_outages(client: redis.Redis, keys: Keys) -> list[Outage]:
             until = now + timedelta(milliseconds=left_ms) if is_paused else None
             found.append(Outage(system, text(pause if is_paused else half_open), _time(since), until))
     return found
+
+
+def end_outage(client: redis.Redis, keys: Keys, system: str) -> None:
+    """Close the circuit of a system that answered. The next failure in a row opens it again, and spends no attempt."""
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.delete(keys.pause(system), keys.half_open(system), keys.probe(system), keys.outage(system))
+        pipeline.set(keys.failures(system), FAILURE_THRESHOLD - 1, px=FAILURES_TTL)
+        pipeline.execute()
 
 
 def _time(stored: bytes | None) -> datetime | None:

@@ -1,0 +1,58 @@
+"""Finds out soon that an unavailable system answers again: pauses grow to half a minute, and people watch the pages."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import redis
+from redis.exceptions import RedisError
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.interval_lock import IntervalLocks
+from shared.adapters.redis.remote_limits.outages import end_outage, read_outages
+from shared.clock import Clock
+from workers.runtime.vital_threads import VitalThread
+
+# With the interval at which pages follow, less than ten seconds.
+PROBE_INTERVAL = timedelta(seconds=3)
+
+
+class OutageProbe:
+    """A thread that asks each unavailable system, once per interval for all workers together.
+
+    `answers` says whether a system answers now.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, clock: Clock, answers: Callable[[str], bool]) -> None:
+        self._redis = client
+        self._keys = keys
+        self._clock = clock
+        self._locks = IntervalLocks(client, keys)
+        self._answers = answers
+        self._stopped = threading.Event()
+        self._thread = VitalThread(target=self._run, name="outage-probe")
+
+    def start(self) -> None:
+        """Start asking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop asking. A request under way ends by its own timeout."""
+        self._stopped.set()
+
+    def run_once(self) -> None:
+        """Ask the systems that are unavailable, and close the circuits of those that answer."""
+        for outage in read_outages(self._redis, self._keys):
+            if (
+                outage.may_be_over(self._clock.now())
+                and self._locks.take(f"probe-{outage.system}", PROBE_INTERVAL)
+                and self._answers(outage.system)
+            ):
+                end_outage(self._redis, self._keys, outage.system)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PROBE_INTERVAL.total_seconds()):
+            # While Redis does not answer nobody calls a system, and the dispatcher logs it.
+            with suppress(RedisError):
+                self.run_once()
