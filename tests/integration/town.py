@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from shared.clock import SystemClock
 from shared.config import load
 from shared.sandbox.district.small import student_dcid_of
+from tests.fault_injection.redis_server import RedisServer
 from workers.container import Container
 from workers.dev.demo.client import DemoClient, Json
 from workers.dev.embedded_redis import EmbeddedRedis
@@ -75,9 +76,17 @@ class Town:
 
 
 @contextmanager
-def town(logs: Path, constants: Mapping[str, float] | None = None, **settings: str) -> Iterator[Town]:
-    """Yield a running town; `settings` are variables without their prefix, `constants` are changed in the worker."""
-    with EmbeddedRedis() as redis, process_group(logs, without_settings()) as sandboxes:
+def town(
+    logs: Path,
+    constants: Mapping[str, float] | None = None,
+    server: AbstractContextManager[RedisServer] | None = None,
+    **settings: str,
+) -> Iterator[Town]:
+    """Yield a running town; `settings` are variables without their prefix, `constants` are changed in the worker.
+
+    `server` is a Redis that the test takes away.
+    """
+    with server or EmbeddedRedis() as redis, process_group(logs, without_settings()) as sandboxes:
         canvas, powerschool = start_sandboxes(sandboxes)
         ours = {f"PASSBACK_{name}": value for name, value in settings.items()}
         ours = {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool), **ours}

@@ -1,5 +1,6 @@
 """The pages without JavaScript, over an in-memory Redis: what they say, and what their forms do."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -10,6 +11,8 @@ from functools import partial
 
 import pytest
 
+from shared.adapters.redis.client import RedisUnavailable
+from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
@@ -182,6 +185,7 @@ def commands(site: Site, act: Callable[[], object]) -> int:
 
 def test_a_sync_is_asked_for(site: Site) -> None:
     """The course is due, asked for by the operator, and the page says that it waits."""
+    site.service.heartbeats.record("worker@here:1")
     browser = site.browser("operator")
     browser.get("/courses/101")
     response = browser.post("/courses/101/sync", {})
@@ -354,14 +358,46 @@ def test_a_course_that_waits_says_why(site: Site) -> None:
     assert taken is not None
     changes.reschedule(taken[0], timedelta(minutes=5), 0, "powerschool_unavailable")
     page = site.browser("viewer").text("/courses/101")
-    assert "powerschool_unavailable" in page
-    assert "PowerSchool could not be reached, or is in maintenance." in page
+    assert "PowerSchool could not be reached, or is in maintenance (powerschool_unavailable)" in page
     changes.request("101", ChangeCause.PERSON)
     changes.claim_due(1)
     again = changes.start_sync("101")
     assert again is not None
     changes.release(again[0])
     assert "powerschool_unavailable" not in site.browser("viewer").text("/courses/101")
+
+
+def test_a_course_in_an_outage_says_what_waits(site: Site) -> None:
+    """Not that nobody has a score yet, where a change of the assignment waits; every page names the system."""
+    nobody = AssignmentRecord("7", "Lab 1", (SectionRecord("4711", State.WAITING, (Finding(Reason.NOT_GRADED_YET),)),))
+    site.service.records.save(replace(RECORD, assignments=(nobody,)))
+    site.service.heartbeats.record("worker@here:1")
+    browser = site.browser("viewer")
+    assert Finding(Reason.NOT_GRADED_YET).message in browser.text("/courses/101")
+    site.service.changes.request("101", ChangeCause.EVENT, ["7"])
+    limiter = RemoteLimiter(site.service.redis, site.service.keys, "powerschool", site.service.clock, timedelta(0))
+    limiter.record_failure("powerschool_unavailable", for_everybody=True)
+    said = browser.text("/courses/101")
+    assert re.search(r"PowerSchool has not answered since \d\d:\d\d; 1 change waits\.", said)
+    assert "A newer change of this assignment waits." in said
+    assert Finding(Reason.NOT_GRADED_YET).message not in said
+    for path in ("/", "/courses", "/dead-letters", "/provisioning", "/actions", "/pulse"):
+        assert re.search(r"PowerSchool has not answered since <time[^>]*>[\d:]+</time>\.", browser.get(path).text), path
+
+
+def test_a_dead_letter_is_retried_on_its_course(site: Site) -> None:
+    """One that is not open any more changes nothing."""
+    dead_letter = site.service.dead_letters.add("101", "8", "canvas_500", "", 6)
+    browser = site.browser("operator")
+    said = browser.text("/courses/101")
+    assert "Given up after 6 attempts: <b>Lab</b> 2." in said
+    assert browser.post("/courses/101/retry", {"id": "assignment-101-9"}).status_code == 303
+    assert site.service.changes.state_of("101").pending is None
+    assert browser.post("/courses/101/retry", {"id": dead_letter.id}).headers["location"] == "/courses/101?done=retry"
+    assert site.service.changes.state_of("101").pending is not None
+    assert "It was retried" in browser.text("/courses/101")
+    newest = site.service.actions.newest(1)[0]
+    assert (newest.verb, newest.target) == (Verb.RETRY, dead_letter.id)
 
 
 def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
@@ -411,6 +447,21 @@ def test_when_redis_is_away_the_page_says_so(site: Site) -> None:
         server.connected = True
     assert response.status_code == 503
     assert "Redis does not answer" in response.text
+
+
+def test_a_redis_that_a_client_gave_up_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of passback's own client is one of Redis, and not of Canvas or PowerSchool; pages try again."""
+
+    def away() -> None:
+        raise RedisUnavailable("HGETALL", ConnectionError())
+
+    browser = site.browser("viewer")
+    monkeypatch.setattr(site.service.pauses, "all", away)
+    page = browser.get("/")
+    assert (page.status_code, "Redis does not answer" in page.text) == (503, True)
+    assert '<body data-refresh="5" data-lost>' in page.text
+    api = browser.get("/api/v1/status")
+    assert (api.status_code, api.json()["error"]["code"]) == (503, "unavailable")
 
 
 def test_a_record_of_before_the_lists_is_shown(site: Site) -> None:

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from shared.adapters.redis.client import RedisUnavailable
 from shared.config import ConfigurationError
 from shared.errors import NotFound, PassbackError, PermanentError, TransientError
 from workers.web.errors import ApiError, redis_unavailable
@@ -44,6 +45,8 @@ def install_error_handlers(app: FastAPI) -> None:
         RequestValidationError: _validation_error,
         HTTPException: _http_exception,
         RedisError: lambda _error: redis_unavailable(),
+        # Also one of the errors of remote systems, of which the class is looked up first.
+        RedisUnavailable: lambda _error: redis_unavailable(),
         PassbackError: _remote_error,
         ConfigurationError: lambda error: ApiError(503, "not_configured", str(error)),
     }

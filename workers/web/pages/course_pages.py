@@ -1,16 +1,15 @@
 """The pages of courses: list, course, history of writes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import cast
 
 from starlette.responses import Response
 
-from shared.adapters.redis.sync_queue.store import QueueState
-from shared.domain.causes import Cause
 from shared.domain.passback.audit import entries_about
 from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.course_state import AssignmentStatus
+from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.web.pages.course_table import Explanation, assignment_rows
@@ -56,13 +55,13 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     live = request.query("live") == "1"
     query, explainer = ExplainQuery(course_id), service.explainer
     explanation = visible_to(request.user, explainer.explain(query) if live else explainer.explain_stored(query))
-    state, wait = service.changes.state_of(course_id), service.changes.wait_of(course_id)
+    activity = cast("Mapping[str, object]", explanation["activity"])
+    pause = service.pauses.of_course(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
         explanation=explanation, assignments=assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])),
-        live=live, state=state, is_active=state.queue_state is not QueueState.IDLE, wait=wait,
-        wait_explained=Cause(wait.cause) if wait else None, dead_letters=service.dead_letters.of_course(course_id),
-        pause=service.pauses.of_course(course_id),
+        live=live, is_active=activity["state"] != Activity.IDLE, pause=pause, names=_names(pages, course_id),
+        is_held_up=pause is not None or activity["state"] not in (Activity.IDLE, Activity.WAITING, Activity.SYNCING),
     )  # fmt: skip
 
 
@@ -84,6 +83,15 @@ def sync(_pages: PageHandlers, request: PageRequest) -> Response:
     return redirect(f"/courses/{course_id}?done=sync")
 
 
+def retry(pages: PageHandlers, request: PageRequest) -> Response:
+    """Retry one dead letter of the course. One that is not open any more needs no retry."""
+    course_id, dead_letter_id = request.course_id(), request.form("id")
+    for dead_letter in pages.service.dead_letters.of_course(course_id):
+        if dead_letter.id == dead_letter_id:
+            request.actions.retry_one(dead_letter)
+    return redirect(f"/courses/{course_id}?done=retry")
+
+
 def _names(pages: PageHandlers, course_id: str) -> dict[str, str]:
     record = pages.service.records.course(course_id)
     return {assignment.assignment_id: assignment.name for assignment in record.assignments} if record else {}
@@ -94,4 +102,4 @@ GET = {
     "/courses/{course_id}": show_course,
     "/courses/{course_id}/history": show_history,
 }
-POST = {"/courses/{course_id}/sync": sync}
+POST = {"/courses/{course_id}/sync": sync, "/courses/{course_id}/retry": retry}

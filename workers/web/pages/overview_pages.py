@@ -54,6 +54,11 @@ def _consequences(pages: PageHandlers, target: str, reason: str) -> list[str]:
     ]
 
 
+def show_pulse(pages: PageHandlers, request: PageRequest) -> Response:
+    """`/pulse`: header and notes only, for pages that do not follow what they show."""
+    return pages.page("pulse.html", request)
+
+
 def pause(_pages: PageHandlers, request: PageRequest) -> Response:
     """Pause everything, provisioning or a course."""
     target = _target(request.form("target"))
@@ -87,5 +92,6 @@ GET = {
     "/": show_overview,
     "/actions": list_actions,
     "/pause": confirm_pause,
+    "/pulse": show_pulse,
 }
 POST = {"/pause": pause, "/resume": resume}

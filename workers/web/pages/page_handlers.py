@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote
 
@@ -12,6 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from shared.adapters.redis.client import RedisUnavailable
+from shared.adapters.redis.remote_limits.outages import read_outages
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
 from workers.container import Container
@@ -75,11 +78,14 @@ class PageHandlers:
     def page(self, template: str, request: PageRequest, **values: object) -> Response:
         """Return the page with what every page shows."""
         user, token, path = request.user, request.token, request.path
-        return self.renderer.page(template, 200, user=user, token=token, path=path, **values)
+        outages = read_outages(self.service.redis, self.service.keys)
+        return self.renderer.page(template, 200, user=user, token=token, path=path, outages=outages, **values)
 
     def message(self, status: int, title: str, text: str) -> Response:
         """Return a page that says why there is no other."""
-        return self.renderer.page("message.html", status, title=title, text=text, user=None, path="")
+        # What is unavailable comes back: the page is loaded again by itself.
+        refresh = "5" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+        return self.renderer.page("message.html", status, title=title, text=text, user=None, path="", refresh=refresh)
 
     def get_view(self, view: View) -> Callable[[Request], Response]:
         """Return the endpoint of a page for every signed-in user."""
@@ -138,12 +144,15 @@ class PageHandlers:
             return with_retry_after(self.message(error.status, "Not done", error.message), error)
 
         not_found = message(None, "Not found", "There is no page at this address.")
+        no_redis = message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment.")
         unexpected = "This page has a defect. Nothing else is touched by it; please report it."
         return {
             404: not_found,
             405: not_found,
             ApiError: not_done,
-            RedisError: message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment."),
+            RedisError: no_redis,
+            # Also one of the errors of remote systems, of which the class is looked up first.
+            RedisUnavailable: no_redis,
             ConfigurationError: message(503, "Not configured"),
             PassbackError: message(503, "Canvas or PowerSchool did not answer as it should"),
             Exception: message(500, "Something is wrong here", unexpected),
