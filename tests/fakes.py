@@ -149,6 +149,7 @@ class FakePowerSchool:
     nameless_students: set[int] = field(default_factory=set)
     uncleared_students: set[int] = field(default_factory=set)
     lost_creates: int = 0
+    lost_scores: int = 0
     locked: set[int] = field(default_factory=set)
     categories_of: dict[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
     category_refreshes: int = 0
@@ -245,6 +246,9 @@ class FakePowerSchool:
             scores = {**there.scores, row.student_dcid: score}
             self.assignments_there[row.assignment_section_id] = replace(there, scores=scores)
         self.writes.append(("scores", tuple(sorted({row.assignment_section_id for row in rows}))))
+        if self.lost_scores:
+            self.lost_scores -= 1
+            raise TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout", outcome_unknown=True)
 
     def clear_scores(self, users_dcid: int, rows: Sequence[ScoreRow]) -> None:
         self.faults.check("clear_scores")

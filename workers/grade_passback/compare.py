@@ -74,7 +74,8 @@ class CourseData:
     """Both sides of a course as they were read.
 
     `rosters` are by SECTIONS.DCID, `associations` are the stored category matches by assignment group, `earlier` is
-    the state after the last sync. `unread` has the assignments whose scores Canvas did not return, by id.
+    the state after the last sync. `unread` has the assignments whose scores Canvas did not return, by id;
+    `category_names` are those of the sections' teachers, by id.
     """
 
     course: Course
@@ -89,6 +90,7 @@ class CourseData:
     rows: tuple[GradebookRow, ...] = ()
     earlier: CourseRecord | None = None
     unread: Mapping[str, TransientError] = field(default_factory=dict)
+    category_names: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def users(self) -> Mapping[int, GradebookRow]:
@@ -307,8 +309,15 @@ def _not_read(assignment: Assignment, unread: Mapping[str, TransientError]) -> t
     return () if error is None else (Finding(Reason.RETRYING, error.cause),)
 
 
+def audit_text(data: CourseData, assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+    """Return a field of an assignment as the audit has it: as text, a category with its name."""
+    text = field_text(assignment, field)
+    name = data.category_names.get(assignment.category_id or 0) if field is OwnedField.CATEGORY else None
+    return f"{name} ({text})" if name else text
+
+
 def field_text(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
-    """Return a field of an assignment as the audit has it."""
+    """Return a field of an assignment as text, a category as its id."""
     match field:
         case OwnedField.DUE_DATE:
             return assignment.due_date.isoformat()

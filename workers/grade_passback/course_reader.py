@@ -74,7 +74,7 @@ class CourseReader:
         associations = self._associations.of_course(course_id)
 
         def evaluate() -> tuple[
-            tuple[AssignmentInSection, ...], tuple[GradebookRow, ...], Mapping[str, TransientError]
+            tuple[AssignmentInSection, ...], tuple[GradebookRow, ...], Mapping[str, TransientError], Mapping[int, str]
         ]:
             categories = self._categories(rosters.values())
             policy = self._policy
@@ -83,9 +83,10 @@ class CourseReader:
             rules = CourseEvaluator(course, rosters, associations, categories, today, policy, asked_for_by_person)
             needed = {a.id for a in course.assignments} if all_scores else rules.needing_scores(changed, up_to_date)
             rows, unread = self._scores(course_id, needed)
-            return rules.placements(needed, rows, unread), rows, unread
+            names = {each.id: each.name for of_teacher in categories.values() for each in of_teacher}
+            return rules.placements(needed, rows, unread), rows, unread, names
 
-        placements, rows, unread = evaluate()
+        placements, rows, unread, category_names = evaluate()
         new_students, new_group = _has_new_unknown_students(earlier, placements), _lacks_category(earlier, placements)
         if course.is_cached and (new_group or not is_cache_consistent(course, rows, rosters.values())):
             return again(changed=changed, cache=CachePolicy.REFRESH)
@@ -94,7 +95,7 @@ class CourseReader:
         if new_group:
             self._categories(rosters.values(), refresh=True)
         if new_students or new_group:
-            placements, rows, unread = evaluate()
+            placements, rows, unread, category_names = evaluate()
         links = self._links.of_course(course_id)
         plugin_ids = self._powerschool.plugin_ids()
         actual, matches = self._actual(rosters.values(), placements, links, plugin_ids, all_scores=all_scores)
@@ -113,6 +114,7 @@ class CourseReader:
             rows=rows,
             earlier=earlier,
             unread=unread,
+            category_names=category_names,
         )
 
     def _scores(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.audit import Arrival, AuditEntry
 from shared.domain.passback.course_state import CourseRecord, State
 from shared.domain.passback.planning.diff import OwnedField, agrees
 from shared.domain.passback.planning.plan import CreateStep, LinkExistingStep, UpdateStep, WriteScoresStep
@@ -102,6 +102,8 @@ def _last_sent(entries: Iterable[AuditEntry]) -> Sent:
     """Return what was sent last for each field and student (STUDENTS.DCID)."""
     sent: Sent = {}
     for entry in entries:
+        if entry.arrival is Arrival.NOT_ARRIVED:
+            continue
         key = AssignmentKey(entry.assignment_id, entry.section_dcid)
         for change in entry.fields:
             sent.setdefault((key, change.field), change.after)

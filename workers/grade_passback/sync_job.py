@@ -32,6 +32,7 @@ from workers.grade_passback.compare import CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.course_state import category_matches, course_record, gone_record, unreadable_failures
 from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, request_context, write_guard
+from workers.grade_passback.lost_answers import settle_lost_answers
 from workers.grade_passback.missed_changes import NOTHING_MISSED, MissedChanges, missed_changes
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
 from workers.grade_passback.sync_metrics import SyncMetrics
@@ -187,6 +188,7 @@ class CourseSync:
                     cache=_cache_policy(changes),
                 )
             )
+            settle_lost_answers(self._audit, comparison)
             missed = missed or self._missed(changes, comparison)
             applied = self._applier.apply(comparison, guard, context)
             applied.written_before.update(written)

@@ -44,6 +44,10 @@ class SubmissionWire(Wire):
     # A state that is null is none that passback knows (canvas-lms #1543).
     workflow_state: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
     assignment_visible: bool | None = None
+    # Who graded is told where it can be read; a score does not depend on it.
+    grader_id: Annotated[
+        str | int | None, BeforeValidator(lambda value: value if type(value) in (str, int) else None)
+    ] = None
 
     def to_domain(self) -> Submission:
         """Return the submission."""

@@ -122,8 +122,8 @@ class Keys:
         "course:{}:writes-begun",
         """Hash: a write that is under way to its audit entries, as JSON, a line each, as if its answer was lost.
 
-        What is in it of another sync than the one that runs was interrupted; the course's next write puts it on the
-        audit.
+        What is in it of another sync than the one that runs has no answer; the next sync reads what became of it, and
+        puts it on the audit.
         """,
     )
     heard = _Key("heard", "Hash: course id to when the newest of its folded messages was put on its stream (ms).")

@@ -24,19 +24,32 @@ class WriteKind(StrEnum):
     CLEAR = "clear"
 
 
+class Arrival(StrEnum):
+    """What the next look at PowerSchool showed of a write whose answer was lost."""
+
+    ARRIVED = "arrived"
+    NOT_ARRIVED = "not_arrived"
+    CHANGED_SINCE = "changed_since"
+    """PowerSchool has neither the value from before nor the one that was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreChange:
-    """One student's score: None before the first, None after it was cleared. `student_dcid` is STUDENTS.DCID."""
+    """One student's score: None before the first, None after it was cleared. `student_dcid` is STUDENTS.DCID.
+
+    `graded_by` is the Canvas id of the user who graded, negative for a quiz or a tool, None where Canvas names nobody.
+    """
 
     student_dcid: int
     student_sis_id: str | None
     before: Score | None
     after: Score | None
+    graded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field of an assignment, as text; None before the assignment was made."""
+    """One field of an assignment, as text; None before the assignment was made. A category has its name and id."""
 
     field: str
     before: str | None
@@ -62,8 +75,8 @@ class WriteContext:
 class AuditEntry:
     """One write to one assignment section. `points_possible` is what the scores were out of.
 
-    With `answer_lost` no response came: PowerSchool may have the write or not. The next sync finds it there, or writes
-    it again with an entry of its own.
+    With `answer_lost` no response came. The next look at PowerSchool says what became of the write: `arrival`, None
+    until then. What did not arrive is written again, with an entry of its own.
     """
 
     at: datetime
@@ -78,6 +91,7 @@ class AuditEntry:
     fields: tuple[FieldChange, ...] = ()
     scores: tuple[ScoreChange, ...] = ()
     answer_lost: bool = False
+    arrival: Arrival | None = None
 
 
 def entries_about(
@@ -97,5 +111,7 @@ def latest_scores(entries: Iterable[AuditEntry], student_sis_id: str) -> dict[As
     """Return the last entry about the student by assignment and section; `entries` are newest first."""
     found: dict[AssignmentKey, AuditEntry] = {}
     for entry in entries_about(entries, student_sis_id=student_sis_id):
+        if entry.arrival is Arrival.NOT_ARRIVED:
+            continue
         found.setdefault(AssignmentKey(entry.assignment_id, entry.section_dcid), entry)
     return found

@@ -154,7 +154,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     """One student's submission of one assignment.
 
     `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the
-    student. None, which Canvas may leave out, means not excused, not missing, visible. Source: Canvas Submissions API.
+    student. None, which Canvas may leave out, means not excused, not missing, visible. `grader_id` is the user
+    who graded; negative where a quiz or a tool did, None where Canvas names nobody. Source: Canvas Submissions API.
     """
 
     assignment_id: str
@@ -163,6 +164,7 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     excused: bool | None = None
     missing: bool | None = None
     assignment_visible: bool | None = None
+    grader_id: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from stores_under_test import Time
 
 from shared.adapters.redis.course_data.audit import PAGE, Audit, decode_entry, encode_entry
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import Score
 
@@ -88,26 +88,45 @@ def test_a_write_that_came_to_nothing_leaves_nothing(audit: Audit) -> None:
     assert list(audit.of_course("101")) == []
 
 
-def test_an_interrupted_write_stays_as_it_began(audit: Audit, client: redis.Redis, keys: Keys) -> None:
-    """Nobody ends it: whatever is told next puts it on the audit first, and takes nothing of it away."""
+def test_a_write_without_an_answer_stays_until_it_is_settled(audit: Audit, client: redis.Redis, keys: Keys) -> None:
+    """Later writes take nothing of it away; what becomes of it takes its place."""
     lost = [replace(ENTRY, answer_lost=True), replace(ENTRY, assignment_id="8", answer_lost=True)]
-    audit.begin("101", lost)
+    write = audit.begin("101", lost)
     audit.add(replace(ENTRY, kind=WriteKind.CREATE))
-    newest = replace(ENTRY, occasion=replace(ENTRY.occasion, token=13))
-    audit.end("101", audit.begin("101", [newest]), [newest])
-    told = list(audit.of_course("101"))
-    assert told == [newest, replace(ENTRY, kind=WriteKind.CREATE), lost[1], lost[0]]
+    assert audit.unanswered("101") == {write: lost}
+    assert list(audit.of_course("101")) == [replace(ENTRY, kind=WriteKind.CREATE), *lost[::-1]]
+    settled = [replace(entry, arrival=Arrival.ARRIVED) for entry in lost]
+    audit.end("101", write, settled)
+    assert list(audit.of_course("101")) == [*settled[::-1], replace(ENTRY, kind=WriteKind.CREATE)]
+    assert audit.unanswered("101") == {}
     assert not client.exists(keys.writes_begun("101"))
 
 
+def test_a_write_without_an_answer_has_its_place_by_its_time(audit: Audit) -> None:
+    """Though it is stored apart."""
+    lost = replace(ENTRY, answer_lost=True)
+    later = replace(ENTRY, at=ENTRY.at + timedelta(hours=1))
+    audit.begin("101", [lost])
+    audit.add(later)
+    assert list(audit.of_course("101")) == [later, lost]
+
+
+def test_a_write_without_an_answer_is_too_old_in_time(audit: Audit, time: Time) -> None:
+    """Also where the course goes on being written, and nobody looks at this assignment."""
+    audit.begin("101", [replace(ENTRY, answer_lost=True)])
+    time.advance(DAYS + timedelta(seconds=1))
+    assert list(audit.of_course("101")) == []
+    assert audit.unanswered("101") == {}
+
+
 def test_a_worker_back_from_the_dead_ends_its_own_write_alone(audit: Audit) -> None:
-    """The write of the worker that has the course now is told all the same, should nothing follow."""
+    """The write of the worker that has the course now stays."""
     lost = replace(ENTRY, answer_lost=True)
     dead = audit.begin("101", [lost])
     newer = replace(lost, occasion=replace(ENTRY.occasion, token=13))
     audit.begin("101", [newer])
     audit.end("101", dead, [ENTRY])
-    assert list(audit.of_course("101")) == [newer, ENTRY, lost]
+    assert list(audit.of_course("101")) == [ENTRY, newer]
 
 
 def test_an_interrupted_write_is_forgotten_in_time(audit: Audit, client: redis.Redis, keys: Keys) -> None:

@@ -107,7 +107,7 @@ def test_a_student_leaves_nothing(client: redis.Redis, keys: Keys, erasure: Redi
 
     assert erasure.locations(GONE) == erasure.locations(str(DCIDS[GONE])) == {}
     audit = Audit(client, keys, timedelta(days=30_000), 100)
-    assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[STAYS], [], [STAYS], [STAYS]]
+    assert [[s.student_sis_id for s in e.scores] for e in audit.of_course(COURSE)] == [[], [STAYS], [STAYS], [STAYS]]
     assert lifetime - 10_000 < client.pttl(keys.audit(COURSE)) <= lifetime
     record = CourseStates(client, keys).course(COURSE)
     assert record is not None

@@ -16,7 +16,7 @@ from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
-from workers.grade_passback.compare import CourseComparison, field_text
+from workers.grade_passback.compare import CourseComparison, audit_text
 from workers.grade_passback.lease import WriteGuard
 
 
@@ -118,17 +118,16 @@ class ApplyContext:
     def writing(self, entries: Sequence[AuditEntry]) -> Iterator[None]:
         """Call the guard, and record the write that the block sends, also if this process dies meanwhile.
 
-        Until its response arrives, and if none does, the audit has the write as one whose response was lost:
-        PowerSchool may have it, and then the next sync finds nothing to write.
+        Until its response arrives, and if none does, the audit has the write as one whose response was lost. The next
+        sync reads whether it arrived (`lost_answers.py`).
         """
         self.guard()
         begun = self._audit.begin(self._course_id, self._as_of_now(entries, answer_lost=True))
         try:
             yield
         except (TransientError, PermanentError) as error:
-            outcome_unknown = isinstance(error, TransientError) and error.outcome_unknown
-            lost = self._as_of_now(entries, answer_lost=True) if outcome_unknown else ()
-            self._audit.end(self._course_id, begun, lost)
+            if not (isinstance(error, TransientError) and error.outcome_unknown):
+                self._audit.end(self._course_id, begun, ())
             raise
         self._audit.end(self._course_id, begun, self._as_of_now(entries))
 
@@ -138,12 +137,20 @@ class ApplyContext:
         The write needs no entry before it: the next sync finds the link of a pending create.
         """
         desired = self.comparison.desired_of(link.key)
-        fields = () if desired is None else tuple(FieldChange(f, None, field_text(desired, f)) for f in OwnedField)
+        fields = (
+            ()
+            if desired is None
+            else tuple(FieldChange(f, None, audit_text(self.comparison.data, desired, f)) for f in OwnedField)
+        )
         self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
     def update_entry(self, step: UpdateStep) -> AuditEntry:
         """Return the entry of an update, with the fields that change."""
-        changes = (FieldChange(f, field_text(step.actual, f), field_text(step.desired, f)) for f in step.changed_fields)
+        data = self.comparison.data
+        changes = (
+            FieldChange(f, audit_text(data, step.actual, f), audit_text(data, step.desired, f))
+            for f in step.changed_fields
+        )
         return self._entry(self.result.links[step.key], WriteKind.UPDATE, fields=tuple(changes))
 
     def scores_entry(self, key: AssignmentKey, rows: Iterable[ScoreRow], kind: WriteKind) -> AuditEntry:
@@ -151,14 +158,16 @@ class ApplyContext:
         steps = self.comparison.plan.steps_of(key)
         score_steps = (step for step in steps if isinstance(step, WriteScoresStep | ClearScoresStep))
         before = {dcid: score for step in score_steps for dcid, score in step.replaces.items()}
-        changes = (self._score_change(row, before.get(row.student_dcid)) for row in rows)
+        changes = (self._score_change(key, row, before.get(row.student_dcid)) for row in rows)
         return self._entry(self.result.links[key], kind, scores=tuple(changes))
 
-    def _score_change(self, row: ScoreRow, before: Score | None) -> ScoreChange:
+    def _score_change(self, key: AssignmentKey, row: ScoreRow, before: Score | None) -> ScoreChange:
         student = self.comparison.data.users.get(row.student_dcid)
         # Marks belong to the teacher, and are not recorded.
         recorded = None if before is None else Score(before.points, before.missing, before.exempt)
-        return ScoreChange(row.student_dcid, student.sis_user_id if student else None, recorded, row.score)
+        submission = student.submissions.get(key.assignment_id) if student else None
+        grader = None if submission is None or submission.grader_id is None else str(submission.grader_id)
+        return ScoreChange(row.student_dcid, student.sis_user_id if student else None, recorded, row.score, grader)
 
     def _entry(
         self,

@@ -15,6 +15,7 @@ def entry_json(entry: AuditEntry) -> Json:
         "powerschool_assignment_section_id": entry.powerschool_assignment_section_id,
         "kind": entry.kind,
         "answer_lost": entry.answer_lost,
+        "arrival": entry.arrival,
         "causes": list(entry.occasion.causes),
         "actor": entry.occasion.actor,
         "token": entry.occasion.token,
@@ -26,6 +27,7 @@ def entry_json(entry: AuditEntry) -> Json:
                 "student_sis_id": s.student_sis_id,
                 "before": score_json(s.before),
                 "after": score_json(s.after),
+                "graded_by": s.graded_by,
             }
             for s in entry.scores
         ],

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from heapq import merge
+from operator import attrgetter
 from secrets import token_hex
 from typing import cast
 
@@ -11,7 +13,7 @@ from redis.commands.core import Script
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, time_at
+from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at
 from shared.domain.passback.audit import AuditEntry
 
 PAGE = 200
@@ -21,6 +23,7 @@ MAX_ENTRIES = 20_000
 # Ids of a stream's entries, each with its fields.
 AuditPage = list[tuple[bytes, dict[bytes, bytes]]]
 
+_at = attrgetter("at")
 _DECODER = msgspec.json.Decoder(AuditEntry)
 
 
@@ -74,8 +77,18 @@ class Audit:
         """
         self._run(self._end, course_id, write, *map(encode_entry, entries))
 
+    def unanswered(self, course_id: str) -> dict[str, list[AuditEntry]]:
+        """Return the entries of the writes that began and have no answer, by write; none that are too old."""
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.writes_begun(course_id)))
+        found = {text(write): entries_of(entries) for write, entries in stored.items()}
+        oldest = self._now() - self._max_age
+        for write in [write for write, entries in found.items() if all(entry.at < oldest for entry in entries)]:
+            self.end(course_id, write, ())
+            del found[write]
+        return found
+
     def add(self, entry: AuditEntry) -> None:
-        """Store the entry of a write that is over; what was interrupted before it comes first."""
+        """Store the entry of a write that is over."""
         self.end(entry.course_id, self.begin(entry.course_id, [entry]), [entry])
 
     def of_course(self, course_id: str, since: datetime | None = None) -> Iterator[AuditEntry]:
@@ -85,12 +98,16 @@ class Audit:
                 yield entry
 
     def _entries(self, course_id: str) -> Iterator[AuditEntry]:
-        """Yield what ended, and what was interrupted: a write of the sync that runs now is told once it is over."""
+        """Yield what ended, and what has no answer: a write of the sync that runs now is told once it is over."""
         oldest = self._oldest_ms()
         # All at one moment: a write has begun or has ended then, not both.
         begun, running, page = self._at_once(course_id, oldest)
-        interrupted = [entry for stored in begun for entry in reversed(entries_of(stored))]
-        yield from (entry for entry in interrupted if entry.occasion.token != running)
+        unanswered = [entry for stored in begun for entry in reversed(entries_of(stored))]
+        waiting = [entry for entry in unanswered if entry.occasion.token != running and epoch_ms(entry.at) >= oldest]
+        waiting.sort(key=_at, reverse=True)
+        yield from merge(self._ended(course_id, page, oldest), waiting, key=_at, reverse=True)
+
+    def _ended(self, course_id: str, page: AuditPage, oldest: int) -> Iterator[AuditEntry]:
         while page:
             yield from (decode_entry(fields[b"entry"]) for _, fields in page)
             page = self._page(self._redis, course_id, f"({page[-1][0].decode()}", oldest)

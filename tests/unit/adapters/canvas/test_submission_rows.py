@@ -155,3 +155,16 @@ def _takes(decoder: Any, body: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("grader", "read"), [("12", "12"), (-78, -78), (None, None), (12.5, None), (True, None), ({"id": 12}, None)]
+)
+def test_an_odd_grader_keeps_no_score(
+    canvas: CanvasClient, remote: ScriptedRemote, grader: object, read: str | int | None
+) -> None:
+    """Who graded is told where it can be read; the score counts in any case."""
+    (submission,) = ROW["submissions"]
+    remote.on("GET", GRADES, answer([{**ROW, "submissions": [{**submission, "grader_id": grader}]}]))
+    (row,) = canvas.gradebook("41", ["71"])
+    assert (row.submissions["71"].score, row.submissions["71"].grader_id) == (Decimal("9.1"), read)

@@ -8,11 +8,11 @@ from unittest.mock import Mock
 import pytest
 
 from shared.domain.outcome import Snooze
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable, TransientError
-from tests.unit.domain.passback.baseline import SECTION_DCID
+from tests.unit.domain.passback.baseline import HOMEWORK, SECTION_DCID, graded
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, link_of
 
 
@@ -111,18 +111,81 @@ LOST = [
 
 @pytest.mark.parametrize("error", LOST, ids=["this request", "the whole system"])
 def test_scores_whose_answer_was_lost_are_told_as_that(school: School, error: Exception) -> None:
-    """PowerSchool may have them, and then the next sync finds nothing to write: this is the only trace."""
+    """PowerSchool may have them. The next sync reads that it has not, and sends them again."""
     school.sync()
     entries(school)
     school.grade("S1", "11", "7")
     school.powerschool.faults.on("write_scores", error)
     school.sync()
-    (entry,) = entries(school)
-    assert (entry.kind, entry.answer_lost) == (WriteKind.SCORES, True)
+    (entry,) = school.stores.writes_begun("1")
+    assert (entry.kind, entry.answer_lost, entry.arrival) == (WriteKind.SCORES, True, None)
     assert entry.scores == (ScoreChange(501, "S1", Score(Decimal(8)), Score(Decimal(7))),)
     school.sync()
-    (again,) = entries(school)
+    lost, again = entries(school)
+    assert lost == replace(entry, arrival=Arrival.NOT_ARRIVED)
     assert (again.scores, again.answer_lost) == (entry.scores, False)
+    assert school.stores.writes_begun("1") == []
+
+
+def test_a_lost_answer_of_what_had_arrived_is_settled_by_the_next_look(school: School) -> None:
+    """The next sync finds nothing to write, and says why."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.lost_scores = 1
+    school.sync()
+    school.sync()
+    (entry,) = entries(school)
+    assert (entry.answer_lost, entry.arrival) == (True, Arrival.ARRIVED)
+
+
+def test_what_was_changed_meanwhile_is_told_as_that(school: School) -> None:
+    """Neither the value from before nor the one that was sent is there."""
+    school.sync()
+    entries(school)
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("write_scores", LOST[0])
+    school.sync()
+    there = school.powerschool.assignments_there[link_of(school)]
+    school.powerschool.assignments_there[link_of(school)] = replace(there, scores={501: Score(Decimal(3))})
+    school.sync()
+    assert entries(school)[0].arrival is Arrival.CHANGED_SINCE
+
+
+def test_a_lost_answer_waits_while_powerschool_is_not_looked_at(school: School) -> None:
+    """The assignment is kept back now: its scores are not read, and nothing is claimed of them."""
+    school.sync()
+    school.grade("S1", "11", "7")
+    school.powerschool.faults.on("write_scores", LOST[0])
+    school.sync()
+    school.edit(post_to_sis=False)
+    school.sync()
+    (entry,) = school.stores.writes_begun("1")
+    assert entry.arrival is None
+    school.edit(post_to_sis=True)
+    school.sync()
+    assert school.stores.writes_begun("1") == []
+    assert [each.arrival for each in entries(school) if each.answer_lost] == [Arrival.NOT_ARRIVED]
+
+
+def test_an_entry_names_who_graded(school: School) -> None:
+    """By the Canvas id, as Canvas has it now; a quiz that graded has a negative one."""
+    school.sync()
+    entries(school)
+    school.canvas.rows = tuple(
+        replace(row, submissions={**row.submissions, "11": graded("7", assignment_id="11", grader_id=grader)})
+        for row, grader in zip(school.canvas.rows, ("12", -78), strict=True)
+    )
+    school.sync()
+    (entry,) = entries(school)
+    assert [score.graded_by for score in entry.scores] == ["12", "-78"]
+
+
+def test_a_category_is_told_by_its_name(school: School) -> None:
+    """With its id, since names change."""
+    school.sync()
+    (created, _) = entries(school)
+    assert FieldChange("category", None, f"{HOMEWORK.name} ({HOMEWORK.id})") in created.fields
 
 
 def test_an_update_whose_answer_was_lost_is_told_as_that(school: School) -> None:
@@ -132,13 +195,14 @@ def test_an_update_whose_answer_was_lost_is_told_as_that(school: School) -> None
     school.edit(name="Reading one")
     school.powerschool.faults.on("update", LOST[0])
     school.sync()
-    (entry,) = entries(school)
-    assert (entry.kind, entry.answer_lost) == (WriteKind.UPDATE, True)
-    assert entry.fields == (FieldChange("name", "Reading 1", "Reading one"),)
+    school.sync()
+    entry, again = entries(school)
+    assert (entry.kind, entry.answer_lost, entry.arrival) == (WriteKind.UPDATE, True, Arrival.NOT_ARRIVED)
+    assert entry.fields == again.fields == (FieldChange("name", "Reading 1", "Reading one"),)
 
 
 def test_a_write_is_told_before_it_is_sent(school: School) -> None:
-    """Where nobody lives to see the answer, the entry is there, as that of a lost one; the next write keeps it."""
+    """Where nobody lives to see the answer, the entry is there, as that of a lost one; the next look settles it."""
     school.sync()
     entries(school)
     school.grade("S1", "11", "7")
