@@ -1,17 +1,30 @@
 """`passback up`: every process at once, for development."""
 
+import json
 import os
 import secrets
+import socket
+import tempfile
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
 from shared import config
+from shared.log_events import LogEvent
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessDied, process_group
-from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
+from workers.dev.instructions import how_to_use, this_command, write_environment
+from workers.dev.process_group import ProcessDied, ProcessGroup, free_port, process_group
+from workers.dev.sandbox import WITHOUT_PROVISIONING, point_events, sandbox_settings, start_sandboxes
 from workers.runtime.signals import end_on_sigterm
+
+PROCESSES = ("worker", "provisioning-worker", "beat")
+LOOK_EVERY_S = 0.3
+LINE_CHARS = 79
 
 
 def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
@@ -24,49 +37,124 @@ def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
 
 
 def up(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web process.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the web process.")] = 8080,
+    show_logs: Annotated[
+        bool, typer.Option("--logs", help="Print the processes' logs here, instead of a line per sync and problem.")
+    ] = False,
 ) -> None:
-    """Run every process. Starts a Redis and sandboxes of Canvas and PowerSchool where none is configured."""
+    """Run every process. Starts a Redis and sandboxes of Canvas and PowerSchool where none is configured.
+
+    Prints where the page is, and lines for another terminal that enter a first grade.
+    """
     end_on_sigterm()
     settings = config.load()
+    if bool(settings.canvas_url) != bool(settings.powerschool_url):
+        raise config.ConfigurationError(
+            "PASSBACK_CANVAS_URL and PASSBACK_POWERSCHOOL_URL: set both, or neither to get two sandboxes"
+        )
+    _require_free(port)
     environ = dict(os.environ)  # noqa: TID251  # passed to child processes
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-")))
+        if not _has_redis(settings, environ):
+            redis = stack.enter_context(EmbeddedRedis())
+            typer.echo(f"Redis: {redis.description}")
+            environ["PASSBACK_REDIS_URL"] = redis.url
+            if not redis.is_durable:
+                environ["PASSBACK_ALLOW_VOLATILE_REDIS"] = "yes"
+        try:
+            _run(stack, settings, environ, port, folder, show_logs=show_logs)
+        except KeyboardInterrupt:
+            typer.echo("stopping")
+        except ProcessDied as died:
+            typer.echo(f"passback: {died}", err=True)
+            raise typer.Exit(1) from None
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise config.ConfigurationError(
+                f"port {port} cannot be used ({error.strerror}): {this_command()} up --port {free_port()}"
+            ) from None
+
+
+def _has_redis(settings: config.Settings, environ: dict[str, str]) -> bool:
     default = config.Settings.model_fields["redis_url"].default
-    if "PASSBACK_REDIS_URL" in environ or settings.redis_url != default or settings.redis_sentinels:
-        _run(settings, environ, port)
-        return
-    with EmbeddedRedis() as redis:
-        typer.echo(f"Redis: {redis.description}")
-        environ["PASSBACK_REDIS_URL"] = redis.url
-        if not redis.is_durable:
-            environ["PASSBACK_ALLOW_VOLATILE_REDIS"] = "yes"
-        _run(settings, environ, port)
+    return "PASSBACK_REDIS_URL" in environ or settings.redis_url != default or bool(settings.redis_sentinels)
 
 
-def _run(settings: config.Settings, environ: dict[str, str], port: int) -> None:
+def _run(
+    stack: ExitStack, settings: config.Settings, environ: dict[str, str], port: int, folder: Path, *, show_logs: bool
+) -> None:
     password = with_password(settings, environ)
-    with process_group(None, environ) as sandboxes:
-        if not settings.canvas_url and not settings.powerschool_url:
-            canvas, powerschool = start_sandboxes(sandboxes)
-            environ.update(sandbox_settings(canvas, powerschool))
-            typer.echo(f"Canvas: sandbox at {canvas}\nPowerSchool: sandbox at {powerschool}")
-        with process_group(None, environ) as group:
-            group.start("web", "web", "--port", str(port))
-            group.start("worker", "worker")
-            group.start("provisioning", "provisioning-worker")
-            group.start("beat", "beat")
-            web = f"http://127.0.0.1:{port}"
-            group.wait_ready(f"{web}/livez")
-            if not settings.canvas_url:
-                point_events(environ["PASSBACK_CANVAS_URL"], web)
-            typer.echo(f"passback is up at {web}. Ctrl-C ends everything.")
-            if password:
-                typer.echo(f"Sign in as operator with the password {password}")
-            try:
-                while True:
-                    group.check()
-                    time.sleep(0.5)
-            except KeyboardInterrupt:
-                typer.echo("stopping")
-            except ProcessDied as died:
-                typer.echo(f"passback: {died}", err=True)
-                raise typer.Exit(1) from None
+    logs = None if show_logs else folder
+    has_sandboxes = not settings.canvas_url
+    typer.echo("Starting. This takes a few seconds.")
+    if has_sandboxes:
+        canvas, powerschool = start_sandboxes(stack.enter_context(process_group(logs, dict(environ))))
+        environ.update(sandbox_settings(canvas, powerschool))
+        if "provision_schedule" not in settings.model_fields_set:
+            environ.update(WITHOUT_PROVISIONING)
+        typer.echo(f"Canvas: sandbox at {canvas}\nPowerSchool: sandbox at {powerschool}")
+    group = stack.enter_context(process_group(logs, environ))
+    web = f"http://127.0.0.1:{port}"
+    group.start("web", "web", "--port", str(port))
+    for name in PROCESSES:
+        group.start(name, name)
+    group.wait_ready(f"{web}/readyz")
+    if has_sandboxes:
+        point_events(environ["PASSBACK_CANVAS_URL"], web)
+    environment = write_environment(folder, environ)
+    typer.echo("passback is up. Ctrl-C ends everything.\n")
+    typer.echo("\n".join(how_to_use(environment, web, password, sandboxes=has_sandboxes)))
+    _watch(group, logs)
+
+
+def _watch(group: ProcessGroup, logs: Path | None) -> None:
+    """Check the processes until one ends, and print a line per sync and problem that their logs tell."""
+    files = []
+    if logs is not None:
+        typer.echo(f"\nWhat it does (logs: {logs}/*.log)")
+        files = [(logs / f"{name}.log").open() for name in ("web", *PROCESSES)]
+    while True:
+        group.check()
+        for file in files:
+            for line in _added_lines(file):
+                if text := shown_line(line):
+                    typer.echo(text)
+        time.sleep(LOOK_EVERY_S)
+
+
+def _added_lines(file: TextIO) -> Iterator[str]:
+    """Yield the complete lines that a process has added to its log."""
+    while True:
+        position = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(position)
+            return
+        yield line
+
+
+def shown_line(line: str) -> str:
+    """Return what a person sees of a line of a log: a finished sync or a problem. Empty for all else."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return ""
+    event, course = entry.get("event", ""), entry.get("course_id")
+    if event == LogEvent.COURSE_SYNCED:
+        count = entry["scores_written"]
+        written = f"{count} score{'' if count == 1 else 's'} written to PowerSchool" if count else "nothing to write"
+        text = f"course {course} synced: {written}"
+    elif entry.get("level") in ("warning", "error") and entry.get("logger") != "py.warnings":
+        about = [str(event), *(f"{name} {entry[name]}" for name in ("course_id", "cause", "system") if entry.get(name))]
+        text = f"{entry['level']}: {', '.join(about)}"
+    else:
+        return ""
+    at = datetime.fromisoformat(entry["timestamp"]).astimezone()
+    return f"{at:%H:%M:%S}  {text}"[:LINE_CHARS]

@@ -1,5 +1,6 @@
 """`passback sandbox`: a Canvas and a PowerSchool to run against, and the settings that lead to them."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -9,16 +10,17 @@ import typer
 
 from shared.clock import SystemClock
 from shared.sandbox.district.small import LOS_ANGELES, small_district
+from workers.dev import sandbox_text
 from workers.dev.process_group import ProcessGroup, free_port
+from workers.dev.sandbox_grade import grade
 
 if TYPE_CHECKING:
     from shared.sandbox.district.small import District
 
-sandbox = typer.Typer(
-    no_args_is_help=True, help="Run a sandbox Canvas or PowerSchool with a small or a generated district."
-)
+sandbox = typer.Typer(no_args_is_help=True, help=sandbox_text.HELP)
+sandbox.command("grade")(grade)
 
-LoopbackPort = Annotated[int, typer.Option(min=0, max=65535, help="Port on the loopback address.")]
+LoopbackPort = Annotated[int, typer.Option(min=0, max=65_535, help="Port on the loopback address.")]
 Schools = Annotated[
     int,
     typer.Option(
@@ -28,37 +30,73 @@ Schools = Annotated[
 Students = Annotated[int, typer.Option(min=1, help="Number of students of a generated district.")]
 Sections = Annotated[int, typer.Option(min=1, help="Number of sections of a generated district.")]
 Seed = Annotated[int, typer.Option(help="Seed of a generated district.")]
+Events = Annotated[
+    str, typer.Option(metavar="URL", help="Send Live Events to passback's web process at this URL, signed.")
+]
+
+# The small district is provisioned, but not by passback: by schedule, a plan would be held at once.
+WITHOUT_PROVISIONING = {"PASSBACK_PROVISION_SCHEDULE": ""}
 
 
 @sandbox.command("canvas")
 def canvas(
-    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+    port: LoopbackPort = 9001,
+    events: Events = "",
+    schools: Schools = 0,
+    students: Students = 2_000,
+    sections: Sections = 400,
+    seed: Seed = 1,
 ) -> None:
-    """Run the sandbox Canvas."""
+    """Run the sandbox Canvas. Says at its start what is in it and how to change it."""
     from shared.sandbox.canvas.app import create_app  # noqa: PLC0415
+    from shared.sandbox.canvas.live_events.delivery import EventSettings  # noqa: PLC0415
     from workers.web.server import serve  # noqa: PLC0415
 
-    serve(create_app(starting_district(schools, students, sections, seed).canvas), "127.0.0.1", port)
+    district = starting_district(schools, students, sections, seed).canvas
+    app = create_app(district)
+    if events:
+        app.state.sandbox.configure_events(EventSettings(target=_events_target(events), signed=True))
+    _print(sandbox_text.about_canvas(_address(port), district, events))
+    serve(app, "127.0.0.1", port)
 
 
 @sandbox.command("powerschool")
 def powerschool(
-    port: LoopbackPort, schools: Schools = 0, students: Students = 2_000, sections: Sections = 400, seed: Seed = 1
+    port: LoopbackPort = 9002,
+    schools: Schools = 0,
+    students: Students = 2_000,
+    sections: Sections = 400,
+    seed: Seed = 1,
 ) -> None:
-    """Run the sandbox PowerSchool."""
+    """Run the sandbox PowerSchool. Says at its start what is in it and how to change it."""
     from shared.sandbox.powerschool.app import create_app  # noqa: PLC0415
     from workers.web.server import serve  # noqa: PLC0415
 
-    serve(create_app(starting_district(schools, students, sections, seed).powerschool), "127.0.0.1", port)
+    district = starting_district(schools, students, sections, seed).powerschool
+    _print(sandbox_text.about_powerschool(_address(port), district))
+    serve(create_app(district), "127.0.0.1", port)
 
 
 @sandbox.command("settings")
 def settings(
-    canvas: Annotated[str, typer.Option(help="URL of the sandbox Canvas.")],
-    powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")],
+    canvas: Annotated[str, typer.Option(help="URL of the sandbox Canvas.")] = "http://127.0.0.1:9001",
+    powerschool: Annotated[str, typer.Option(help="URL of the sandbox PowerSchool.")] = "http://127.0.0.1:9002",
 ) -> None:
     """Print the settings for the two sandboxes as lines of an environment file."""
-    typer.echo("\n".join(f"{name}={value}" for name, value in sandbox_settings(canvas, powerschool).items()))
+    given = sandbox_settings(canvas, powerschool) | WITHOUT_PROVISIONING
+    _print(f"{name}={value}" for name, value in given.items())
+
+
+def _print(lines: Iterable[str]) -> None:
+    typer.echo("\n".join(lines))
+
+
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _events_target(web: str) -> str:
+    return f"{web.rstrip('/')}/events/canvas"
 
 
 def sandbox_today() -> tuple[date, ZoneInfo]:
@@ -105,5 +143,5 @@ def start_sandboxes(group: ProcessGroup) -> tuple[str, str]:
 
 def point_events(canvas: str, web: str, *, signed: bool = True, **settings: object) -> None:
     """Make the sandbox Canvas send its Live Events to this receiver; `settings` are its other options of events."""
-    wanted = {"target": f"{web}/events/canvas", "signed": signed, **settings}
+    wanted = {"target": _events_target(web), "signed": signed, **settings}
     httpx.put(f"{canvas}/_sandbox/events", json=wanted, timeout=5).raise_for_status()

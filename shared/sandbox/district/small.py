@@ -53,6 +53,7 @@ def _add_main_course(builder: DistrictBuilder) -> None:
                     name="Period 3",
                     sis_section_id=str(Ids.SECTION_B_DCID),
                     nonxlist_course_id=Ids.COURSE_OF_ORIGIN_OF_B,
+                    stuck_sis_fields={"course_id"},
                 ),
             ],
             groups=[
@@ -102,6 +103,8 @@ def _add_unwell_courses(builder: DistrictBuilder) -> None:
     unnamed = _plain_course(
         builder, Ids.COURSE_WITHOUT_SIS_ID, [(1041, str(Ids.NO_SIS_DCID), Ids.STUDENTS_NO_SIS)], due=5, graded=True
     )
+    # Placed there by hand: an import of the section's own course does not empty this one.
+    unnamed.sections[0].stuck_sis_fields = {"course_id"}
     unknown = _plain_course(
         builder,
         Ids.COURSE_WITH_UNKNOWN_SECTIONS,
