@@ -3,22 +3,28 @@
 import secrets
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.live import Live
 
 from shared.adapters.telemetry.logging import configure_logging
 from shared.clock import SystemClock
 from shared.config import load
 from workers.container import Container
-from workers.dev.demo.check import examine, show
+from workers.dev.demo.check import DemoReport, examine
 from workers.dev.demo.client import DemoClient
+from workers.dev.demo.live_view import LiveView
+from workers.dev.demo.report import show_tables
 from workers.dev.demo.scenario import DemoScenario
+from workers.dev.demo.verdict import verdict
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import free_port, process_group, without_settings
+from workers.dev.instructions import how_to_use, this_command, write_environment
+from workers.dev.process_group import ProcessDied, free_port, process_group, without_settings
 from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
 from workers.runtime.signals import end_on_sigterm
 
@@ -30,71 +36,83 @@ DEMO_SETTINGS = {
 
 
 def demo(
+    report: Annotated[bool, typer.Option("--report", help="Show every assignment and reason in tables.")] = False,
     keep_running: Annotated[bool, typer.Option("--keep", help="Keep everything running at the end.")] = False,
 ) -> None:
     """Show a school day: events in, grades out, reasons, one dead letter retried. Takes under a minute."""
     end_on_sigterm()
     console = Console(highlight=False)
     with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-")))
+        ours = {"PASSBACK_OPERATOR_PASSWORD": secrets.token_urlsafe(12), **DEMO_SETTINGS}
+        try:
+            findings, web = _play(console, folder, stack, ours)
+        except (ProcessDied, TimeoutError) as error:
+            typer.echo(f"passback: the demo could not go on: {error}", err=True)
+            raise typer.Exit(1) from None
+        if report:
+            show_tables(console, findings)
+        for line in verdict(findings, this_command()):
+            console.print(line, soft_wrap=True)
+        if keep_running:
+            _keep_running(write_environment(folder, ours), web, ours["PASSBACK_OPERATOR_PASSWORD"])
+        raise typer.Exit(1 if findings.problems else 0)
+
+
+def _play(console: Console, folder: Path, stack: ExitStack, ours: dict[str, str]) -> tuple[DemoReport, str]:
+    """Play the day and return what it led to, and the URL of the web process. Adds the settings to `ours`."""
+    view = LiveView(time.monotonic())
+    say = _speaker(console, view)
+    with ExitStack() as screen:
+        if console.is_terminal and not console.is_dumb_terminal:
+            screen.enter_context(Live(view, console=console, refresh_per_second=5, transient=True))
+        say("Starting Redis, two sandboxes, the receiver, a worker and beat.")
         redis = stack.enter_context(EmbeddedRedis(durable=False))
-        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-demo-")))
-        console.print(f"Redis: {redis.description}.")
-        raise typer.Exit(_run(console, redis.url, logs, stack, keep_running=keep_running))
+        environ = without_settings()
+        canvas, powerschool = start_sandboxes(stack.enter_context(process_group(folder, environ)))
+        ours |= {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool)}
+        group = stack.enter_context(process_group(folder, {**environ, **ours}))
+        port = free_port()
+        web = f"http://127.0.0.1:{port}"
+        group.start("web", "web", "--port", str(port))
+        group.start("worker", "worker")
+        group.start("beat", "beat")
+        group.wait_ready(f"{web}/readyz")
+        point_events(canvas, web)
+        settings = load(ours, env_file=folder / "no.env")
+        # What this process does as the operator is logged to a file, like the other processes' logs.
+        configure_logging(settings, stack.enter_context((folder / "operator.log").open("w")))
+        # What ends this process is logged after that file is closed.
+        stack.callback(configure_logging, settings)
+        service = stack.enter_context(closing(Container(settings)))
+        client = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
+
+        def check() -> None:
+            group.check()
+            view.look(client, service)
+
+        DemoScenario(client, service, say, check).play()
+        say("The day is over. Comparing both sides.")
+        return examine(client, service.explainer), web
 
 
-def _run(console: Console, redis_url: str, logs: Path, stack: ExitStack, *, keep_running: bool) -> int:
+def _speaker(console: Console, view: LiveView) -> Callable[[str], None]:
+    """Return what reports a scene: as a line, or in the live view where the console is a terminal."""
 
-    started = time.monotonic()
+    def say(text: str) -> None:
+        at = time.monotonic() - view.started
+        view.scenes.append((at, text))
+        if not console.is_terminal or console.is_dumb_terminal:
+            console.print(f"{at:5.1f} s  {text}", soft_wrap=True)
 
-    def report(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/]  {line}")
-
-    environ = without_settings()
-    sandboxes = stack.enter_context(process_group(logs, environ))
-    canvas, powerschool = start_sandboxes(sandboxes)
-    ours = {
-        "PASSBACK_REDIS_URL": redis_url,
-        "PASSBACK_OPERATOR_PASSWORD": secrets.token_urlsafe(12),
-        **DEMO_SETTINGS,
-        **sandbox_settings(canvas, powerschool),
-    }
-    group = stack.enter_context(process_group(logs, {**environ, **ours}))
-    port = free_port()
-    group.start("web", "web", "--port", str(port))
-    group.start("worker", "worker")
-    group.start("beat", "beat")
-    group.wait_ready(f"http://127.0.0.1:{port}/readyz")
-    point_events(canvas, f"http://127.0.0.1:{port}")
-    report("Up: Canvas and PowerSchool (sandboxes), receiver, worker, beat.")
-
-    settings = load(ours, env_file=logs / "no.env")
-    # What this process does as the operator is logged to a file, like the other processes' logs.
-    configure_logging(settings, stack.enter_context((logs / "operator.log").open("w")))
-    service = stack.enter_context(closing(Container(settings)))
-    client = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
-    DemoScenario(client, service, report, group.check).play()
-    report("The day is over. Looking at both sides.")
-    findings = examine(client, service.explainer)
-    show(console, findings, client)
-    verdict = (
-        "[red]PowerSchool is not what the rules demand[/]"
-        if findings.problems
-        else "[green]PowerSchool equals the rules' answer[/]"
-    )
-    report(f"{verdict}.")
-    if keep_running:
-        _keep_running(console, ours, port)
-    return 1 if findings.problems else 0
+    return say
 
 
-def _keep_running(console: Console, settings: dict[str, str], port: int) -> None:
-    password = settings["PASSBACK_OPERATOR_PASSWORD"]
-    console.print(f"\nStill up at http://127.0.0.1:{port}: sign in as operator with {password}. In another terminal:")
-    for name, value in settings.items():
-        console.print(f"  export {name}='{value}'", soft_wrap=True)
-    console.print("and then, say, `passback explain 101`. Ctrl-C ends everything.")
+def _keep_running(environment: Path, web: str, password: str) -> None:
+    typer.echo("\nStill up. Ctrl-C ends everything.")
+    typer.echo("\n".join(how_to_use(environment, web, password, sandboxes=True)))
     try:
         while True:
             time.sleep(1)
     except KeyboardInterrupt:
-        console.print("Stopping.")
+        typer.echo("stopping")

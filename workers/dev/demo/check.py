@@ -1,12 +1,8 @@
-"""The report at the end of the demo: what is in PowerSchool, what is not and why, latency, and requests."""
+"""Compares PowerSchool with what the rules demand at the end of the demo, and measures how long each grade took."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
-
-from rich.console import Console
-from rich.table import Column, Table
 
 from shared.sandbox.district.small import Ids, student_dcid_of
 from workers.dev.demo.client import DemoClient, Json, Timestamp
@@ -44,6 +40,16 @@ class MissingScore:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCounts:
+    """What the day cost: Live Events, requests to both systems, and how many of them were batches of scores."""
+
+    events: int
+    canvas: int
+    powerschool: int
+    score_batches: int
+
+
+@dataclass(frozen=True, slots=True)
 class DemoReport:
     """What the demo shows, and each difference from what the rules demand."""
 
@@ -53,6 +59,7 @@ class DemoReport:
     seconds: Mapping[str, list[float]]
     names: Mapping[str, str]
     problems: tuple[str, ...]
+    requests: RequestCounts
 
 
 def examine(client: DemoClient, explainer: CourseExplainer) -> DemoReport:
@@ -78,8 +85,21 @@ def examine(client: DemoClient, explainer: CourseExplainer) -> DemoReport:
         *_unreported(students),
     )
     return DemoReport(
-        present, missing, students, _seconds(client, locations), client.assignment_names(), tuple(problems)
+        present,
+        missing,
+        students,
+        _seconds(client, locations),
+        client.assignment_names(),
+        tuple(problems),
+        _requests(client),
     )
+
+
+def _requests(client: DemoClient) -> RequestCounts:
+    canvas = sum(str(r["path"]).startswith("/api/") for r in client.requests(client.canvas_url))
+    powerschool = client.requests(client.powerschool_url)
+    batches = sum(r["path"] == "/ws/xte/score" and r["status"] == 200 for r in powerschool)
+    return RequestCounts(client.events(), canvas, len(powerschool), batches)
 
 
 def _sections(explanations: Iterable[Json]) -> Iterable[tuple[Json, Json]]:
@@ -178,57 +198,3 @@ def _took(
         if at >= changed.at and write["assignment_section_id"] in targets and dcid in students:
             return (at - changed.at).total_seconds()
     return None
-
-
-def show(console: Console, findings: DemoReport, client: DemoClient) -> None:
-    """Print the tables."""
-    console.print(_there_table(findings))
-    console.print(_missing_table(findings))
-    listed = ", ".join(f"{count} x {code}" for code, count in sorted(findings.students.items()))
-    console.print(f"Scores not sent, each with its reason: {listed}")
-    console.print(_time_table(findings))
-    console.print(_cost_line(findings, client))
-    for problem in findings.problems:
-        console.print(f"[red]not as the rules demand:[/] {problem}")
-
-
-def _there_table(findings: DemoReport) -> Table:
-    table = Table("assignment", "section", "scores", "equal to the rules' answer", title="In PowerSchool")
-    for one in findings.present:
-        name = findings.names[str(one.location[0])]
-        verdict = "[green]yes[/]" if one.agrees else "[red]no[/]"
-        table.add_row(
-            f"{name} ({one.location[0]})", str(one.location[1]), f"{len(one.there)} of {len(one.wanted)}", verdict
-        )
-    return table
-
-
-def _missing_table(findings: DemoReport) -> Table:
-    table = Table(
-        "assignment", "sections", Column("why", no_wrap=True), "what to do", title="Not in PowerSchool, and why"
-    )
-    rows: dict[tuple[int, tuple[str, ...]], list[MissingScore]] = {}
-    for one in findings.missing:
-        rows.setdefault((one.assignment_id, one.codes), []).append(one)
-    for (assignment_id, codes), ones in rows.items():
-        sections = ", ".join(one.section for one in ones)
-        table.add_row(f"{ones[0].name} ({assignment_id})", sections, "\n".join(codes), ones[0].remedy)
-    return table
-
-
-def _time_table(findings: DemoReport) -> Table:
-    table = Table("change", "grades", "median", "slowest", title="From Canvas to PowerSchool, in seconds")
-    for scene, seconds in findings.seconds.items():
-        table.add_row(scene, str(len(seconds)), f"{median(seconds):.1f}", f"{max(seconds):.1f}")
-    return table
-
-
-def _cost_line(findings: DemoReport, client: DemoClient) -> str:
-    canvas = sum(str(r["path"]).startswith("/api/") for r in client.requests(client.canvas_url))
-    powerschool = client.requests(client.powerschool_url)
-    scores = sum(r["path"] == "/ws/xte/score" and r["status"] == 200 for r in powerschool)
-    grades = sum(len(seconds) for seconds in findings.seconds.values())
-    return (
-        f"Cost: {grades} grades by hand or quiz, {client.events()} Live Events; {canvas} Canvas requests, "
-        f"{len(powerschool)} PowerSchool requests, {scores} of them score batches."
-    )

@@ -16,6 +16,7 @@ from workers.dev.demo.client import DemoClient
 PAPER_S = 0.25
 SETTLED_WITHIN_S = 25.0
 POLL_S = 0.1
+OUTAGE_S = 4.5
 
 SINGLE = "a single grade"
 PAPERS = "30 papers, one by one"
@@ -30,7 +31,7 @@ BY_HAND = "beside a change by hand"
 
 @dataclass
 class DemoScenario:
-    """Plays the scenes. `report` prints what happens; `check` raises if a process ended."""
+    """Plays the scenes. `report` says what happens now; `check` is called often, and raises if a process ended."""
 
     client: DemoClient
     service: Container
@@ -65,7 +66,7 @@ class DemoScenario:
         self._settle("the first look at them")
 
     def _papers_with_single_grades_elsewhere(self) -> None:
-        self.report("A teacher grades 30 papers in course 101; another enters single grades in courses 102 and 106.")
+        self.report("Two teachers grade: 30 papers in course 101, a few in 102 and 106.")
         elsewhere = {
             0: (Ids.HEALTHY_COURSE, Ids.STUDENTS_HEALTHY[0]),
             8: (Ids.OUTAGE_COURSE, Ids.STUDENTS_OUTAGE[0]),
@@ -78,8 +79,7 @@ class DemoScenario:
             if index in elsewhere:
                 course_id, student = elsewhere[index]
                 self.client.grade(SINGLE, course_id, course_id * 10 + 1, user_id_of(student), 9.0)
-            self.check()
-            time.sleep(PAPER_S)
+            self._pass_time(PAPER_S)
 
     def _quiz_flood(self) -> None:
         numbers = [*Ids.STUDENTS_A, *Ids.STUDENTS_B]
@@ -102,26 +102,26 @@ class DemoScenario:
         self.client.powerschool_faults(maintenance=True)
         for number in Ids.STUDENTS_OUTAGE[2:5]:
             self.client.grade(OUTAGE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, user_id_of(number), 6.0)
-        time.sleep(4.5)
+        self._pass_time(OUTAGE_S)
         self.report("PowerSchool is back.")
         self.client.powerschool_faults()
         self._settle("the outage")
 
     def _dead_letter(self) -> None:
         attempts = len(self.service.settings.retry_waits) + 1
-        self.report(f"PowerSchool fails {attempts} times on one score: a dead letter. Then an operator retries it.")
+        self.report(f"PowerSchool fails {attempts} times on one score: it becomes a dead letter.")
         failure = {"method": "PUT", "path_prefix": "/ws/xte/score", "status": 500, "body": "{}", "times": attempts}
         self.client.powerschool_faults(fail_next=[failure])
         student = user_id_of(Ids.STUDENTS_OUTAGE[5])
         self.client.grade(REPEATED_FAILURE, Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 2, student, 10.0)
         found = self._wait_for_dead_letter()
-        self.report(f"Dead letter {found.id}: {found.cause} after {found.attempts} attempts. Retrying.")
+        self.report(f"An operator retries it: {found.cause} after {found.attempts} attempts.")
         self.service.dead_letter_queue.retry([found], OPERATOR)
         self._settle("the retry")
 
     def _changes_by_hand(self) -> None:
         course, assignment, student = Ids.OUTAGE_COURSE, Ids.OUTAGE_COURSE * 10 + 1, Ids.STUDENTS_OUTAGE[0]
-        self.report("Somebody rescores by hand in PowerSchool; in Canvas the assignment group is renamed.")
+        self.report("A score is changed by hand in PowerSchool, a group renamed in Canvas.")
         self.client.rescore_by_hand(Ids.OUTAGE_DCID, "Warm-up 1", student_dcid_of(student), 1)
         self.client.act(do="rename_group", course_id=course, group_id=course * 10 + 3_000, name="Practice")
         self.client.grade(BY_HAND, course, assignment, user_id_of(Ids.STUDENTS_OUTAGE[6]), 8.0)
@@ -130,10 +130,7 @@ class DemoScenario:
         change = next(change for entry in history for change in entry.scores)
         assert change.before is not None
         assert change.after is not None
-        self.report(
-            f"Put back, still in its category. The audit: assignment {assignment}, student {student}, "
-            f"{change.before.points} was replaced by {change.after.points}."
-        )
+        self.report(f"Put back, in its category; the history has {change.before.points} -> {change.after.points}.")
 
     def _wait_for_dead_letter(self) -> DeadLetter:
         until = time.monotonic() + SETTLED_WITHIN_S
@@ -143,6 +140,12 @@ class DemoScenario:
                 raise TimeoutError("no dead letter was recorded")
             time.sleep(POLL_S)
         return letters[0]
+
+    def _pass_time(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, POLL_S))
 
     def _settle(self, what: str) -> None:
         """Wait until no event, message or course is pending."""
