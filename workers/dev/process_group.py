@@ -22,7 +22,7 @@ PROGRAM = "workers.cli"
 
 
 class ProcessDied(RuntimeError):
-    """A child ended unexpectedly; the message names it and quotes the end of its output."""
+    """A child ended unexpectedly or does not do its work; the message names it and quotes the end of its output."""
 
 
 def free_port() -> int:

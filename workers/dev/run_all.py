@@ -18,7 +18,7 @@ from shared import config
 from shared.log_events import LogEvent
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.instructions import how_to_use, this_command, write_environment
-from workers.dev.process_group import ProcessDied, ProcessGroup, free_port, process_group
+from workers.dev.process_group import ProcessGroup, free_port, process_group
 from workers.dev.sandbox import WITHOUT_PROVISIONING, point_events, sandbox_settings, start_sandboxes
 from workers.runtime.signals import end_on_sigterm
 
@@ -66,9 +66,6 @@ def up(
             _run(stack, settings, environ, port, folder, show_logs=show_logs)
         except KeyboardInterrupt:
             typer.echo("stopping")
-        except ProcessDied as died:
-            typer.echo(f"passback: {died}", err=True)
-            raise typer.Exit(1) from None
 
 
 def _require_free(port: int) -> None:

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import typer
-from redis.exceptions import RedisError
 
 from shared.config import ConfigurationError, Settings, is_loopback_address, load
 from shared.domain.passback.audit import AuditEntry, entries_about
@@ -22,6 +21,8 @@ from workers.grade_passback.explain.response import ExplainQuery
 ARRIVES_WITHIN_S = 20.0
 POLL_S = 0.1
 WIDTH = 79
+# Exit codes, as of every command.
+PROBLEMS, USAGE = 1, 2
 
 Json = dict[str, Any]
 
@@ -47,24 +48,21 @@ def grade(
     Needs the settings of the running sandbox, which `passback up` prints as a line to paste.
     """
     settings = load()
-    with httpx.Client(base_url=_sandbox_url(settings), timeout=10, trust_env=False) as canvas:
-        state = _read(canvas, "state")
-        found = _course(state, course)
+    url = _sandbox_url(settings)
+    with closing(Container(settings)) as service, httpx.Client(base_url=url, timeout=10, trust_env=False) as canvas:
+        # Without Redis the grade could not be followed: find out before it is entered.
+        service.changes.counts()
+        found = _course(_read(canvas, "state"), course)
         work, place = _place(found, assignment, student)
+        if _read(canvas, "events")["target"] is None:
+            _fail("the sandbox Canvas sends no Live Events, so that no grade is noticed; start it with --events")
         if _score_in(found, place) == score:
             typer.echo("Canvas has this score already: nothing changes, and no event is sent.")
             return
-        target = _read(canvas, "events")["target"]
-        with closing(Container(settings)) as service:
-            entered_at = service.clock.now()
-            _enter(canvas, place, score)
-            typer.echo(f"Canvas: {score:g} of {work['points_possible']:g} points in {work['name']}"[:WIDTH])
-            if target is None:
-                _fail(
-                    "the sandbox sends no Live Events, so that passback finds the grade at its next "
-                    "reconciliation; start it with --events"
-                )
-            _follow(service, place, entered_at)
+        entered_at = service.clock.now()
+        _enter(canvas, place, score)
+        typer.echo(f"Canvas: {score:g} of {work['points_possible'] or 0:g} points in {work['name']}"[:WIDTH])
+        _follow(service, place, entered_at)
 
 
 def _sandbox_url(settings: Settings) -> str:
@@ -93,7 +91,7 @@ def _read(canvas: httpx.Client, name: str) -> Json:
 def _course(state: Json, course_id: int) -> Json:
     courses: dict[int, Json] = {course["id"]: course for course in state["courses"]}
     if course_id not in courses:
-        _fail(f"course {course_id} is not in the sandbox; it has {_listed(courses)}")
+        _fail(f"course {course_id} is not in the sandbox; it has {_listed(courses)}", USAGE)
     return courses[course_id]
 
 
@@ -101,11 +99,13 @@ def _place(course: Json, assignment_id: int, student: str) -> tuple[Json, Place]
     """Return the assignment, and where the grade is entered."""
     assignments: dict[int, Json] = {each["id"]: each for each in course["assignments"]}
     if assignment_id not in assignments:
-        _fail(f"assignment {assignment_id} is not in course {course['id']}; it has {_listed(assignments)}")
+        _fail(f"assignment {assignment_id} is not in course {course['id']}; it has {_listed(assignments)}", USAGE)
     users = {e["user_id"]: e["sis_user_id"] for e in course["enrollments"] if e["type"] == "StudentEnrollment"}
     user_id = next((user for user, sis_id in users.items() if student in (sis_id, str(user))), None)
     if user_id is None:
-        _fail(f"student {student} is not in course {course['id']}; it has {_listed(filter(None, users.values()))}")
+        _fail(
+            f"student {student} is not in course {course['id']}; it has {_listed(filter(None, users.values()))}", USAGE
+        )
     return assignments[assignment_id], Place(course["id"], assignment_id, user_id, users[user_id] or student)
 
 
@@ -130,27 +130,24 @@ def _enter(canvas: httpx.Client, place: Place, score: float) -> None:
 def _follow(service: Container, place: Place, since: datetime) -> None:
     """Print when PowerSchool has the grade, or why it has not. The exit code is 1 where it has not."""
     until = time.monotonic() + ARRIVES_WITHIN_S
-    try:
-        while time.monotonic() < until:
-            entry = next(_writes(service, place, since), None)
-            if entry is not None:
-                _print_arrival(entry, since)
-                return
-            if _was_synced(service, place, since):
-                break
-            time.sleep(POLL_S)
-        # The write may have come between the two looks.
-        if entry := next(_writes(service, place, since), None):
+    while time.monotonic() < until:
+        entry = next(_writes(service, place, since), None)
+        if entry is not None:
             _print_arrival(entry, since)
             return
-        reasons = _reasons(service, place)
-    except RedisError:
-        _fail("Redis does not answer, so that the grade cannot be followed; is `passback up` running?")
+        if _was_synced(service, place, since):
+            break
+        time.sleep(POLL_S)
+    # The write may have come between the two looks.
+    if entry := next(_writes(service, place, since), None):
+        _print_arrival(entry, since)
+        return
+    reasons = _reasons(service, place)
     typer.echo("PowerSchool does not have it.")
     for line in reasons or ["No reason is recorded yet. Are the processes running? `passback status`"]:
         typer.echo(fill(line, WIDTH))
     typer.echo(f"More: passback explain {place.course_id} --assignment {place.assignment_id}")
-    raise typer.Exit(1)
+    raise typer.Exit(PROBLEMS)
 
 
 def _writes(service: Container, place: Place, since: datetime) -> Iterator[AuditEntry]:
@@ -190,6 +187,6 @@ def _reasons(service: Container, place: Place) -> list[str]:
     return list(reasons) or [a["student"]["sentence"] for a in assignments if a.get("student")]
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, code: int = PROBLEMS) -> NoReturn:
     typer.echo(f"passback: {message}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

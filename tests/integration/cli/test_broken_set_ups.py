@@ -105,6 +105,12 @@ COMMANDS = [
     Command("purge older-than 365d", REDIS),
     Command("purge everything", REDIS),
     Command("purge list", REDIS),
+    # Its sandbox sends no events here, so that no grade is entered.
+    Command(
+        "sandbox grade COURSE 1021 10601 5",
+        {**REDIS, "Canvas down": 1, "nothing configured": 2, **UNKNOWN_COURSE},
+        fine=1,
+    ),
     Command("sandbox settings --canvas http://127.0.0.1:1 --powerschool http://127.0.0.1:2"),
 ]
 

@@ -102,7 +102,7 @@ def test_what_is_not_there_is_a_sentence(up: Terminal, ids: str, sentence: str) 
     """An unknown id ends with what there is instead."""
     result = pasted(up, f"passback sandbox grade {ids} 5")
 
-    assert (result.returncode, result.stdout) == (1, "")
+    assert (result.returncode, result.stdout) == (2, "")
     assert sentence in result.stderr
 
 

@@ -184,14 +184,10 @@ def test_one_configured_system_is_not_enough(monkeypatch: pytest.MonkeyPatch, tm
 
 
 @pytest.mark.parametrize(
-    ("canvas", "code", "sentence"),
-    [
-        ("https://canvas.example", 2, "never in a real Canvas"),
-        ("", 2, "PASSBACK_CANVAS_URL is not set"),
-        ("http://127.0.0.1:9", 1, "does not answer; start it with `passback up`"),
-    ],
+    ("canvas", "sentence"),
+    [("https://canvas.example", "never in a real Canvas"), ("", "PASSBACK_CANVAS_URL is not set")],
 )
-def test_grades_are_entered_in_a_running_sandbox_only(tmp_path: Path, canvas: str, code: int, sentence: str) -> None:
+def test_grades_are_entered_in_a_sandbox_only(canvas: str, sentence: str) -> None:
     """Anywhere else the command ends with a sentence before anything is sent."""
     environ = {"PATH": "/usr/bin:/bin", "PASSBACK_CANVAS_URL": canvas}
     result = subprocess.run(
@@ -199,6 +195,6 @@ def test_grades_are_entered_in_a_running_sandbox_only(tmp_path: Path, canvas: st
         cwd=Path(__file__).parents[3], env=environ, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
-    assert (result.returncode, result.stdout) == (code, "")
+    assert (result.returncode, result.stdout) == (2, "")
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr

@@ -11,6 +11,7 @@ from shared.domain.passback.audit import entries_about
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
+from workers.dev.process_group import ProcessDied
 
 # A teacher takes a little less than this per paper.
 PAPER_S = 0.25
@@ -137,7 +138,7 @@ class DemoScenario:
         while not (letters := self.service.dead_letters.all()):
             self.check()
             if time.monotonic() > until:
-                raise TimeoutError("no dead letter was recorded")
+                raise ProcessDied("the demo ends: no dead letter was recorded")
             time.sleep(POLL_S)
         return letters[0]
 
@@ -153,7 +154,7 @@ class DemoScenario:
         while not self._is_idle():
             self.check()
             if time.monotonic() > until:
-                raise TimeoutError(f"{what} was not done within {SETTLED_WITHIN_S:g} s")
+                raise ProcessDied(f"the demo ends: {what} was not done within {SETTLED_WITHIN_S:g} s")
             time.sleep(POLL_S)
 
     def _is_idle(self) -> bool:
