@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from redis.exceptions import ResponseError
+
 from shared.adapters.redis.operations.heartbeats import Heartbeat
-from shared.adapters.redis.remote_limits.remote_limiter import (
-    CircuitState,
-    SystemRate,
-    system_pauses,
-    system_rates,
-)
+from shared.adapters.redis.operations.queue_stats import QueueStats
+from shared.adapters.redis.remote_limits.outages import Outage, read_outages
+from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_rates
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.actions import Action
+from shared.domain.causes import Cause, Scope
 from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
 from shared.domain.provisioning.run import Run, RunKind
-from shared.queues import Queue
+from shared.queues import Queue, Stream
 from workers.container import Container
 from workers.grade_passback.explain.response import pause_json
 from workers.grade_passback.sync_metrics import REPAIRS
@@ -26,6 +26,8 @@ from workers.school_hours import SchoolHours
 
 # A course that waits longer is a problem that somebody should know of.
 LONG_WAIT = timedelta(minutes=5)
+# A course that so many passes over all courses did not compare is stale.
+STALE_PASSES = 2
 COURSES_LIMIT = 20
 RUNS_LIMIT = 20
 ACTIONS_LIMIT = 5
@@ -39,7 +41,8 @@ class InstallationStatus:
     """The status as of `now`.
 
     `tasks` has the messages of each Celery queue, `statuses` the assignments of all courses by status. `last_run` is no
-    dry run; `held_runs` wait for a person.
+    dry run; `held_runs` wait for a person. `oldest_message_at` is None where every message was read; `stale_courses`
+    were not compared for twice the time of a pass; `redis_memory` is the used part, None where that is not told.
     """
 
     now: datetime
@@ -49,6 +52,9 @@ class InstallationStatus:
     statuses: dict[AssignmentStatus, int]
     waiting: list[WaitingCourse]
     messages: int
+    oldest_message_at: datetime | None
+    stale_courses: int
+    redis_memory: float | None
     tasks: dict[str, int]
     unknown_changes: int
     dead_letters: int
@@ -58,7 +64,7 @@ class InstallationStatus:
     silence_matters: bool
     processes: list[Heartbeat]
     pauses: list[Pause]
-    system_pauses: list[CircuitState]
+    outages: list[Outage]
     rates: list[SystemRate]
     unavailable_queries: list[UnavailableQuery]
     long_waits: list[LongWait]
@@ -75,10 +81,10 @@ class InstallationStatus:
 
 def read_status(service: Container) -> InstallationStatus:
     """Return the status now."""
-    now = service.clock.now()
+    now, reconcile_interval = service.clock.now(), timedelta(seconds=service.settings.reconcile_interval_s)
     changes, totals = service.changes, service.course_lists.totals()
     runs = (run for run in service.provision_runs.newest(RUNS_LIMIT) if run.kind is not RunKind.DRY_RUN)
-    celery = f"{service.settings.redis_prefix}:celery:"
+    stats, celery = QueueStats(service.redis, service.keys), f"{service.settings.redis_prefix}:celery:"
     return InstallationStatus(
         now=now,
         courses=changes.counts(),
@@ -87,6 +93,9 @@ def read_status(service: Container) -> InstallationStatus:
         statuses=totals.assignments,
         waiting=changes.waiting(COURSES_LIMIT),
         messages=changes.pending_messages(),
+        oldest_message_at=min(filter(None, (stats.stream(each).oldest_unfolded_at for each in Stream)), default=None),
+        stale_courses=service.records.count_older_than(now - STALE_PASSES * reconcile_interval),
+        redis_memory=_used_memory(stats),
         tasks={queue.value: service.redis.llen(f"{celery}{queue}") for queue in Queue},
         unknown_changes=service.unknown_changes.count(),
         dead_letters=service.dead_letter_queue.count(),
@@ -96,15 +105,28 @@ def read_status(service: Container) -> InstallationStatus:
         silence_matters=SchoolHours(service).have_lasted(SILENCE),
         processes=service.heartbeats.all(),
         pauses=service.pauses.all(),
-        system_pauses=system_pauses(service.redis, service.keys),
+        outages=read_outages(service.redis, service.keys),
         rates=rates_of(service),
         unavailable_queries=service.unavailable_queries.all(),
-        long_waits=changes.long_waits(LONG_WAIT),
+        long_waits=[wait for wait in changes.long_waits(timedelta(0)) if _is_problem(wait, now)],
         hours=service.timings.hours(now, HOURS_LIMIT),
         actions=service.actions.newest(ACTIONS_LIMIT),
         last_run=next(runs, None),
         held_runs=service.provision_runs.held_runs(),
     )
+
+
+def _used_memory(stats: QueueStats) -> float | None:
+    """Return the used part of Redis's memory; None where the server has no INFO, as the fake one."""
+    try:
+        return stats.memory().ratio
+    except ResponseError:
+        return None
+
+
+def _is_problem(wait: LongWait, now: datetime) -> bool:
+    """Say whether somebody should know of a wait: at once where it concerns all courses, such as a refused token."""
+    return now - wait.since >= LONG_WAIT or Cause(wait.cause).scope is Scope.DISTRICT
 
 
 def status_json(status: InstallationStatus) -> dict[str, object]:
@@ -143,7 +165,16 @@ def status_json(status: InstallationStatus) -> dict[str, object]:
         "held_provisioning": [{"run_id": run.id, "school_number": run.school_number} for run in status.held_runs],
         "last_event_at": status.last_event_at.isoformat() if status.last_event_at else None,
         "request_interval_ms": {rate.system: rate_json(rate) for rate in status.rates},
-        "paused_systems": {pause.system: pause.left.total_seconds() for pause in status.system_pauses},
+        "paused_systems": {
+            outage.system: max(0.0, (outage.paused_until - status.now).total_seconds())
+            for outage in status.outages
+            if outage.paused_until is not None
+        },
+        "unavailable_systems": [
+            {"system": each.system, "cause": each.cause, "since": each.since.isoformat() if each.since else None}
+            for each in status.outages
+        ],
+        "stale_courses": status.stale_courses,
     }
 
 

@@ -33,7 +33,7 @@ class CounterName(StrEnum):
     REQUEST_SECONDS = "request-seconds"
     """Their durations: system, and bucket or `ms`."""
     FAILURES_BY_KIND = "troubles"
-    """Answers that say a system is unwell: system, trouble."""
+    """Answers of a system that has trouble: system, trouble."""
 
 
 def bucket_for(seconds: float, bounds: Sequence[float]) -> str:

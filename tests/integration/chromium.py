@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 # As long as a busy machine may take: what is expected is waited for, and no test is about how long.
@@ -97,6 +98,10 @@ def chromium() -> Iterator[Browser]:
 
 
 def faults_of(page: Page) -> list[str]:
-    """Return what is wrong with the page for people who use it by keyboard, screen reader or poor eyes."""
+    """Return what is wrong with the page for people who use it by keyboard, screen reader or poor eyes.
+
+    By our own rules and by axe-core's.
+    """
     found: list[str] = page.evaluate(FAULTS)
-    return found
+    violations = Axe().run(page).response["violations"]
+    return found + [f"axe: {each['id']}: {node['html'][:120]}" for each in violations for node in each["nodes"]]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
-from shared.adapters.redis.remote_limits.remote_limiter import CircuitState
+from shared.adapters.redis.remote_limits.outages import Outage
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
 from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
 from shared.domain.passback.course_state import AssignmentStatus
-from shared.domain.pauses import EVERYTHING, Pause
+from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from workers.status import SILENCE, InstallationStatus
@@ -22,9 +22,10 @@ NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
 WELL = InstallationStatus(
     now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, statuses=dict.fromkeys(AssignmentStatus, 0),
-    waiting=[], messages=0, tasks={}, unknown_changes=0, repairs={}, dead_letters=0, dead_letters_warning=None,
+    waiting=[], messages=0, oldest_message_at=None, stale_courses=0, redis_memory=None,
+    tasks={}, unknown_changes=0, repairs={}, dead_letters=0, dead_letters_warning=None,
     last_event_at=NOW, silence_matters=True,
-    processes=ALIVE, pauses=[], system_pauses=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
+    processes=ALIVE, pauses=[], outages=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(),
 )  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
@@ -35,7 +36,13 @@ OF_COURSE = Pause("course:101", NOW, "rivera")
 NO_QUERY = UnavailableQuery(f"{PROVISIONING_PREFIX}schools", Cause.QUERY_MISSING, NOW, NOW)
 DENIED = LongWait("101", NOW - timedelta(minutes=6), "canvas_401")
 THROTTLED = LongWait("102", NOW - timedelta(minutes=5), "powerschool_throttled")
+OUTAGE = Outage("canvas", "canvas_timeout", NOW - timedelta(minutes=7), NOW + timedelta(seconds=9))
+OF_PROVISIONING = Pause(PROVISIONING, NOW, "rivera", "rolled back")
 RUN = Run("1", RunKind.ROSTER, RunCause.SCHEDULE, NOW, state=RunState.FAILED)
+WAITING_RUN = replace(
+    RUN, state=RunState.READING, created_at=NOW - timedelta(minutes=6), waits_for="powerschool_token_refused"
+)
+OLD_RUN = replace(RUN, state=RunState.DONE, created_at=NOW - timedelta(days=3), finished_at=NOW - timedelta(hours=37))
 
 
 def codes(status: InstallationStatus) -> list[str]:
@@ -63,7 +70,16 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"processes": []}, ["no_worker", "no_beat"]),
         ({"processes": [*ALIVE, GONE]}, ["process_gone"]),
         ({"pauses": [PAUSED]}, ["paused"]),
-        ({"system_pauses": [CircuitState("canvas", "canvas_throttled", timedelta(seconds=9))]}, ["system_unwell"]),
+        ({"outages": [OUTAGE]}, ["system_unwell"]),
+        ({"outages": [replace(OUTAGE, since=None, paused_until=None)]}, ["system_unwell"]),
+        ({"outages": [OUTAGE], "stale_courses": 3}, ["system_unwell"]),
+        ({"stale_courses": 3}, ["courses_stale"]),
+        ({"stale_courses": 3, "pauses": [PAUSED]}, ["paused"]),
+        ({"redis_memory": 0.8}, []),
+        ({"redis_memory": 0.81}, ["redis_memory"]),
+        ({"processes": [*ALIVE, Heartbeat("sqs@here:1", GONE_AFTER * 2)]}, ["process_gone"]),
+        ({"messages": 1, "oldest_message_at": NOW - timedelta(seconds=60)}, []),
+        ({"messages": 1, "oldest_message_at": NOW - timedelta(seconds=61)}, ["messages_waiting"]),
         ({"unavailable_queries": [NO_QUERY]}, ["powerschool_query_missing"]),
         ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
         ({"messages": 5000}, ["messages_waiting"]),
@@ -80,6 +96,9 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"held_runs": (replace(RUN, state=RunState.HELD),)}, ["plan_held"]),
         ({"last_run": RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_failed"]),
         ({"last_run": replace(RUN, state=RunState.DONE)}, ["no_provisioning_worker"]),
+        ({"last_run": WAITING_RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_waits"]),
+        ({"last_run": OLD_RUN, "processes": [*ALIVE, PROVISIONER]}, ["provisioning_stale"]),
+        ({"last_run": OLD_RUN, "processes": [*ALIVE, PROVISIONER], "pauses": [OF_PROVISIONING]}, ["paused"]),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str]) -> None:
@@ -99,6 +118,16 @@ def test_a_query_that_does_not_run_is_named(query: str, waits: str, fault: Cause
     assert query in alert.title
     assert waits in alert.title
     assert (alert.level, alert.remedy) == (Level.BAD, fault.remedy)
+
+
+def test_a_system_is_unavailable_and_a_person_pauses() -> None:
+    """Each has its own word, so that nobody looks for a person who paused PowerSchool."""
+    (outage,) = alerts(replace(WELL, outages=[OUTAGE]))
+    assert outage.title == "Canvas is unavailable for 7 minutes (canvas_timeout)."
+    assert "asks it again in 9 seconds" in outage.remedy
+    assert "pause" not in outage.title + outage.remedy
+    (pause,) = alerts(replace(WELL, pauses=[PAUSED]))
+    assert pause.title == "Everything is paused by rivera: moving"
 
 
 def test_the_worst_comes_first() -> None:

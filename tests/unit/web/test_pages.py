@@ -103,6 +103,49 @@ def test_the_overview_has_problems_first(site: Site) -> None:
     assert "A provisioning plan is held for approval" in said
 
 
+def test_all_is_well_only_where_it_was_seen(site: Site) -> None:
+    """An installation that has no problem, and nothing to show either, does not claim that all is well."""
+    for kind in ("worker", "beat", "provisioning-worker"):
+        site.service.heartbeats.record(f"{kind}@here:1")
+    site.service.provisioning_service.discard("7", "somebody")
+    said = site.browser("viewer").text("/")
+    assert "No problem is known, but" in said
+    assert "Canvas has not sent an event" in said
+    site.service.redis.set(site.service.keys.last_event, round(NOW.timestamp() * 1000))
+    said = site.browser("viewer").text("/")
+    assert "All is well." in said
+    assert "keeps 1 assignment back" in said
+    site.service.pauses.pause("course:101", "somebody", "")
+    assert "All is well." not in site.browser("viewer").text("/")
+
+
+def test_an_empty_chart_is_a_sentence(site: Site) -> None:
+    """And a chart says what it shows."""
+    said = site.browser("viewer").text("/")
+    assert "Seconds from Canvas to PowerSchool No change reached PowerSchool in the last 24 hours" in said
+    site.service.timings.observe(NOW - timedelta(seconds=4), NOW)
+    assert "No change reached" not in site.browser("viewer").text("/")
+
+
+def test_the_navigation_counts_what_needs_somebody() -> None:
+    """Courses with problems, dead letters and held plans; on error pages too. Without Redis it is there as well."""
+    site = Site()
+    site.service.records.save(RECORD)
+    store_held_run(site)
+    site.service.dead_letters.add("101", "8", "powerschool_500", "", 6)
+    browser = site.browser("viewer")
+    for path in ("/actions", "/nothing", "/courses/x", "/dead-letters/course-999"):
+        page = browser.get(path).text
+        for count in ("1 with problems", "1 open", "1 held for approval"):
+            assert f'title="{count}"' in page, (path, count)
+        assert "Sign out" in page
+    assert "<nav" not in site.browser().get("/nothing").text
+    site.service.redis.connection_pool.connection_kwargs["server"].connected = False
+    page = browser.get("/").text
+    assert 'href="/dead-letters"' in page
+    assert "Sign out" not in page
+
+
 def test_the_overview_counts_and_times(site: Site) -> None:
     """Assignments by standing, what waits, and how long changes took."""
     site.service.changes.request("202", ChangeCause.PERSON, actor="somebody")

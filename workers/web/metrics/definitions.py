@@ -55,7 +55,7 @@ UNKNOWN_CHANGES = _gauge("unknown_changes", "Changes whose course could not be t
 COURSES = _gauge("courses", "Courses by where they are: due (now or later), claimed, leased.", "state")
 COURSES_CONNECTED = _gauge("courses_connected", "Courses that reconciliation visits.")
 OLDEST_WAITING = _gauge("oldest_waiting_seconds", "Since the first change of the course that waits longest; 0 without.")
-PAUSED = _gauge("paused", "What a person holds back: passback, provisioning, or a number of courses.", "target")
+PAUSED = _gauge("paused", "What people have paused: passback (all), provisioning, or a number of courses.", "target")
 
 SYNCS = _counter("syncs", "Runs of a course: done, waits, failed (it will be tried again), dead.", "outcome", "cause")
 EVENT_SECONDS = _histogram(
@@ -75,10 +75,13 @@ REQUESTS = _counter(
 )
 REQUEST_SECONDS = _histogram("http_request_seconds", "How long they took.", "system")
 FAILURES = _counter(
-    "http_troubles", "Answers that say a system is unwell: throttled, unavailable, timeout, error.", "system", "trouble"
+    "http_troubles",
+    "Answers of a system with trouble: throttled, unavailable, timeout, error.",
+    "system",
+    "trouble",
 )
-SYSTEM_UNAVAILABLE = _gauge("system_unwell", "1 from a pause of all requests until the system answers again.", "system")
-SYSTEM_PAUSED = _gauge("system_paused_seconds", "How much longer nobody calls the system.", "system")
+SYSTEM_UNAVAILABLE = _gauge("system_unwell", "1 while the system is unavailable, until it answers again.", "system")
+SYSTEM_PAUSED = _gauge("system_paused_seconds", "Until an unavailable system is called again; else 0.", "system")
 REQUEST_INTERVAL = _gauge(
     "request_interval_seconds",
     "Between two requests of all workers together, as configured or as learnt from throttled answers; 0 is none.",

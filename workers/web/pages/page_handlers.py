@@ -4,6 +4,7 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -27,6 +28,7 @@ from workers.web.views.operator_actions import OperatorActions
 
 SEE_OTHER = 303
 MAX_FIELDS = 1000
+COUNTS_AGE = timedelta(seconds=5)
 
 Form = Mapping[str, list[str]]
 
@@ -74,18 +76,47 @@ class PageHandlers:
         self.service = service
         self.sign_in = sign_in
         self.renderer = Renderer(service.clock, service.settings.district_time_zone, service.settings.canvas_url)
+        self._with_problems, self._counted_at = 0, datetime.min.replace(tzinfo=UTC)
 
     def page(self, template: str, request: PageRequest, **values: object) -> Response:
         """Return the page with what every page shows."""
         user, token, path = request.user, request.token, request.path
-        outages = read_outages(self.service.redis, self.service.keys)
-        return self.renderer.page(template, 200, user=user, token=token, path=path, outages=outages, **values)
+        outages, counts = read_outages(self.service.redis, self.service.keys), self._needing_people()
+        return self.renderer.page(
+            template, 200, user=user, token=token, path=path, outages=outages, counts=counts, **values
+        )
 
-    def message(self, status: int, title: str, text: str) -> Response:
-        """Return a page that says why there is no other."""
+    def message(self, status: int, title: str, text: str, request: Request | None = None) -> Response:
+        """Return a page that says why there is no other; with the navigation for whoever may use it.
+
+        Without Redis nobody knows who asks: the navigation is there, and leads to pages that say the same.
+        """
+        user, token, counts = None, "", None
+        try:
+            if request is not None and self.sign_in.is_possible:
+                caller = self.sign_in.authenticate(request)
+                user, token = caller.user, caller.token
+                counts = self._needing_people() if user else None
+        except RedisError:
+            counts = {}
         # What is unavailable comes back: the page is loaded again by itself.
         refresh = "5" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
-        return self.renderer.page("message.html", status, title=title, text=text, user=None, path="", refresh=refresh)
+        return self.renderer.page(
+            "message.html", status, title=title, text=text, user=user, token=token, counts=counts, path="",
+            refresh=refresh,
+        )  # fmt: skip
+
+    def _needing_people(self) -> dict[str, int]:
+        """Return the numbers of the navigation by its paths: what a person should look at."""
+        service, now = self.service, self.service.clock.now()
+        if now - self._counted_at > COUNTS_AGE:
+            # Reads a summary of every course.
+            self._with_problems, self._counted_at = service.course_lists.totals().with_problems, now
+        return {
+            "/courses": self._with_problems,
+            "/dead-letters": service.dead_letter_queue.count(),
+            "/provisioning": len(service.provision_runs.held_runs()),
+        }
 
     def get_view(self, view: View) -> Callable[[Request], Response]:
         """Return the endpoint of a page for every signed-in user."""
@@ -138,10 +169,10 @@ class PageHandlers:
         """Return the page for each error, as Starlette takes them."""
 
         def message(status: int | None, title: str, text: str = "") -> Callable[[Request, Any], Response]:
-            return lambda _request, error: self.message(status or error.status_code, title, text or str(error))
+            return lambda request, error: self.message(status or error.status_code, title, text or str(error), request)
 
-        def not_done(_request: Request, error: ApiError) -> Response:
-            return with_retry_after(self.message(error.status, "Not done", error.message), error)
+        def not_done(request: Request, error: ApiError) -> Response:
+            return with_retry_after(self.message(error.status, "Not done", error.message, request), error)
 
         not_found = message(None, "Not found", "There is no page at this address.")
         no_redis = message(503, "Redis does not answer", "Nothing is lost. Load this page again in a moment.")

@@ -65,7 +65,7 @@ def _form(pages: PageHandlers, request: Request, next_path: str, error: ApiError
     response: Response = pages.renderer.page(
         "sign_in.html", error.status if error else 200, next=safe_path(next_path),
         problem=error.message if error else "", accounts=sign_in.accounts, user=None,
-        token=sign_in.form_token(session, ""), path="/sign-in",
+        token=sign_in.form_token(session, ""), path="/sign-in", counts=None,
     )  # fmt: skip
     if session.is_new:
         sign_in.set_cookie(session, request, response)

@@ -7,14 +7,18 @@ from enum import StrEnum
 
 from shared.adapters.redis.sync_queue.store import LongWait
 from shared.domain.causes import Cause, Scope
-from shared.domain.pauses import EVERYTHING
+from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
 from workers.provisioning.service import KIND as PROVISIONING_WORKER
-from workers.status import SILENCE, InstallationStatus
+from workers.status import LONG_WAIT, SILENCE, InstallationStatus
 
 OVERDUE_TIMEOUT = timedelta(minutes=2)
 MANY_MESSAGES = 1000
+# As long as the alerts PassbackEventsNotFolded, PassbackProvisioningStale and PassbackRedisMemory wait.
+UNREAD_TIMEOUT = timedelta(minutes=1)
+ROSTERS_STALE = timedelta(hours=36)
+MEMORY_LIMIT = 0.8
 NEEDED = ("worker", "beat")
 
 
@@ -38,7 +42,7 @@ class Alert:
 
 def alerts(status: InstallationStatus) -> list[Alert]:
     """Return the alerts, the worst first."""
-    rules = (_processes, _paused, _queries, _waits, _dead_letters, _throughput, _provisioning)
+    rules = (_processes, _paused, _outages, _queries, _waits, _dead_letters, _throughput, _storage, _provisioning)
     return sorted((alert for rule in rules for alert in rule(status)), key=lambda alert: alert.level)
 
 
@@ -48,8 +52,9 @@ def _processes(status: InstallationStatus) -> Iterator[Alert]:
         if kind not in alive:
             what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
             yield Alert(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
+    told = {*NEEDED, *([PROVISIONING_WORKER] if status.last_run else ())} - alive
     for heartbeat in status.processes:
-        if heartbeat.is_stale and _kind(heartbeat.process) in alive:
+        if heartbeat.is_stale and _kind(heartbeat.process) not in told:
             ago = describe(heartbeat.age)
             yield Alert(
                 Level.WARNING, "process_gone", f"{heartbeat.process} was last seen {ago} ago.",
@@ -66,12 +71,17 @@ def _paused(status: InstallationStatus) -> Iterator[Alert]:
         yield Alert(
             level, "paused", f"{what} is paused by {pause.actor}{why}", "Resume it once that is over.", "/#pauses"
         )  # fmt: skip
-    for system in status.system_pauses:
-        name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system.system]
+
+
+def _outages(status: InstallationStatus) -> Iterator[Alert]:
+    for outage in status.outages:
+        since = "" if outage.since is None else f" for {describe(status.now - outage.since)}"
+        asks = "now" if outage.paused_until is None else f"in {describe(outage.paused_until - status.now)}"
         yield Alert(
-            Level.BAD, "system_unwell", f"{name} is not called for another {describe(system.left)} ({system.cause}).",
-            f"Nothing, if {name} is being maintained: what waits goes on by itself. If this lasts, see whether {name} "
-            "answers and whether passback's credentials there are still good: `passback doctor` says so.",
+            Level.BAD, "system_unwell", f"{outage.name} is unavailable{since} ({outage.cause}).",
+            f"Nothing, if {outage.name} is being maintained: passback asks it again {asks}, and what waits goes on by "
+            f"itself. If this lasts, see whether {outage.name} answers and whether passback's credentials there are "
+            "still good: `passback doctor` says so.",
         )  # fmt: skip
 
 
@@ -116,9 +126,11 @@ def _throughput(status: InstallationStatus) -> Iterator[Alert]:
             "See in Canvas, under Data Streams, whether the stream is still active. Grades follow all the same, with "
             "the next reconciliation.",
         )  # fmt: skip
-    if status.messages > MANY_MESSAGES:
+    oldest = status.now - (status.oldest_message_at or status.now)
+    if status.messages > MANY_MESSAGES or oldest > UNREAD_TIMEOUT:
+        waits = "1 message waits" if status.messages == 1 else f"{status.messages} messages wait"
         yield Alert(
-            Level.WARNING, "messages_waiting", f"{status.messages} messages wait to be read.",
+            Level.WARNING, "messages_waiting", f"{waits} to be read, the oldest for {describe(oldest)}.",
             "See whether a worker is running and Redis is quick.",
         )  # fmt: skip
     paused = {pause.target for pause in status.pauses}
@@ -128,16 +140,29 @@ def _throughput(status: InstallationStatus) -> Iterator[Alert]:
         for course in status.waiting
         if f"course:{course.course_id}" not in paused and not course.lets_others_go_first
     ]
-    if (
-        waiting
-        and not status.system_pauses
-        and EVERYTHING not in paused
-        and status.now - waiting[0].due_at > OVERDUE_TIMEOUT
-    ):
+    if waiting and not status.outages and EVERYTHING not in paused and status.now - waiting[0].due_at > OVERDUE_TIMEOUT:
         yield Alert(
             Level.WARNING, "overdue", f"Course {waiting[0].course_id} is due for "
             f"{describe(status.now - waiting[0].due_at)}.",
             "All workers are busy: start more, or see what they do.", f"/courses/{waiting[0].course_id}",
+        )  # fmt: skip
+
+    is_held_up = status.outages or status.long_waits or status.unavailable_queries or paused
+    if status.stale_courses and not is_held_up:
+        few = "1 course was" if status.stale_courses == 1 else f"{status.stale_courses} courses were"
+        yield Alert(
+            Level.WARNING, "courses_stale", f"{few} not compared for more than twice the time of a pass over all "
+            "courses.",
+            "See whether beat and the workers run, and whether the pass can be done in PASSBACK_RECONCILE_INTERVAL_S "
+            "at the rate that PowerSchool permits.", "/courses",
+        )  # fmt: skip
+
+
+def _storage(status: InstallationStatus) -> Iterator[Alert]:
+    if status.redis_memory is not None and status.redis_memory > MEMORY_LIMIT:
+        yield Alert(
+            Level.WARNING, "redis_memory", f"Redis uses {status.redis_memory:.0%} of its memory.",
+            "Give it more before it is full: then events are refused and nothing is synced.",
         )  # fmt: skip
 
 
@@ -155,10 +180,30 @@ def _provisioning(status: InstallationStatus) -> Iterator[Alert]:
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
             "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
         )  # fmt: skip
+    yield from _stuck_run(status)
     if status.last_run is not None and status.last_run.state is RunState.FAILED:
         yield Alert(
             Level.BAD, "provisioning_failed", "The last provisioning failed.",
             "See why; the next run starts anew.", f"/provisioning/{status.last_run.id}",
+        )  # fmt: skip
+
+
+def _stuck_run(status: InstallationStatus) -> Iterator[Alert]:
+    """Yield the alert of a run that waits for something, or of rosters that no run has read for long."""
+    run = status.last_run
+    if run is None or {pause.target for pause in status.pauses} & {EVERYTHING, PROVISIONING}:
+        return
+    age = status.now - (run.finished_at or run.created_at)
+    if run.state.is_open and run.waits_for and status.now - run.created_at > LONG_WAIT:
+        yield Alert(
+            Level.WARNING, "provisioning_waits", f"Provisioning waits for {describe(age)} ({run.waits_for}): "
+            f"{Cause(run.waits_for).meaning}",
+            Cause(run.waits_for).remedy, f"/provisioning/{run.id}",
+        )  # fmt: skip
+    elif not run.state.is_open and not status.held_runs and age > ROSTERS_STALE:
+        yield Alert(
+            Level.WARNING, "provisioning_stale", f"Provisioning last ran {describe(age)} ago.",
+            "See PASSBACK_PROVISION_SCHEDULE, and whether beat runs.", "/provisioning",
         )  # fmt: skip
 
 

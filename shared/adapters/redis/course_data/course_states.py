@@ -171,6 +171,10 @@ class CourseStates:
                     pipeline.hset(key, items=list(chain.from_iterable(courses.items())))
             pipeline.execute()
 
+    def count_older_than(self, before: datetime) -> int:
+        """Return how many synced courses were last synced before a time."""
+        return self._redis.zcount(self._keys.courses, "(0", f"({epoch_ms(before)}")
+
     def course(self, course_id: str) -> CourseRecord | None:
         """Return what the last sync recorded, None for a course never synced."""
         record = self._redis.get(self._keys.record(course_id))

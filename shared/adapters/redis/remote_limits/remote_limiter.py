@@ -38,31 +38,9 @@ MIN_DELAY = timedelta(milliseconds=1)
 _JITTER = 0.2
 # As `limiter_acquire.lua` says it.
 PACED = "called at its permitted pace"
+PAUSED = "paused"
 # Every system that has a limiter.
 SYSTEMS = ("canvas", "powerschool")
-
-
-@dataclass(frozen=True, slots=True)
-class CircuitState:
-    """A system that nobody calls for `left`, and the cause as a code."""
-
-    system: str
-    cause: str
-    left: timedelta
-
-
-def system_pauses(client: redis.Redis, keys: Keys) -> list[CircuitState]:
-    """Return the systems that are paused now, since they failed."""
-    pipeline = client.pipeline(transaction=False)
-    for system in SYSTEMS:
-        pipeline.get(keys.pause(system))
-        pipeline.pttl(keys.pause(system))
-    details = pipeline.execute()
-    return [
-        CircuitState(system, text(cause), timedelta(milliseconds=remaining_ms))
-        for system, cause, remaining_ms in zip(SYSTEMS, details[::2], details[1::2], strict=True)
-        if cause is not None and remaining_ms > 0
-    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +165,7 @@ class RemoteLimiter:
         again. After a pause one caller gets a permit; the others wait until the system responded to it, or failed
         again. `release` must follow. A caller that does not call it leaves the queue once its process is gone, by its
         heartbeats, or after `longest_request`.
-        Raises: ServiceUnavailable while the system is paused, and when the wait would be too long: longer than the
+        Raises: ServiceUnavailable while the system is unavailable, and when the wait would be too long: longer than the
         request's `max_wait`, or than `longest_wait` without one. What the request's check raises while it waits.
         """
         context = current_context()
@@ -273,9 +251,10 @@ class RemoteLimiter:
             delay, state = timedelta(milliseconds=int(remaining)), text(details[1])
             # Whoever waits for a probe or for a place asks again soon; a turn in the rate is known beforehand.
             too_long = delay > max_wait - waited if state == PACED else waited >= max_wait
-            if state == "paused" or too_long:
+            if state == PAUSED or too_long:
                 cause = text(details[0]) or f"{self._system}_throttled"
-                raise ServiceUnavailable(f"{self._system} is {state}", cause=cause, delay=max(delay, MIN_DELAY))
+                said = "unavailable" if state == PAUSED else state
+                raise ServiceUnavailable(f"{self._system} is {said}", cause=cause, delay=max(delay, MIN_DELAY))
             if state != PACED:
                 delay *= self._rng.uniform(1 - _JITTER, 1 + _JITTER)
             delay = min(delay, MAX_SLEEP)

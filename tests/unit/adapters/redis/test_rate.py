@@ -13,12 +13,12 @@ import structlog
 
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.remote_limits.outages import read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import (
     MAX_PAUSE_WITHIN_SYNC,
     Permit,
     RemoteLimiter,
     SystemRate,
-    system_pauses,
     system_rates,
 )
 from shared.adapters.redis.values import epoch_ms
@@ -188,8 +188,8 @@ def test_a_pause_of_minutes_makes_the_caller_give_way(gate_of: GateOf, redis_cli
     permit = gate.acquire()
     asked = MAX_PAUSE_WITHIN_SYNC + SECOND
     assert gate.record_throttled(permit, CAUSE, asked) == asked
-    assert [pause.system for pause in system_pauses(redis_client, keys)] == ["powerschool"]
-    with pytest.raises(ServiceUnavailable, match="paused"):
+    assert [outage.system for outage in read_outages(redis_client, keys)] == ["powerschool"]
+    with pytest.raises(ServiceUnavailable, match="is unavailable"):
         gate_of().acquire()
 
 
@@ -197,7 +197,7 @@ def test_throttling_is_no_pause_of_the_system(gate_of: GateOf, redis_client: red
     """It is a speed and not a fault: status and pages show no system that is unwell."""
     gate = gate_of()
     assert gate.record_throttled(gate.acquire(), CAUSE, SECOND) is None
-    assert system_pauses(redis_client, keys) == []
+    assert read_outages(redis_client, keys) == []
 
 
 def test_one_probe_ends_a_pause_for_all(gate_of: GateOf, clock: ManualClock) -> None:

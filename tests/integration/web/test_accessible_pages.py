@@ -1,0 +1,98 @@
+"""Every page is for everybody: axe-core and our own rules find nothing, wide and on a phone, light and dark."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page
+
+from shared.domain.actions import Verb
+from shared.domain.passback.changes import ChangeCause
+from tests.integration.chromium import chromium, faults_of
+from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Site
+from tests.unit.web.test_pages import ENTRY, NOW, RECORD, store_held_run
+from tests.unit.workers.grade_passback.school import School
+from workers.dev.process_group import free_port
+
+pytestmark = pytest.mark.slow
+
+BATCH = "0123456789abcdef"
+PAGES = (
+    "/", "/courses", "/courses?problems=1", "/courses?q=nobody", "/courses/101", "/courses/1/plan",
+    "/courses/101/history", "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
+    "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
+    f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
+    "/provisioning/7/discard", "/pause?target=passback&reason=moving", "/actions", "/nothing",
+)  # fmt: skip
+
+
+def furnished_site() -> Site:
+    """Return a site that has something to show on every page, and problems of every kind."""
+    site = Site()
+    site.service.course_reader = School().reader  # type: ignore[misc]  # in place of the one over HTTP
+    site.service.records.save(RECORD)
+    site.service.audit.add(ENTRY)
+    store_held_run(site)
+    for course in ("101", "102"):
+        site.service.dead_letters.add(course, None, "canvas_500", "GET /courses/{id}: 500", 6)
+    # A name as long as they come: it must not make a phone's page wider than its window.
+    site.service.heartbeats.record("provisioning-worker@a-host-of-a-long-name.district.example:1234567")
+    site.service.timings.observe(NOW, NOW)
+    site.service.pauses.pause("course:101", "somebody", "is moved")
+    site.service.changes.request("101", ChangeCause.PERSON)
+    site.service.dead_letter_batches.begin(BATCH, Verb.RETRY, "operator", 3)
+    return site
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve the site, and yield its address."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(furnished_site().app, port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as one:
+        yield one
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("account", ["operator", "viewer"])
+def test_every_page_is_for_everybody(browser: Browser, address: str, scheme: str, width: int, account: str) -> None:
+    """With everything opened that can be opened, for whoever acts and for whoever looks."""
+    found = {}
+    with browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800}) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(f"{address}/sign-in")
+        found["/sign-in"] = faults_of(page)
+        page.get_by_label(account).check()
+        page.get_by_label("Password").fill(password_of(account))
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{address}/")
+        for path in PAGES:
+            page.goto(address + path)
+            open_details(page)
+            found[path] = faults_of(page)
+    assert {path: faults for path, faults in found.items() if faults} == {}
+
+
+def password_of(account: str) -> str:
+    return PASSWORD if account == "operator" else VIEWER_PASSWORD
+
+
+def open_details(page: Page) -> None:
+    for details in page.locator("details").all():
+        details.evaluate("(each) => { each.open = true; }")
