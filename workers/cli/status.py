@@ -44,13 +44,15 @@ def status(as_json: JsonOption = False) -> None:
 def _status_table(found: dict[str, object]) -> Table:
     table = Table("what", "now", title="passback")
     for name, value in found.items():
+        if name == "paused_systems":
+            continue  # `unavailable_systems` says it in words
         if isinstance(value, dict):
             for part, count in value.items():
                 counts = count.items() if isinstance(count, dict) else ()
                 text = ", ".join(f"{word} {what}" for word, what in counts) or str(count)
                 table.add_row(f"{name.replace('_', ' ')}: {part}", text)
         elif isinstance(value, list):
-            table.add_row(name, "\n".join(map(_item_text, value)) or "none")
+            table.add_row(name.replace("_", " "), "\n".join(map(_item_text, value)) or "none")
         else:
             table.add_row(name.replace("_", " "), "never" if value is None else str(value))
     return table
@@ -61,6 +63,11 @@ def _item_text(item: dict[str, object]) -> str:
         return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
     if "query" in item:
         return f"{item['query']}: {item['cause']} since {item['since']}. {item['remedy']}"
+    if "system" in item:
+        return f"{item['system']} since {item['since'] or 'a while'} ({item['cause']})"
+    if "target" in item:
+        why = f": {item['reason']}" if item["reason"] else ""
+        return f"{item['target']} by {item['actor']} since {item['since']}{why}"
     if "since" in item:
         return f"{item['course_id']}: {item['cause']} since {item['since']}"
     return f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
