@@ -41,6 +41,7 @@ PAGES = {
     "courses-problems": "/courses?problems=1",
     "course": f"/courses/{Ids.COURSE}",
     "plan": f"/courses/{Ids.OUTAGE_COURSE}/plan",
+    "student": f"/courses/{Ids.COURSE}/student?student={Ids.STUDENTS_A[0]}",
     "history": f"/courses/{Ids.HEALTHY_COURSE}/history",
     "dead-letters": "/dead-letters",
     "dead-letter": f"/dead-letters/assignment-{Ids.OUTAGE_COURSE}-{Ids.OUTAGE_COURSE * 10 + 1}",

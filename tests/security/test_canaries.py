@@ -5,6 +5,7 @@ real adapters and stores; here are the sinks that only processes have.
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,29 @@ def _play(guarded: GuardedTown) -> None:
         town.settle()
     town.stage.powerschool_faults()
     _send_requests(town.web)
+    names = {"name": f"{STUDENT} Quackenbush", "sortable_name": f"Quackenbush, {STUDENT}"}
+    town.stage.act(do="edit_user", user_id=user_id_of(Ids.STUDENTS_HEALTHY[0]), changes=names)
+    _open_pages(town.web)
+
+
+def _open_pages(web: str) -> None:
+    """Show the name on every page that shows names, and search for it."""
+    course, student = f"/courses/{Ids.HEALTHY_COURSE}", Ids.STUDENTS_HEALTHY[0]
+    with httpx.Client(base_url=web, timeout=30) as browser:
+        signed_in = {"account": "operator", "password": OPERATOR[1], "token": _token(browser.get("/sign-in"))}
+        assert browser.post("/sign-in", data=signed_in).status_code == 303
+        for path in (f"{course}/plan?assignment=1021", f"{course}/student?student={student}"):
+            assert f"Quackenbush, {STUDENT}" in browser.get(path).text
+        form = {"person": STUDENT, "token": _token(browser.get("/courses"))}
+        found = browser.post("/courses/people", data=form).headers["location"]
+        assert found == f"/courses?user={user_id_of(student)}"
+        assert str(Ids.HEALTHY_COURSE) in browser.get(found).text
+
+
+def _token(page: httpx.Response) -> str:
+    found = re.search(r'name="token" value="([^"]+)"', page.text)
+    assert found
+    return found[1]
 
 
 def _send_requests(web: str) -> None:

@@ -11,6 +11,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, PassbackError, ServiceUnavailable
 from tests.unit.web.site_kit import ADA, Browser, FakePeople, Site, text_of
 from tests.unit.workers.grade_passback.school import School
+from workers.web.pages.course_table import preview_rows
 
 NOW = datetime.now(UTC)
 FALL, SPRING = Term(date(2030, 8, 19), date(2030, 12, 20), 40), Term(date(2031, 1, 6), date(2031, 5, 23), 40)
@@ -80,6 +81,19 @@ def test_courses_of_a_person_are_found_by_sis_id(site: Site, people: FakePeople)
     assert "Canvas has nobody with this id" in browser.text("/courses?person=S999")
 
 
+def test_courses_that_were_never_synced_are_named(site: Site) -> None:
+    """Whoever looks for a course that passback does not sync is told so."""
+    said = site.browser("viewer").text("/courses?person=T900")
+    assert "Canvas has 1 more of this person's courses, which passback never synced: 999" in said
+    assert "never synced: " not in site.browser("viewer").text("/courses?person=S1")
+
+
+def test_an_address_names_a_person_by_number_alone(site: Site, people: FakePeople) -> None:
+    """Nothing else is asked of Canvas."""
+    assert listed(site.browser("viewer"), "user=self") == ["Biology", "Art", "Music"]
+    assert people.asked == []
+
+
 def test_a_name_is_searched_without_getting_into_an_address(site: Site, people: FakePeople) -> None:
     """It goes in a form; what follows has ids. Several people are listed by name."""
     people.found = (ADA, TEACHER)
@@ -137,6 +151,16 @@ def test_the_preview_shows_each_student_by_name(site: Site, people: FakePeople) 
     assert "Zimt" not in said
     assert "8 of 10" not in said
     assert people.asked == ["students 1"]
+
+
+def test_the_preview_has_changes_first_and_like_sections_once() -> None:
+    """Sections that are left alone for the same reason are one row, with all their scores."""
+    same = {"actions": [], "students": [], "reasons": [], "would": ["Nothing to write."], "state": "synced"}
+    sections = [{**same, "section_sis_id": id_, "scores_equal": 3} for id_ in ("4001", "4002")]
+    written = {**same, "section_sis_id": "4003", "scores_equal": 1, "actions": ["scores"], "students": [{}]}
+    rows = preview_rows([{"name": "calm", "sections": sections}, {"name": "new", "sections": [written, *sections]}])
+    assert [assignment["name"] for assignment, _ in rows] == ["new", "calm"]
+    assert [(row["sections"], row["scores_equal"]) for row in rows[0][1]] == [(["4003"], 1), (["4001", "4002"], 6)]
 
 
 def test_the_preview_of_one_assignment_lists_every_student(site: Site) -> None:

@@ -1,5 +1,6 @@
 """The pages of courses: list, course, history of writes."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import cast
@@ -12,6 +13,7 @@ from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.audit_json import entry_json
+from workers.web.api.dependencies import CANVAS_ID
 from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import PersonCourses, courses_of_person
@@ -32,7 +34,8 @@ HISTORY_LIMIT = 200
 def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses`: the connected courses, by name or id, school, term and person, and those with problems."""
     words, school, term = request.query("q")[:MAX_SEARCH_CHARS], request.query("school"), request.query("term")[:30]
-    user_id, person = request.query("user")[:20], request.query("person").strip()[:255]
+    user_id = request.query("user") if re.fullmatch(CANVAS_ID, request.query("user")) else ""
+    person = request.query("person").strip()[:255]
     courses = courses_of_person(pages.service, user_id, person) if user_id or person else PersonCourses()
     search = CourseSearch(
         words=words,
@@ -42,9 +45,10 @@ def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
         course_ids=courses.ids,
     )
     lists, start = pages.service.course_lists, request.offset()
+    page, totals = lists.page_with_totals(search, start=start, limit=PAGE_SIZE)
     return pages.page(
         "courses.html", request, statuses=STATUSES, search=search, start=start, user_id=user_id, person=person,
-        courses_of_person=courses, page=lists.page(search, start=start, limit=PAGE_SIZE), totals=lists.totals(),
+        courses_of_person=courses, never_synced=lists.never_synced(courses.ids or ()), page=page, totals=totals,
         connected=pages.service.records.count(),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A course's assignments as its page shows them: what needs attention first, and similar sections in one row."""
+"""A course's assignments as its pages show them: what needs attention first, and similar sections in one row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +31,35 @@ def assignment_rows(assignments: Sequence[Explanation]) -> list[tuple[Explanatio
     return sorted(rows, key=lambda item: min((_RANK[row.status] for row in item[1]), default=len(_RANK)))
 
 
+def preview_rows(assignments: Sequence[Explanation]) -> list[tuple[Explanation, list[dict[str, Any]]]]:
+    """Return each assignment of a preview with its rows: what a sync would change first, else in Canvas's order.
+
+    Sections in which the same is not done for the same reasons are one row.
+    """
+    rows = [(assignment, _merged_preview(assignment["sections"])) for assignment in assignments]
+    return sorted(rows, key=lambda item: not any(row["actions"] for row in item[1]))
+
+
+def _merged_preview(sections: Sequence[Explanation]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for number, section in enumerate(sections):
+        is_own = section["actions"] or section["students"]
+        row = rows.setdefault(
+            str(number) if is_own else repr((section["would"], section["reasons"])),
+            {**section, "sections": [], "scores_equal": 0, "status": _status(section)},
+        )
+        row["sections"].append(section["section_sis_id"] or "without SIS id")
+        row["scores_equal"] += section["scores_equal"]
+    return list(rows.values())
+
+
+def _status(section: Explanation) -> AssignmentStatus:
+    is_on_purpose = section["state"] == "blocked" and any(
+        reason["code"] in INTENTIONAL for reason in section["reasons"]
+    )
+    return AssignmentStatus.NOT_SELECTED if is_on_purpose else AssignmentStatus(section["state"])
+
+
 def _merged(sections: Sequence[Explanation]) -> list[Row]:
     rows: list[Row] = []
     for row in map(_row, sections):
@@ -43,12 +72,9 @@ def _merged(sections: Sequence[Explanation]) -> list[Row]:
 
 
 def _row(section: Explanation) -> Row:
-    is_on_purpose = section["state"] == "blocked" and any(
-        reason["code"] in INTENTIONAL for reason in section["reasons"]
-    )
     return Row(
         (section["section_sis_id"] or "without SIS id",),
-        AssignmentStatus.NOT_SELECTED if is_on_purpose else AssignmentStatus(section["state"]),
+        _status(section),
         section["reasons"],
         section["students"],
         section["powerschool"]["scores"] if section["powerschool"] else 0,

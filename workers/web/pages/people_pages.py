@@ -11,6 +11,7 @@ from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.dependencies import CANVAS_ID, SIS_ID
 from workers.web.errors import ApiError
+from workers.web.pages.course_table import preview_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
 from workers.web.views.visibility import visible_to
@@ -24,9 +25,10 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
         raise ApiError(404, "not_found", "An assignment is named by its Canvas id, a number.")
     plan = plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id)
     people = students_of(service, request.user, course_id) if _has_students(plan) else LivePeople()
+    shown = visible_to(request.user, plan)
     return pages.page(
         "plan.html", request, course_id=course_id, assignment_id=assignment_id, people=people,
-        plan=visible_to(request.user, plan),
+        plan=shown, assignments=preview_rows(cast("list[Json]", shown["assignments"])),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ A search, and the list of courses with problems, read and filter every summary: 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -73,13 +73,7 @@ class CourseIndex:
 
     def totals(self) -> CourseTotals:
         """Return the totals over all courses. Reads every summary, once."""
-        summaries, dead_letters = self._all()
-        return CourseTotals(
-            len({s.course_id for s in summaries if s.problems} | dead_letters.keys()),
-            {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus},
-            tuple(sorted({school for s in summaries for school in s.schools})),
-            tuple(sorted({term for s in summaries for term in s.terms}, reverse=True)),
-        )
+        return _totals(*self._all())
 
     def page(self, search: CourseSearch = ALL_COURSES, *, start: int = 0, limit: int = 50) -> CoursePage:
         """Return a page of the courses that match, from the place `start` of their list on.
@@ -87,10 +81,24 @@ class CourseIndex:
         Their order is that of `find_courses`; a search that selects all also lists courses that were never synced.
         """
         if search.selects_all:
-            newest = cast("list[bytes]", self._redis.zrange(self._keys.courses, start, start + limit, desc=True))
-            return self._page(list(map(text, newest)), start, limit)
-        ids = find_courses(search, *self._all())
-        return self._page(ids[start : start + limit + 1], start, limit)
+            return self._newest(start, limit)
+        return self._found(find_courses(search, *self._all()), start, limit)
+
+    def page_with_totals(self, search: CourseSearch, *, start: int, limit: int) -> tuple[CoursePage, CourseTotals]:
+        """Return the same page, with the totals over all courses. Reads every summary, once."""
+        summaries, dead_letters = self._all()
+        page = (
+            self._newest(start, limit)
+            if search.selects_all
+            else self._found(find_courses(search, summaries, dead_letters), start, limit)
+        )
+        return page, _totals(summaries, dead_letters)
+
+    def never_synced(self, course_ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the courses of which no sync stored anything, in order."""
+        ids = sorted(course_ids, key=lambda id_: (len(id_), id_))
+        stored = self._redis.hmget(self._keys.summaries, ids) if ids else []
+        return tuple(id_ for id_, summary in zip(ids, stored, strict=True) if summary is None)
 
     def find(self, course_id: str) -> CourseListItem:
         """Return one course as the lists have it."""
@@ -104,6 +112,13 @@ class CourseIndex:
             summaries, dead_letter_ids = pipeline.execute()
         courses = (course_of_dead_letter(text(dead_letter_id)) for dead_letter_id in dead_letter_ids)
         return list(map(_DECODER.decode, summaries)), Counter(course for course in courses if course)
+
+    def _newest(self, start: int, limit: int) -> CoursePage:
+        newest = cast("list[bytes]", self._redis.zrange(self._keys.courses, start, start + limit, desc=True))
+        return self._page(list(map(text, newest)), start, limit)
+
+    def _found(self, ids: Sequence[str], start: int, limit: int) -> CoursePage:
+        return self._page(ids[start : start + limit + 1], start, limit)
 
     def _page(self, ids: Sequence[str], start: int, limit: int) -> CoursePage:
         """Return the page of the ids from `start` on, of which there is one more than `limit` if a page follows."""
@@ -121,3 +136,12 @@ class CourseIndex:
             CourseListItem(course_id, None if summary is None else _DECODER.decode(summary), count)
             for course_id, summary, count in zip(course_ids, summaries, counts, strict=True)
         ]
+
+
+def _totals(summaries: Sequence[CourseSummary], dead_letters: Mapping[str, int]) -> CourseTotals:
+    return CourseTotals(
+        len({s.course_id for s in summaries if s.problems} | dead_letters.keys()),
+        {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus},
+        tuple(sorted({school for s in summaries for school in s.schools})),
+        tuple(sorted({term for s in summaries for term in s.terms}, reverse=True)),
+    )
