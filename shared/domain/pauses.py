@@ -21,3 +21,8 @@ class Pause:
 def course_target(course_id: str) -> str:
     """Return the target that stands for one course."""
     return f"{_COURSE}{course_id}"
+
+
+def resume_command(target: str) -> str:
+    """Return the command that resumes the target; `passback resume` alone resumes everything but single targets."""
+    return "passback resume" if target == EVERYTHING else f"passback resume {target.replace(':', ' ', 1)}"

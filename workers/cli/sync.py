@@ -10,7 +10,7 @@ import typer
 
 from shared.adapters.redis.sync_queue.store import QueueState
 from shared.domain.passback.course_state import State
-from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target
+from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, refuse_unknown, require_course_ids, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
@@ -110,7 +110,7 @@ def pause(
         typer.echo(f"{target} is paused already")
         return
     log.info(LogEvent.PAUSED, target=target, actor=actor)
-    typer.echo(f"{target} is paused; `passback resume` resumes it")
+    typer.echo(f"{target} is paused; `{resume_command(target)}` resumes it")
 
 
 def _confirm_everything(service: Container, reason: str, yes: bool) -> None:

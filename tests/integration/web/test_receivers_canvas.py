@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 
 import jwt
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 from shared.config import ConfigurationError
 from shared.domain.passback.changes import Change, ChangeKind
 from shared.log_events import LogEvent
+from tests.architecture.project import ROOT
 from tests.integration.receivers_kit import ISSUER, KEY, UUID, Receivers, client, event, plain, settings, signed
 from workers.web.receivers.assembly import build
 from workers.web.receivers.request_body import BodyReader
@@ -27,6 +29,15 @@ THE_CHANGE = Change(ChangeKind.GRADE, "61", assignment_id="41")
 def send(receivers: Receivers, content: bytes, **headers: str) -> tuple[int, dict[str, dict[str, str]]]:
     response = asyncio.run(receivers.post(PATH, content, headers))
     return response.status_code, response.json() if response.content else {}
+
+
+def test_the_runbooks_event_proves_the_address() -> None:
+    """What the guide sends from outside is an event that is refused for its missing signature alone."""
+    runbook = (ROOT / "deploy" / "guides" / "runbook.md").read_text()
+    (example,) = re.findall(rf"^curl -i \S+{PATH} -d '(.+)'$", runbook, re.MULTILINE)
+    status, body = send(Receivers(), example.encode())
+
+    assert (status, body["error"]["code"]) == (401, "not_from_canvas")
 
 
 def test_a_signed_event_is_accepted_and_stored() -> None:

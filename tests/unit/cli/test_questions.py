@@ -1,5 +1,6 @@
 """Commands that cannot be undone ask first, and say how much they concern."""
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def test_a_pause_of_one_course_asks_nothing(service: Container) -> None:
     """One course is resumed as easily."""
     assert CliRunner().invoke(cli.app, ["pause", "course", "101"]).exit_code == 0
     assert service.pauses.of_course("101") is not None
+
+
+@pytest.mark.parametrize("what", [["course", "101"], ["provisioning"], ["passback", "--reason", "x", "--yes"]])
+def test_a_pause_names_the_command_that_ends_it(service: Container, what: list[str]) -> None:
+    """`passback resume` alone leaves a course and provisioning paused."""
+    runner = CliRunner()
+    (command,) = re.findall(r"`passback (resume.*)`", runner.invoke(cli.app, ["pause", *what]).output)
+    assert runner.invoke(cli.app, command.split()).exit_code == 0
+    assert list(service.pauses.all()) == []
 
 
 @pytest.mark.parametrize(("answer", "is_done"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])

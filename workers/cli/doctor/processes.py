@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from shared.domain.pauses import resume_command
 from workers.cli.doctor.result import Check, CheckResult, ok
 from workers.container import Container
 from workers.provisioning.service import KIND as PROVISIONING
@@ -55,5 +56,6 @@ def _dead_letters(service: Container) -> Check:
 def _paused(service: Container) -> Check:
     targets = [pause.target for pause in service.pauses.all()]
     if targets:
-        return Check("paused", CheckResult.WARN, ", ".join(targets), "Resume with `passback resume`.")
+        commands = ", ".join(f"`{resume_command(target)}`" for target in targets)
+        return Check("paused", CheckResult.WARN, ", ".join(targets), f"Resume with {commands}.")
     return ok("paused", "nothing")
