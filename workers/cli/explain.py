@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shared.domain.passback.rules.reasons import Reason
 from shared.domain.passback.student_status import StudentStatus
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
@@ -41,7 +42,9 @@ def _exit_code(explanation: Json, *, is_selection: bool) -> ExitCode:
 def explanation_text(explanation: Json) -> Group:
     """Return an explanation as lines that wrap, so that no code or sentence is cut."""
     assignments = cast("list[Json]", explanation["assignments"])
-    return Group(*_head(explanation), *(part for each in assignments for part in _assignment(each)), *_end(explanation))
+    is_live = bool(explanation["live"])
+    parts = (part for each in assignments for part in _assignment(each, is_live))
+    return Group(*_head(explanation), *parts, *_end(explanation))
 
 
 def _head(explanation: Json) -> Iterator[RenderableType]:
@@ -73,7 +76,7 @@ def _end(explanation: Json) -> Iterator[RenderableType]:
         yield Text("\nno such assignment here")
 
 
-def _assignment(assignment: Json) -> Iterator[RenderableType]:
+def _assignment(assignment: Json, is_live: bool) -> Iterator[RenderableType]:
     yield Text(f"\n{assignment['name']} ({assignment['assignment_id']})", style="bold")
     if assignment["change_waits"]:
         yield _indented("A newer change of this assignment waits for its sync.", 2)
@@ -82,18 +85,21 @@ def _assignment(assignment: Json) -> Iterator[RenderableType]:
         yield _indented(f"{student['sentence']}{_last_write(cast('Json | None', student['last_write']))}", 2)
         return
     for section in cast("list[Json]", assignment["sections"]):
-        yield from _section(section)
+        yield from _section(section, is_changed=bool(assignment["change_waits"]) and not is_live)
 
 
 def _last_write(write: Json | None) -> str:
     return "" if write is None else f" Last written {write['at']} by {write['actor']}."
 
 
-def _section(section: Json) -> Iterator[RenderableType]:
+def _section(section: Json, *, is_changed: bool) -> Iterator[RenderableType]:
     written = f", last written {section['written_at']}" if section["written_at"] else ""
     label = f"section {section['section_sis_id'] or 'without a SIS id'}"
     yield _indented(f"{label}: {section['state']}{_powerschool_text(section)}{written}", 2)
     for reason in cast("list[Json]", section["reasons"]):
+        if is_changed and reason["code"] == Reason.NOT_GRADED_YET:
+            # As of the last sync: the change that waits may be the first score.
+            continue
         yield _indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
     for student in cast("list[Json]", section["students"]):
         who = student["student_sis_id"] or f"with Canvas id {student['user_id']}"

@@ -2,19 +2,23 @@
 
 import csv
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
 from rich.console import Console, Group
 
+from shared.adapters.redis.remote_limits.outages import Outage
+from shared.adapters.redis.sync_queue.store import CourseQueueState, QueueState
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
-from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.powerschool import Score
-from tests.unit.workers.grade_passback.school import School
+from shared.errors import ServiceUnavailable
+from tests.unit.workers.grade_passback.school import School, row
 from workers.cli.explain import explanation_text
 from workers.cli.history import COLUMNS, _export, _lines
+from workers.grade_passback.explain.activity import CourseActivity
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 CREATED = AuditEntry(
@@ -78,3 +82,22 @@ def test_the_export_has_a_row_per_change(tmp_path: Path) -> None:
         ("", "points", "", "10"),
     ]
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_an_outage_is_said_instead_of_a_reason_that_is_over() -> None:
+    """As of the last sync nobody had a score; the change that waits may be the first one."""
+    school = School()
+    school.canvas.rows = (row("S1", "71", a11=None, a12=None),)
+    school.sync()
+    school.canvas.faults.always("course", ServiceUnavailable("503", cause="canvas_unavailable", delay=timedelta(1)))
+    assert "not_graded_yet" in shown(explanation_text(school.explanation()))
+    changes = PendingChanges("1", NOON, NOON, 2, frozenset({ChangeCause.EVENT}), frozenset({"11", "12"}))
+    school.activity = CourseActivity(
+        NOON, CourseQueueState(QueueState.DUE, NOON, changes), outages=[Outage("canvas", "canvas_timeout", NOON, None)]
+    )
+    school.dead_letters.add("1", "12", "canvas_500", "", 6)
+    text = " ".join(shown(explanation_text(school.explanation())).split())
+    assert "Now: Canvas has not answered since 12:00; 2 changes wait." in text
+    assert "A newer change of this assignment waits for its sync." in text
+    assert "Dead letter assignment-1-12 of assignment 12 (canvas_500)" in text
+    assert "not_graded_yet" not in text

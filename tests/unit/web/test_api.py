@@ -383,3 +383,26 @@ def test_the_status_says_what_is_wrong(web: Web) -> None:
     problems = web.call("GET", "/status").json()["problems"]
     assert [problem["code"] for problem in problems] == ["no_worker", "no_beat"]
     assert all(problem["remedy"] for problem in problems)
+
+
+def test_a_course_that_was_never_synced_says_what_it_waits_for(web: Web) -> None:
+    """It is unknown only where nothing of it waits."""
+    assert code(web.call("GET", "/courses/303")) == (404, "course_not_synced")
+    web.service.changes.request("303", ChangeCause.EVENT, ["7"])
+    found = web.call("GET", "/courses/303").json()
+    assert (found["as_of"], found["assignments"], found["dead_letters"]) == (None, [], [])
+    assert (found["activity"]["state"], found["activity"]["changes"]) == ("no_worker", 1)
+    assert found["activity"]["sentence"] == "No worker is running; 1 change waits."
+
+
+def test_a_course_names_its_dead_letters_and_changed_assignments(web: Web) -> None:
+    """With cause and remedy; each assignment says whether a change of it waits."""
+    web.service.dead_letters.add("101", "8", "canvas_500", "", 6)
+    web.service.changes.request("101", ChangeCause.EVENT, ["7"])
+    found = web.call("GET", "/courses/101").json()
+    (dead_letter,) = found["dead_letters"]
+    assert (dead_letter["id"], dead_letter["cause"], dead_letter["attempts"]) == ("assignment-101-8", "canvas_500", 6)
+    assert [(each["assignment_id"], each["change_waits"]) for each in found["assignments"]] == [
+        ("7", True),
+        ("8", False),
+    ]

@@ -99,7 +99,12 @@ def activity_json(activity: CourseActivity) -> dict[str, object]:
         "attempts": pending.attempts if pending else 0,
         "cause": activity.cause,
         "systems": [
-            {"system": each.system, "cause": each.cause, "since": each.since.isoformat() if each.since else None}
+            {
+                "system": each.system,
+                "name": each.name,
+                "cause": each.cause,
+                "since": each.since.isoformat() if each.since else None,
+            }
             for each in activity.outages
         ],
     }

@@ -109,7 +109,7 @@ def test_the_facts_are_there_for_machines() -> None:
         3, SINCE.isoformat(), "powerschool_unavailable"
     )  # fmt: skip
     assert found["systems"] == [
-        {"system": "powerschool", "cause": "powerschool_unavailable", "since": SINCE.isoformat()}
+        {"system": "powerschool", "name": "PowerSchool", "cause": AWAY.cause, "since": SINCE.isoformat()}
     ]
     assert found["next_attempt_at"] == (NOW + timedelta(seconds=50)).isoformat()
 
