@@ -110,6 +110,17 @@ def test_a_name_is_searched_without_getting_into_an_address(site: Site, people: 
     assert browser.post("/courses/people", {"person": " "}).headers["location"] == "/courses"
 
 
+def test_a_page_that_asks_canvas_does_not_follow(site: Site, people: FakePeople) -> None:
+    """Only its header does: nobody's browser asks Canvas every few seconds."""
+    people.found = (ADA, TEACHER)
+    browser = site.browser("operator")
+    pages = [browser.get(path) for path in ("/courses/1/plan", "/courses/1/student?student=S1", "/courses?person=S1")]
+    browser.get("/courses")
+    found = browser.post("/courses/people", {"person": "zimt"})
+    assert all('data-watch="/pulse"' in page.text for page in (*pages, found))
+    assert "Read again" not in found.text
+
+
 def test_a_viewer_searches_by_sis_id_alone(site: Site, people: FakePeople) -> None:
     """Nobody is looked for by name, and the form needs its token as every other."""
     people.found = (ADA,)
