@@ -25,7 +25,8 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]
 
 ASSIGNMENT = 1062
-# These hold the data itself: records, links, audit, writes whose answer was lost, caches, the token that workers share, and malformed messages.
+# These hold the data itself: records, links, audit, writes whose answer was lost, caches, the token that workers share,
+# and malformed messages.
 MAY_HOLD_DATA = {"record", "links", "audit", "writes-begun", "cache", "token", "malformed"}
 
 
