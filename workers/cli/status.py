@@ -68,6 +68,9 @@ def _item_text(item: dict[str, object]) -> str:
     if "target" in item:
         why = f": {item['reason']}" if item["reason"] else ""
         return f"{item['target']} by {item['actor']} since {item['since']}{why}"
+    if "run_id" in item:
+        of = "the district" if item["school_number"] is None else f"school {item['school_number']}"
+        return f"run {item['run_id']} of {of}: see `passback provision held`"
     if "since" in item:
         return f"{item['course_id']}: {item['cause']} since {item['since']}"
     return f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"

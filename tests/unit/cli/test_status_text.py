@@ -23,3 +23,12 @@ def test_a_pause_and_an_outage_have_their_own_words() -> None:
     assert "unavailable systems" in said
     assert "powerschool since 07:10 (powerschool_timeout)" in said
     assert "paused systems" not in said
+
+
+def test_a_held_plan_is_named() -> None:
+    """A first run is held in every new installation, of the whole district or of one school."""
+    held = [{"run_id": "1", "school_number": None}, {"run_id": "2", "school_number": 100}]
+    text = text_of({"held_provisioning": held})
+
+    assert "run 1 of the district" in text
+    assert "run 2 of school 100" in text
