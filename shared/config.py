@@ -30,10 +30,12 @@ from shared.setting_types import (
     Networks,
     OptionalSeconds,
     ProxyRoles,
+    SectionTemplate,
     Selection,
     Sentinels,
     Shares,
     StaffTemplate,
+    StudentTemplate,
     TermTemplate,
     Url,
     Waits,
@@ -142,12 +144,12 @@ class Settings(BaseModel):
         0, ge=0, description="Minimum time between two PowerSchool requests of all workers together. 0: no minimum."
     )
 
-    section_sis_id: str = Field(
+    section_sis_id: SectionTemplate = Field(
         "{section_dcid}",
         description="Template of a section's SIS id: `{section_dcid}`, `{section_id}`, `{school_number}`, "
         "`{term_id}`, `{course_number}`, `{section_number}`.",
     )
-    student_sis_id: str = Field(
+    student_sis_id: StudentTemplate = Field(
         "{student_number}", description="Template of a student's SIS id: `{student_number}`, `{student_dcid}`."
     )
     course_sis_id: CourseTemplate = Field(

@@ -15,7 +15,9 @@ from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, Repl
 from shared.domain.provisioning.rows.sis_ids import (
     ACCOUNT_FIELDS,
     COURSE_FIELDS,
+    SECTION_FIELDS,
     STAFF_LOGIN_FIELDS,
+    STUDENT_FIELDS,
     STUDENT_LOGIN_FIELDS,
     TEACHER_FIELDS,
     TERM_FIELDS,
@@ -127,6 +129,8 @@ Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Split
 Headers = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], ...], Split, Field(max_length=2)]
 Sentinels = Annotated[tuple[str, ...], Split, AfterValidator(_sentinels)]
 
+SectionTemplate = Annotated[str, _template_of(SECTION_FIELDS)]
+StudentTemplate = Annotated[str, _template_of(STUDENT_FIELDS)]
 CourseTemplate = Annotated[str, _template_of(COURSE_FIELDS)]
 StaffTemplate = Annotated[str, _template_of(TEACHER_FIELDS)]
 TermTemplate = Annotated[str, _template_of(TERM_FIELDS)]

@@ -10,7 +10,7 @@ GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()
 KEYS = json.loads((ROOT / "deploy" / "canvas" / "developer-key.json").read_text())
 CLIENT = "".join((ROOT / "shared" / "adapters" / "canvas" / name).read_text() for name in ("client.py", "people.py"))
 # Asked by `doctor` alone, which takes a scoped key's refusal for an answer.
-UNSCOPED = {"/api/v1/users/self"}
+UNSCOPED = {"/api/v1/users/self", "/api/v1/accounts/self"}
 
 
 def shape(path: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from shared.config import load
-from shared.domain.causes import Cause
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
@@ -42,9 +41,17 @@ def checks(running: Town, **changed: str) -> list[Check]:
 
 
 def problems(running: Town, **changed: str) -> dict[str, CheckResult]:
-    """Return the checks that did not pass, once each of them named its fix and none a secret."""
-    bad = [check for check in checks(running, **changed) if check.verdict is not CheckResult.OK]
-    assert [check for check in bad if not check.fix and "Set " not in check.found] == []
+    """Return the checks that found a problem, once each of them named its fix and none a secret.
+
+    A skipped one names the check that it needs.
+    """
+    every = checks(running, **changed)
+    bad = [check for check in every if check.verdict not in (CheckResult.OK, CheckResult.SKIP)]
+    assert [check for check in bad if not check.fix] == []
+    causes = {f"needs {check.name}" for check in bad}
+    assert [
+        check for check in every if check.verdict is CheckResult.SKIP and not any(map(check.found.startswith, causes))
+    ] == []
     assert found(repr(bad), [*SECRETS, *(value for value in changed.values() if "canary" in value)]) == []
     return {check.name: check.verdict for check in bad if check.name not in LEFT_BEHIND}
 
@@ -63,13 +70,34 @@ def test_a_healthy_installation_passes(running: Town) -> None:
     assert running.stage.writes() == []
 
 
-def test_a_wrong_token_fails_the_checks_that_need_it(running: Town) -> None:
-    """A wrong token fails Canvas's checks only, and is not printed."""
-    assert problems(running, CANVAS_TOKEN="canary-wrong-token") == {
-        "canvas: token": CheckResult.FAIL,
-        "canvas: fields": CheckResult.FAIL,
-        "canvas: imports": CheckResult.WARN,
-    }
+def test_workers_go_on_undisturbed(running: Town) -> None:
+    """No key of what workers share about the two systems changes: neither pace, queue, pause nor token."""
+
+    def shared_keys(service: Container) -> dict[bytes, bytes | None]:
+        keys = [*service.redis.scan_iter("passback:system:*"), *service.redis.scan_iter("passback:powerschool:*")]
+        return {key: service.redis.dump(key) for key in keys}
+
+    with closing(Container(load(environ(running), Path("no.env")))) as service:
+        before = shared_keys(service)
+        assert before
+        for broken in ({}, {"CANVAS_TOKEN": "wrong", "POWERSCHOOL_URL": "http://127.0.0.1:1"}):
+            checks(running, **broken)
+            assert shared_keys(service) == before
+
+
+def test_people_get_it_in_80_columns(running: Town) -> None:
+    """A problem comes first, with its fix on a line of its own; the last line counts."""
+    done = running.passback("doctor", **environ(running, CANVAS_TOKEN="canary-wrong-token"), COLUMNS="80")
+    first, second, *_, last = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert first.startswith("fail canvas: token: Canvas refuses the token (GET /api/v1/users/self: 401)")
+    assert second.startswith("     Fix: Make a new access token")
+    assert last.startswith("1 problem, ")
+
+
+def test_a_wrong_token_is_the_only_problem(running: Town) -> None:
+    """A wrong token fails its own check, skips what depends on it, and is not printed."""
+    assert problems(running, CANVAS_TOKEN="canary-wrong-token") == {"canvas: token": CheckResult.FAIL}
 
 
 def test_ids_that_do_not_match_are_found_out(running: Town) -> None:
@@ -105,25 +133,22 @@ def test_a_redis_that_is_away_fails_alone(running: Town) -> None:
 
 
 def test_queries_that_do_not_run_are_named(running: Town) -> None:
-    """A missing query and one without a grant fail their own checks; `status` shows them until they run again."""
+    """A missing query fails its own check, those without a grant wait for the grant; nothing is stored for workers."""
     missing = "org.passback.sync.provisioning.staff"
     refused = ["org.passback.sync.provisioning.enrollments", "org.passback.sync.roster.students"]
     running.stage.powerschool_faults(missing_queries=[missing], missing_grants=["cc.dateleft"])
     try:
-        expected = {f"powerschool: {query}": CheckResult.FAIL for query in (missing, *refused)}
-        found = problems(running)
-        assert {name: verdict for name, verdict in found.items() if name in expected} == expected
+        found = {check.name: check for check in checks(running)}
+        assert found[f"powerschool: {missing}"].verdict is CheckResult.FAIL
+        assert found["powerschool: grants"].found == "not granted: cc.dateleft"
+        assert {found[f"powerschool: {query}"].found for query in refused} == {"needs powerschool: grants: cc.dateleft"}
         with closing(Container(load(environ(running), Path("no.env")))) as service:
-            told = status_json(read_status(service))["unavailable_queries"]
-        assert {(each["query"], each["cause"]) for each in told} == {  # type: ignore[attr-defined]
-            (missing, Cause.QUERY_MISSING),
-            *((query, Cause.QUERY_NOT_GRANTED) for query in refused),
-        }
+            known = status_json(read_status(service))["unavailable_queries"]
+        # The workers have found out about the others by themselves.
+        assert missing not in {each["query"] for each in known}  # type: ignore[attr-defined]
     finally:
         running.stage.powerschool_faults()
     assert problems(running) == {}
-    with closing(Container(load(environ(running), Path("no.env")))) as service:
-        assert status_json(read_status(service))["unavailable_queries"] == []
 
 
 @pytest.mark.parametrize(

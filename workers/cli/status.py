@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from redis.exceptions import RedisError
 from rich.table import Table
-from rich.text import Text
 
 from shared import config
 from shared.adapters.redis.client import connect
@@ -17,7 +16,8 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_table
-from workers.cli.doctor import Check, CheckResult, run_checks
+from workers.cli.doctor import CheckResult, run_checks
+from workers.cli.doctor.report import report
 from workers.cli.options import services
 from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
@@ -80,17 +80,8 @@ def doctor(as_json: JsonOption = False) -> None:
     """Check settings, Redis, processes, Canvas and PowerSchool. Reads only; each problem names its fix."""
     with services() as service:
         checks = run_checks(service)
-    emit([check.as_json() for check in checks], as_json, lambda _: _doctor_table(checks))
+    emit([check.as_json() for check in checks], as_json, report)
     raise typer.Exit(ExitCode.PROBLEMS if any(check.verdict is CheckResult.FAIL for check in checks) else ExitCode.FINE)
-
-
-def _doctor_table(checks: list[Check]) -> Table:
-    table = Table("check", "", "what was found, and what to do", title="passback doctor")
-    colours = {CheckResult.OK: "green", CheckResult.WARN: "yellow", CheckResult.FAIL: "red"}
-    for check in checks:
-        verdict = Text(check.verdict, style=colours[check.verdict])
-        table.add_row(check.name, verdict, f"{check.found} {check.fix}".strip())
-    return table
 
 
 def settings(

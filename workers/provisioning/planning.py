@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, tzinfo
 
-from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.provisioning.hold_reasons import Limits
@@ -63,9 +62,9 @@ def provisioning_policy(settings: Settings, zone: tzinfo) -> ProvisioningPolicy:
     statuses, sections = settings.enrollment_statuses, settings.selection("section")
     return ProvisioningPolicy(
         zone=zone,
-        section_sis_id=section_template(settings.section_sis_id),
+        section_sis_id=SisIdTemplate(settings.section_sis_id),
         course_sis_id=SisIdTemplate(settings.course_template),
-        student_sis_id=student_template(settings.student_sis_id),
+        student_sis_id=SisIdTemplate(settings.student_sis_id),
         staff_sis_id=SisIdTemplate(settings.staff_sis_id),
         term_sis_id=SisIdTemplate(settings.term_sis_id),
         student_login_id=SisIdTemplate(logins["student"]),

@@ -16,6 +16,8 @@ from shared.log_events import LogEvent
 log = structlog.get_logger()
 
 RETRY_INTERVAL_S = 2.0
+TRAITS = ("maxmemory-policy", "appendonly")
+"""The settings of Redis that decide whether it may lose work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,15 @@ class RedisSettingCheck:
 def durability(redis: Redis, settings: Settings) -> list[RedisSettingCheck]:
     """Return the checks of the settings that make Redis durable. Raises redis-py's errors if it does not answer."""
     redis.ping()
-    policy = _config_value(redis, "maxmemory-policy")
+    policy, append_only = (_config_value(redis, name) for name in TRAITS)
     evicts = policy not in ("noeviction", None)
     eviction = RedisSettingCheck(
-        "maxmemory-policy", policy, "Redis may drop changes when its memory is full" if evicts else "",
+        TRAITS[0], policy, "Redis may drop changes when its memory is full" if evicts else "",
         "Set maxmemory-policy noeviction in redis.conf.",
     )  # fmt: skip
-    append_only = _config_value(redis, "appendonly")
     is_volatile = append_only == "no" and not settings.allow_volatile_redis
     persistence = RedisSettingCheck(
-        "appendonly", append_only, "a restart of Redis loses changes and links" if is_volatile else "",
+        TRAITS[1], append_only, "a restart of Redis loses changes and links" if is_volatile else "",
         f"Set appendonly yes in redis.conf, or {PREFIX}ALLOW_VOLATILE_REDIS=yes where losing work does not matter.",
     )  # fmt: skip
     return [eviction, persistence]

@@ -39,8 +39,9 @@ def canvas_client(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
+    limiter = _limiter(redis_client, keys, clock)
     return CanvasClient(
-        _canvas(settings, settings.canvas_token, redis_client, keys, clock, count, transport),
+        paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport),
         JsonCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
@@ -72,31 +73,20 @@ def canvas_sis_imports(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasSisImports:
     """Return SIS Import with the provisioning token. Raises `ConfigurationError` without URL or token."""
-    provisioning_token = settings.canvas_provisioning_token
-    token = provisioning_token if provisioning_token.get_secret_value() else settings.canvas_token
-    return CanvasSisImports(
-        _canvas(settings, token, redis_client, keys, clock, count, transport), settings.canvas_account
-    )
+    limiter = _limiter(redis_client, keys, clock)
+    api = paged_api(settings, provisioning_token(settings), limiter, clock, count, transport=transport)
+    return CanvasSisImports(api, settings.canvas_account)
 
 
-def _canvas(
-    settings: Settings,
-    token: SecretStr,
-    redis_client: redis.Redis,
-    keys: Keys,
-    clock: Clock,
-    count: Count,
-    transport: httpx.BaseTransport | None,
-) -> PagedApi:
-    settings.require(*CANVAS_SETTINGS)
-    http = http_client(
-        settings.canvas_url,
-        RESPONSE_TIMEOUT_S,
-        headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
-        transport=transport,
-    )
+def provisioning_token(settings: Settings) -> SecretStr:
+    """Return the token of SIS imports: its own, else the one for reading."""
+    own = settings.canvas_provisioning_token
+    return own if own.get_secret_value() else settings.canvas_token
+
+
+def _limiter(redis_client: redis.Redis, keys: Keys, clock: Clock) -> RemoteLimiter:
     # Canvas asks for no interval between requests: what fills its bucket is how many are under way at once.
-    limiter = RemoteLimiter(
+    return RemoteLimiter(
         redis_client,
         keys,
         SYSTEM,
@@ -105,13 +95,25 @@ def _canvas(
         max_in_flight=MAX_IN_FLIGHT,
         longest_request=timedelta(seconds=CONNECT_TIMEOUT_S + RESPONSE_TIMEOUT_S) + MARGIN,
     )
-    api = RemoteApi(
-        SYSTEM,
-        http,
-        limiter,
-        clock,
-        count=count,
-        probe=PROBE,
-        advice=advised_interval,
+
+
+def paged_api(
+    settings: Settings,
+    token: SecretStr,
+    limiter: RemoteLimiter,
+    clock: Clock,
+    count: Count = ignore_count,
+    *,
+    probe: str | None = PROBE,
+    transport: httpx.BaseTransport | None = None,
+) -> PagedApi:
+    """Return Canvas's API as the token may use it. Raises `ConfigurationError` without URL or token."""
+    settings.require(*CANVAS_SETTINGS)
+    http = http_client(
+        settings.canvas_url,
+        RESPONSE_TIMEOUT_S,
+        headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
+        transport=transport,
     )
+    api = RemoteApi(SYSTEM, http, limiter, clock, count=count, probe=probe, advice=advised_interval)
     return PagedApi(api, http.base_url)

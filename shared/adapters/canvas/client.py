@@ -11,14 +11,14 @@ from pydantic import TypeAdapter
 
 from shared.adapters.canvas import wire
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi
+from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi, lacks_scope
 from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire
 from shared.adapters.http.client import Params
 from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.redis.cache import JsonCache
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section, Unreadable
-from shared.errors import CourseGone, GradebookIncomplete, NotFound, RequestRejected
+from shared.errors import AccessDenied, CourseGone, GradebookIncomplete, NotFound, RequestRejected
 from shared.ports.passback import CachePolicy
 
 T = TypeVar("T")
@@ -28,6 +28,18 @@ T = TypeVar("T")
 STRUCTURE_MAX_AGE = timedelta(minutes=10)
 # A time zone decides on which day work is due; it is hardly ever changed.
 COURSE_MAX_AGE = timedelta(hours=1)
+
+
+# What a sync asks for. A scoped key needs a scope for each.
+SYNC_REQUESTS = (
+    "/api/sis/accounts/{account_id}/assignments",
+    "/api/v1/courses/{course_id}",
+    "/api/v1/courses/{course_id}/assignments",
+    "/api/v1/courses/{course_id}/assignment_groups",
+    "/api/v1/courses/{course_id}/sections",
+    "/api/v1/courses/{course_id}/students/submissions",
+    "/api/v1/courses/{course_id}/enrollments",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,31 @@ class CanvasClient:
         Source: Canvas REST API, Users, `GET /api/v1/users/self`.
         """
         return self._canvas.get("/api/v1/users/self")
+
+    def root_account_uuid(self) -> str | None:
+        """Return the id by which Live Events name the district; None if the token may not read the account.
+
+        Source: Canvas REST API, Accounts, `GET /api/v1/accounts/:id`, `uuid`; `self` is the token's root account.
+        """
+        try:
+            account = self._canvas.get("/api/v1/accounts/self").body
+        except RequestRejected:
+            return None
+        uuid = account.get("uuid") if isinstance(account, dict) else None
+        return uuid if isinstance(uuid, str) else None
+
+    def missing_scopes(self) -> list[str]:
+        """Return the requests of a sync that the key has no scope for. Canvas checks scopes before it looks for ids."""
+        ids, missing = {"account_id": self._account, "course_id": "0"}, []
+        for template in SYNC_REQUESTS:
+            try:
+                self._canvas.get(template, ids)
+            except AccessDenied as error:
+                missing += [template] if lacks_scope(error) else []
+            except RequestRejected:
+                # There is no course 0.
+                continue
+        return missing
 
     def check_course(self, course_id: str) -> None:
         """Return if Canvas has the course. Raises: CourseGone if it never had it or it was deleted.

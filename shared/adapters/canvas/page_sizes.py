@@ -116,6 +116,9 @@ class PageSizes:
         if isinstance(error, ResponseTooLarge):
             error = TransientError(str(error), cause=error.cause)
         unread[assignment_id] = error
+        self._add_heavy(course_id, assignment_id)
+
+    def _add_heavy(self, course_id: str, assignment_id: str) -> None:
         key = self._keys.cached(HEAVY, course_id)
         with self._redis.pipeline() as pipeline:
             pipeline.sadd(key, assignment_id)

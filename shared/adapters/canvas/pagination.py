@@ -147,11 +147,11 @@ class PagedApi:
         """
         if error.status != 401:
             return error
-        if not _lacks_scope(error):
+        if not lacks_scope(error):
             try:
                 self._api.send("GET", PROBE)
             except AccessDenied as probe:
-                if probe.status == 401 and not _lacks_scope(probe):
+                if probe.status == 401 and not lacks_scope(probe):
                     return error
         return AccessDenied(error.message, cause=Cause.CANVAS_403, status=error.status, error_text=error.error_text)
 
@@ -170,6 +170,6 @@ def _origin(url: httpx.URL) -> str:
     return f"{url.scheme}://{url.netloc.decode()}"
 
 
-def _lacks_scope(error: AccessDenied) -> bool:
-    """Say whether Canvas error a valid key for its scopes alone."""
+def lacks_scope(error: AccessDenied) -> bool:
+    """Say whether Canvas refuses a valid key for its scopes alone."""
     return "scope" in error.error_text.lower()

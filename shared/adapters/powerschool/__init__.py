@@ -17,7 +17,6 @@ from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, reject_writes
 from shared.adapters.powerschool.rosters.reader import SectionRosters
-from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import last_roster_change, stored_student_ids
@@ -25,6 +24,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.ports.passback import Count, ignore_count
 
 SYSTEM = "powerschool"
@@ -57,7 +57,7 @@ def powerschool(
 ) -> PowerSchool:
     """Return everything that talks to PowerSchool, shared by all threads of a process.
 
-    Raises `ConfigurationError` without URL or credentials, and for a SIS id template that cannot work.
+    Raises `ConfigurationError` without URL or credentials.
     """
     api, cache = _api(settings, redis_client, keys, clock, count, transport)
     queries = PowerQueries(api.query, UnavailableQueries(redis_client, keys, clock), clock)
@@ -97,8 +97,8 @@ def _rosters(
     return SectionRosters(
         queries,
         cache,
-        section_template(settings.section_sis_id),
-        student_template(settings.student_sis_id),
+        SisIdTemplate(settings.section_sis_id),
+        SisIdTemplate(settings.student_sis_id),
         clock,
         api.time_zone,
         last_change=partial(last_roster_change, redis_client, keys),
@@ -115,26 +115,9 @@ def _api(
     transport: httpx.BaseTransport | None,
     before_sending: Sequence[Callable[[httpx.Request], None]] = (),
 ) -> tuple[PowerSchoolApi, JsonCache]:
-    settings.require(*POWERSCHOOL_SETTINGS)
-    http = http_client(
-        settings.powerschool_url,
-        RESPONSE_TIMEOUT_S,
-        headers={"Accept": "application/json"},
-        ca_bundle=settings.ca_bundle,
-        transport=transport,
-        before_sending=before_sending,
-    )
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
     limiter = RemoteLimiter(redis_client, keys, SYSTEM, clock, interval)
-    api = RemoteApi(
-        SYSTEM,
-        http,
-        limiter,
-        clock,
-        read_refusal=read_refusal,
-        count=count,
-        probe=METADATA,
-    )
+    api = remote_api(settings, limiter, clock, count, transport=transport, before_sending=before_sending)
     token = SharedToken(
         api,
         redis_client,
@@ -145,3 +128,26 @@ def _api(
     )
     cache = JsonCache(redis_client, keys)
     return PowerSchoolApi(api, token, cache, settings.district_time_zone), cache
+
+
+def remote_api(
+    settings: Settings,
+    limiter: RemoteLimiter,
+    clock: Clock,
+    count: Count = ignore_count,
+    *,
+    probe: str | None = METADATA,
+    transport: httpx.BaseTransport | None = None,
+    before_sending: Sequence[Callable[[httpx.Request], None]] = (),
+) -> RemoteApi:
+    """Return PowerSchool's API without a token. Raises `ConfigurationError` without URL or credentials."""
+    settings.require(*POWERSCHOOL_SETTINGS)
+    http = http_client(
+        settings.powerschool_url,
+        RESPONSE_TIMEOUT_S,
+        headers={"Accept": "application/json"},
+        ca_bundle=settings.ca_bundle,
+        transport=transport,
+        before_sending=before_sending,
+    )
+    return RemoteApi(SYSTEM, http, limiter, clock, read_refusal=read_refusal, count=count, probe=probe)

@@ -85,11 +85,7 @@ class SharedToken:
         self._api = api
         self._redis = client
         self._keys = keys
-        credentials = b64encode(f"{client_id}:{client_secret}".encode()).decode()
-        self._headers = {
-            "Authorization": f"Basic {credentials}",
-            "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
-        }
+        self._credentials = client_id, client_secret
         self._lock_s = max_fetch.total_seconds() + 5
         self._compare_and_delete = load_script(client, "compare_and_delete")
 
@@ -132,27 +128,35 @@ class SharedToken:
         return None if token is None else text(token)
 
     def _fetch(self) -> str:
-        """Return a new token. Raises: AccessDenied whatever the refusal: asking again soon makes it worse."""
-        # Every request waits for the token, also those of work that began first.
-        context = current_context()
-        first = replace(context, began_ms=0) if context else RequestContext(0, lambda: MAX_TOKEN_WAIT)
-        form = {"grant_type": "client_credentials"}
-        try:
-            with use_context(first):
-                response = self._api.send(
-                    "POST", "/oauth/access_token", form=form, headers=self._headers, max_bytes=MAX_BYTES_SMALL
-                )
-            token = response.parse(_TOKEN)
-            if _USABLE.fullmatch(token.access_token) is None:
-                raise response.unexpected("no usable access_token")
-        except (RequestRejected, UnexpectedResponse) as error:
-            self._api.pause(Cause.TOKEN_REFUSED, TOKEN_PAUSE)
-            status, said = (error.status, error.error_text) if isinstance(error, RequestRejected) else (200, "")
-            raise AccessDenied(error.message, cause=Cause.TOKEN_REFUSED, status=status, error_text=said) from error
+        """Return a new token, and store it. Raises: AccessDenied."""
+        token = request_token(self._api, *self._credentials)
         ttl = _ttl(token.expires_in)
         self._redis.set(self._keys.powerschool_token, token.access_token, px=ttl)
         log.info(LogEvent.TOKEN_FETCHED, lifetime_s=round(ttl.total_seconds()))
         return token.access_token
+
+
+def request_token(api: RemoteApi, client_id: str, client_secret: str) -> TokenWire:
+    """Return a new token. Raises: AccessDenied whatever the refusal: asking again soon makes it worse."""
+    # Every request waits for the token, also those of work that began first.
+    context = current_context()
+    first = replace(context, began_ms=0) if context else RequestContext(0, lambda: MAX_TOKEN_WAIT)
+    form = {"grant_type": "client_credentials"}
+    headers = {
+        "Authorization": f"Basic {b64encode(f'{client_id}:{client_secret}'.encode()).decode()}",
+        "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
+    }
+    try:
+        with use_context(first):
+            response = api.send("POST", "/oauth/access_token", form=form, headers=headers, max_bytes=MAX_BYTES_SMALL)
+        token = response.parse(_TOKEN)
+        if _USABLE.fullmatch(token.access_token) is None:
+            raise response.unexpected("no usable access_token")
+    except (RequestRejected, UnexpectedResponse) as error:
+        api.pause(Cause.TOKEN_REFUSED, TOKEN_PAUSE)
+        status, said = (error.status, error.error_text) if isinstance(error, RequestRejected) else (200, "")
+        raise AccessDenied(error.message, cause=Cause.TOKEN_REFUSED, status=status, error_text=said) from error
+    return token
 
 
 def _ttl(expires_in_s: Decimal) -> timedelta:

@@ -40,7 +40,7 @@ MAX_IDS_PER_CALL = 500
 MAX_ODD_ROWS = 10
 
 # 400 counts as an outdated plugin: passback sends nothing but the arguments that its own version declares.
-_FAULTS = {404: Cause.QUERY_MISSING, 403: Cause.QUERY_NOT_GRANTED, 400: Cause.QUERY_OUTDATED}
+QUERY_FAULTS = {404: Cause.QUERY_MISSING, 403: Cause.QUERY_NOT_GRANTED, 400: Cause.QUERY_OUTDATED}
 
 
 class PowerQueries:
@@ -99,9 +99,9 @@ class PowerQueries:
         for row in reading.odd[:MAX_ODD_ROWS]:
             log.warning(LogEvent.ROSTER_ROW_SKIPPED, query=listed.query, record=row.source, fields=list(row.fields))
         if not reading.is_settled:
-            raise IncompleteRead(f"POST {_path(listed.query)}: the rows changed during {READINGS} readings")
+            raise IncompleteRead(f"POST {query_path(listed.query)}: the rows changed during {READINGS} readings")
         if len(reading.odd) > MAX_ODD_ROWS:
-            raise IncompleteRead(f"POST {_path(listed.query)}: {len(reading.odd)} rows cannot be read")
+            raise IncompleteRead(f"POST {query_path(listed.query)}: {len(reading.odd)} rows cannot be read")
         return reading.values
 
     def count(self, listed: QueryList[R], args: Args | None = None) -> int:
@@ -109,25 +109,19 @@ class PowerQueries:
         args = {**(args or {}), **listed.args_after(listed.start)}
         return count_of(self._run(listed.query, "/count", (), args))
 
-    def check(self, query: str, args: Args) -> None:
-        """Ask PowerSchool now whether it runs the query, reading no more than a count. Raises: QueryUnavailable."""
-        self._run(query, "/count", (), args, ask=True)
-
-    def _run(
-        self, query: str, suffix: str, params: Params, args: Args, decoder: Decoder | None = None, *, ask: bool = False
-    ) -> ApiResponse:
-        """Send the query. Without `ask`, one that was refused just now is not sent again.
+    def _run(self, query: str, suffix: str, params: Params, args: Args, decoder: Decoder | None = None) -> ApiResponse:
+        """Send the query. One that was refused just now is not sent again.
 
         Raises: QueryUnavailable, and what `send` raises for any other reason.
         """
         known = self._unavailable.find(query)
-        if known is not None and not ask and self._clock.now() - known.asked_at < MIN_RETRY_INTERVAL:
+        if known is not None and self._clock.now() - known.asked_at < MIN_RETRY_INTERVAL:
             raise _unavailable(query, known.fault)
         body: Json = {name: value if isinstance(value, int) else list(value) for name, value in args.items()}
         try:
-            response = self._send(f"{_path(query)}{suffix}", params, body, decoder)
+            response = self._send(f"{query_path(query)}{suffix}", params, body, decoder)
         except RequestRejected as error:
-            fault = _FAULTS.get(error.status)
+            fault = QUERY_FAULTS.get(error.status)
             if fault is None:
                 raise
             raise self._refused(query, fault, error) from error
@@ -143,11 +137,12 @@ class PowerQueries:
 
 
 def _unavailable(query: str, fault: Cause, error: RequestRejected | None = None) -> QueryUnavailable:
-    status = error.status if error else next(code for code, known in _FAULTS.items() if known is fault)
-    message = f"POST {_path(query)}: {status}: {fault.meaning} {fault.remedy}"
+    status = error.status if error else next(code for code, known in QUERY_FAULTS.items() if known is fault)
+    message = f"POST {query_path(query)}: {status}: {fault.meaning} {fault.remedy}"
     said = error.error_text if error else ""
     return QueryUnavailable(message, cause=fault, status=status, query=query, error_text=said)
 
 
-def _path(query: str) -> str:
+def query_path(query: str) -> str:
+    """Return the path at which PowerSchool runs the query."""
     return f"/ws/schema/query/{query}"

@@ -1,16 +1,37 @@
-"""`passback doctor`: every check reads only, reports what it found, and names the fix. No check prints a secret."""
+"""`passback doctor`: every check reads only, reports what it found, and names the fix. No check prints a secret.
 
-from workers.cli.doctor import configuration, events, processes, redis, systems
-from workers.cli.doctor.result import Check, CheckResult
+The checks are rows (`Step`), in the order of what they need: a root cause is reported once, and what depends on it is
+skipped. To check another part of an installation, add a module with its `steps` here.
+"""
+
+from contextlib import closing
+from itertools import chain
+
+from workers.cli.doctor import canvas, configuration, events, matches, powerschool, processes, redis
+from workers.cli.doctor.result import Check, CheckResult, run_steps
+from workers.cli.doctor.systems import Systems
 from workers.container import Container
 
 __all__ = ["Check", "CheckResult", "run_checks"]
 
 
 def run_checks(service: Container) -> list[Check]:
-    """Return the result of every check. A system that does not respond fails its own checks only."""
-    found = [*configuration.checks(service.settings), *events.keys_checks(service.settings), *redis.checks(service)]
-    # The clients of Canvas and PowerSchool need Redis for their rate and token.
-    if any(check.name == redis.RESPONDS and check.verdict is not CheckResult.FAIL for check in found):
-        found += [*processes.checks(service), *events.freshness_checks(service), *systems.checks(service)]
+    """Return the result of every check."""
+    found = list(configuration.checks(service.settings))
+
+    def has_redis() -> bool:
+        return all(check.verdict in (CheckResult.OK, CheckResult.WARN) for check in found if check.name in redis.NEEDS)
+
+    with closing(Systems(service, has_redis)) as systems:
+        run_steps(
+            chain(
+                redis.steps(service),
+                canvas.steps(systems),
+                powerschool.steps(systems),
+                matches.steps(systems),
+                events.steps(service),
+                processes.steps(service),
+            ),
+            found,
+        )
     return found

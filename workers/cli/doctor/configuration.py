@@ -1,5 +1,7 @@
 """Checks of the settings."""
 
+import ssl
+from base64 import b64decode
 from collections.abc import Iterator
 
 from standardwebhooks import Webhook
@@ -18,6 +20,7 @@ from workers.cli.doctor.result import Check, CheckResult, ok
 def checks(settings: Settings) -> Iterator[Check]:
     """Yield the checks of the settings."""
     yield from _required(settings)
+    yield from _ca_bundle(settings)
     yield _live_events(settings)
     yield _webhooks(settings)
     yield _time_zone(settings)
@@ -30,9 +33,25 @@ def _required(settings: Settings) -> Iterator[Check]:
         try:
             settings.require(*required)
         except ConfigurationError as error:
-            yield Check(name, CheckResult.FAIL, str(error))
+            missing, _, fix = str(error).partition(". ")
+            yield Check(name, CheckResult.FAIL, missing, f"{fix}.")
         else:
             yield ok(name, "set")
+
+
+def _ca_bundle(settings: Settings) -> Iterator[Check]:
+    """Check whether the file of private authorities can be used, where one is set."""
+    if settings.ca_bundle is None:
+        return
+    name, fix = "settings: CA bundle", "Set PASSBACK_CA_BUNDLE to a PEM file that this user can read."
+    try:
+        ssl.create_default_context().load_verify_locations(cafile=str(settings.ca_bundle))
+    except ssl.SSLError:
+        yield Check(name, CheckResult.FAIL, f"{settings.ca_bundle} is no PEM file of certificates", fix)
+    except OSError as error:
+        yield Check(name, CheckResult.FAIL, f"{settings.ca_bundle} cannot be read ({error.strerror})", fix)
+    else:
+        yield ok(name, "readable")
 
 
 def _live_events(settings: Settings) -> Check:
@@ -55,6 +74,8 @@ def _webhooks(settings: Settings) -> Check:
     if not secret:
         return ok(name, "rejected, since no secret is set")
     try:
+        # The library skips what is no Base64, and would use what is left of the secret.
+        b64decode(secret.removeprefix("whsec_"), validate=True)
         Webhook(secret)
     except (ValueError, EmptyWebhookSecretError):
         fix = "Set PASSBACK_WEBHOOK_SECRET to whsec_ and Base64; the web process does not start like this."

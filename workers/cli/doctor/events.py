@@ -1,56 +1,44 @@
 """Checks of Live Events: whether they can be verified, and whether they arrive."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
-import httpx
-
-from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, MAX_BYTES
-from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.redis.operations.queue_stats import QueueStats
-from shared.config import Settings
+from shared.config import PREFIX
 from shared.events.signatures import keys_by_id
 from shared.queues import Stream
-from workers.cli.doctor.result import Check, CheckFailed, CheckResult, ok, run_check
+from workers.cli.doctor.network import fetch, place_of
+from workers.cli.doctor.redis import NEEDS
+from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, ok
 from workers.container import Container
 from workers.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)
 QUIET_AFTER = timedelta(days=4)
 UNREAD_AFTER = timedelta(seconds=60)
+KEYS_FIX = "Correct PASSBACK_LIVE_EVENTS_JWKS_URL: without these keys every event is rejected."
 STREAM_FIX = "Check the data stream in Canvas (Admin, Data Services): its state, address and events."
 
 
-def keys_checks(settings: Settings) -> Iterator[Check]:
-    """Yield whether the keys that verify Live Events can be read, if signatures are required."""
-    if not settings.live_events_allow_unsigned:
-        fix = "Let the web process reach PASSBACK_LIVE_EVENTS_JWKS_URL: without it every event is rejected."
-        yield run_check("live events: keys", lambda: _keys(settings.live_events_jwks_url), fix)
+def steps(service: Container) -> Iterator[Step]:
+    """Yield whether events can be verified, whether they arrive, and whether workers read them."""
+    if not service.settings.live_events_allow_unsigned:
+        yield Step("live events: keys", partial(_keys, service.settings.live_events_jwks_url), KEYS_FIX)
+    yield Step("live events: last", partial(_last_event, service), needs=NEEDS)
+    yield Step("live events: read", partial(_unread, service), needs=NEEDS)
 
 
 def _keys(url: str) -> str:
-    try:
-        with (
-            deadline(FETCH_TIMEOUT_S),
-            http_client("", FETCH_TIMEOUT_S) as client,
-            client.stream("GET", url) as response,
-        ):
-            listed = json.loads(read_body(response.raise_for_status(), MAX_BYTES))
-        count = len(keys_by_id(listed)) if isinstance(listed, dict) else 0
-    except httpx.HTTPStatusError as error:
-        raise CheckFailed(CheckResult.FAIL, f"GET jwks: {error.response.status_code}") from None
-    except (httpx.HTTPError, ValueError, RecursionError, BodyTooLarge) as error:
-        raise CheckFailed(CheckResult.FAIL, f"GET jwks: {type(error).__name__}") from None
+    """Read the keys that verify Live Events: without them every event is rejected."""
+    place = place_of(url, f"{PREFIX}LIVE_EVENTS_JWKS_URL")
+    response = fetch(url, place)
+    if not response.succeeded:
+        raise CheckFailed(CheckResult.FAIL, f"{place.address} answers {response.status}")
+    count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0
     if not count:
-        raise CheckFailed(CheckResult.FAIL, "GET jwks: no usable key")
+        raise CheckFailed(CheckResult.FAIL, f"{place.address} gives no usable key")
     return f"{count} keys"
-
-
-def freshness_checks(service: Container) -> Iterator[Check]:
-    """Yield whether events arrive, and whether workers read them."""
-    yield _last_event(service)
-    yield _unread(service)
 
 
 def _last_event(service: Container) -> Check:

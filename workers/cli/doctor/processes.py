@@ -1,11 +1,18 @@
-"""Checks of passback's processes, dead letters and pauses."""
+"""Checks of passback's processes, dead letters, pauses and rates."""
 
 from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
 
+from shared.adapters.redis.remote_limits.remote_limiter import SystemRate
 from shared.domain.pauses import resume_command
-from workers.cli.doctor.result import Check, CheckResult, ok
+from workers.cli.doctor.redis import NEEDS
+from workers.cli.doctor.result import Check, CheckResult, Step, ok
 from workers.container import Container
 from workers.provisioning.service import KIND as PROVISIONING
+from workers.status import rates_of
+
+MILLISECOND = timedelta(milliseconds=1)
 
 KINDS = {
     "web": "receives events",
@@ -14,12 +21,13 @@ KINDS = {
 }
 
 
-def checks(service: Container) -> Iterator[Check]:
-    """Yield the checks of processes, dead letters and pauses."""
+def steps(service: Container) -> Iterator[Step]:
+    """Yield the checks of processes, dead letters, pauses and rates."""
     for kind, does in _kinds(service).items():
-        yield _process(service, kind, does)
-    yield _dead_letters(service)
-    yield _paused(service)
+        yield Step(f"process: {kind}", partial(_process, service, kind, does), needs=NEEDS)
+    yield Step("dead letters", partial(_dead_letters, service), needs=NEEDS)
+    yield Step("paused", partial(_paused, service), needs=NEEDS)
+    yield Step("rates", lambda: "; ".join(map(_check_rate, rates_of(service))), needs=NEEDS)
 
 
 def _kinds(service: Container) -> dict[str, str]:
@@ -59,3 +67,11 @@ def _paused(service: Container) -> Check:
         commands = ", ".join(f"`{resume_command(target)}`" for target in targets)
         return Check("paused", CheckResult.WARN, ", ".join(targets), f"Resume with {commands}.")
     return ok("paused", "nothing")
+
+
+def _check_rate(rate: SystemRate) -> str:
+    """Return the rate at which all workers together call a system."""
+    configured = f"{rate.configured / MILLISECOND:.0f} ms configured" if rate.configured else "none configured"
+    if not rate.is_learnt:
+        return f"{rate.system}: {configured}, and nothing was throttled recently"
+    return f"{rate.system}: a request per {rate.interval / MILLISECOND:.0f} ms, learned from throttling; {configured}"

@@ -1,34 +1,116 @@
-"""Checks of Redis: whether it responds, stores data durably, and has memory and disk space."""
+"""Checks of Redis: whether it answers, the user's rights, durability, memory and disk space."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, RedisError, ResponseError
+from redis.sentinel import MasterNotFoundError
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
-from workers.cli.doctor.result import Check, CheckResult, clock_check, ok
+from shared.adapters.redis.rights import missing_rights
+from shared.adapters.redis.urls import url_options
+from shared.config import PREFIX, Settings
+from workers.cli.doctor.network import Place, address_of, network_fault
+from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, ok
 from workers.container import Container
-from workers.runtime.redis_durability import durability
+from workers.runtime.redis_durability import TRAITS, durability
 
-RESPONDS = "redis"
+RESPONDS, RIGHTS = "redis", "redis: rights"
+NEEDS = (RESPONDS, RIGHTS)
 OLDEST_VERSION = (6, 2)
 FULL_ABOVE = 0.8
 # Each is `ok` while Redis writes without errors, and absent if it does not write in that way.
 WRITE_ERRORS = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
+PASSWORD_FIX = (
+    f"Correct the user in {PREFIX}REDIS_URL and the password there or in {PREFIX}REDIS_PASSWORD; special characters of "
+    "a URL are percent-encoded."
+)
+AUTHORITY_FIX = f"Name the authority's PEM file in {PREFIX}CA_BUNDLE; the certificate has to name the host of the URL."
+COMMANDS_FIX = "Give the user of passback the commands of its line in deploy/redis/users.acl.in, and load the file."
 
 
-def checks(service: Container) -> Iterator[Check]:
-    """Yield the checks of Redis. If it does not respond, the first fails and is the only one."""
+def steps(service: Container) -> Iterator[Step]:
+    """Yield the checks of Redis."""
+    yield Step(RESPONDS, partial(_responds, service), needs=("settings: CA bundle",))
+    yield Step(RIGHTS, partial(_rights, service), needs=(RESPONDS,))
+    for name in TRAITS:
+        yield Step(f"redis: {name}", partial(_durability, service, name), needs=NEEDS)
+    yield Step("redis: disk", lambda: _writes(service.redis.info("persistence")), needs=NEEDS)
+    yield Step("redis: role", lambda: _role(service.redis.info("replication")), needs=NEEDS)
+    yield Step("redis: memory", partial(_memory, service), needs=NEEDS)
+    yield Step("redis: clock", partial(_clock, service), needs=NEEDS)
+
+
+def _responds(service: Container) -> Check:
     try:
-        yield _version(service.redis.info("server"))
-        yield from _durability(service)
-        yield _writes(service.redis.info("persistence"))
-        yield _role(service.redis.info("replication"))
-        yield _memory(service)
-        fix = "Synchronize this machine's clock and Redis's (NTP)."
-        yield clock_check("redis: clock", QueueStats(service.redis, service.keys).now(), fix)
+        service.redis.ping()
+        return _version(service.redis.info("server"))
+    except NoPermissionError:
+        # The check of the rights names what is missing.
+        return ok(RESPONDS, "answers; its version is hidden")
     except RedisError as error:
-        yield Check(RESPONDS, CheckResult.FAIL, f"no response ({type(error).__name__})", "Check PASSBACK_REDIS_URL.")
+        raise _fault(error, service.settings) from None
+
+
+def _fault(error: RedisError, settings: Settings) -> CheckFailed:
+    """Return why Redis cannot be used: credentials, the connection, or what it says itself."""
+    causes = [error, *_causes(error)]
+    place = _place(settings)
+    if any(isinstance(each, AuthenticationError) for each in causes):
+        has_password = settings.redis_password.get_secret_value() or url_options(settings).get("password")
+        wrong = "refuses the user or the password" if has_password else "asks for a password, and none is set"
+        return CheckFailed(CheckResult.FAIL, f"{place.address} {wrong}", PASSWORD_FIX)
+    if any(isinstance(each, MasterNotFoundError) for each in causes):
+        found = f"no Sentinel names a master called {settings.redis_sentinel_master}"
+        fix = f"Correct {PREFIX}REDIS_SENTINELS (name@host:port) and {PREFIX}REDIS_SENTINEL_PASSWORD."
+        return CheckFailed(CheckResult.FAIL, found, fix)
+    if any("DB index" in str(each) for each in causes if isinstance(each, ResponseError)):
+        fix = f"Correct the number at the end of {PREFIX}REDIS_URL."
+        return CheckFailed(CheckResult.FAIL, f"{place.address} has no such database", fix)
+    if any(isinstance(each, InvalidResponse) for each in causes):
+        return CheckFailed(CheckResult.FAIL, f"{place.address} is no Redis", f"Correct {place.setting}.")
+    if any(isinstance(each, ResponseError) for each in causes):
+        fix = "See Redis's log: it may be loading its data, or out of memory."
+        return CheckFailed(CheckResult.FAIL, f"{place.address} answers with an error ({type(error).__name__})", fix)
+    return network_fault(error, place) or CheckFailed(CheckResult.FAIL, f"no answer ({type(error).__name__})")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        yield cause
+        yield from _causes(cause)
+
+
+def _place(settings: Settings) -> Place:
+    parts = urlsplit(settings.redis_url)
+    address = parts.path if parts.scheme == "unix" else address_of(settings.redis_url)
+    return Place(address, f"{PREFIX}REDIS_URL", AUTHORITY_FIX)
+
+
+def _rights(service: Container) -> str:
+    """Name every command, key pattern and channel that is refused, at once."""
+    prefix = service.settings.redis_prefix
+    try:
+        missing = missing_rights(service.redis, prefix)
+    except NoPermissionError:
+        raise CheckFailed(CheckResult.FAIL, "the user may not run multi", COMMANDS_FIX) from None
+    found, fixes = [], []
+    if missing.commands:
+        found.append(f"the user may not run {', '.join(missing.commands)}")
+        fixes.append(COMMANDS_FIX)
+    for refused, what, pattern in (
+        (missing.keys, "keys", f"~{prefix}:*"),
+        (missing.channels, "channels", f"&{prefix}:celery:*"),
+    ):
+        if refused:
+            found.append(f"the user may not use {what} that begin with {prefix}:")
+            fixes.append(f"Add {pattern} to the user's rule, or set {PREFIX}REDIS_PREFIX to the prefix that it allows.")
+    if found:
+        raise CheckFailed(CheckResult.FAIL, "; ".join(found), " ".join(fixes))
+    return "every command, key and channel that passback needs"
 
 
 def _version(info: dict[str, Any]) -> Check:
@@ -38,11 +120,11 @@ def _version(info: dict[str, Any]) -> Check:
     return ok(RESPONDS, f"version {version}")
 
 
-def _durability(service: Container) -> Iterator[Check]:
-    for trait in durability(service.redis, service.settings):
-        verdict = CheckResult.FAIL if trait.danger else CheckResult.OK
-        found = f"{trait.value or 'not readable'}{': ' if trait.danger else ''}{trait.danger}"
-        yield Check(f"redis: {trait.name}", verdict, found, trait.fix if trait.danger else "")
+def _durability(service: Container, name: str) -> Check:
+    trait = next(each for each in durability(service.redis, service.settings) if each.name == name)
+    if trait.danger:
+        return Check(f"redis: {name}", CheckResult.FAIL, f"{trait.value}: {trait.danger}", trait.fix)
+    return ok(f"redis: {name}", trait.value or "not known: this server hides it")
 
 
 def _writes(info: dict[str, Any]) -> Check:
@@ -67,5 +149,11 @@ def _memory(service: Container) -> Check:
         return ok(name, f"{memory.used // 1_000_000} MB used, no limit known")
     found = f"{memory.ratio:.0%} of {memory.limit // 1_000_000} MB used"
     if memory.ratio > FULL_ABOVE:
-        return Check(name, CheckResult.WARN, found, "Give Redis more memory, or store less: PASSBACK_AUDIT_DAYS.")
+        verdict = CheckResult.FAIL if memory.ratio >= 1 else CheckResult.WARN
+        return Check(name, verdict, found, "Give Redis more memory, or store less: PASSBACK_AUDIT_DAYS.")
     return ok(name, found)
+
+
+def _clock(service: Container) -> Check:
+    fix = "Synchronize this machine's clock and Redis's (NTP)."
+    return clock_check("redis: clock", QueueStats(service.redis, service.keys).now(), fix)

@@ -1,6 +1,6 @@
-"""Results of checks, and how errors become results."""
+"""Checks as rows: what each needs, what it asks, and how its answer or error becomes a result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,24 +10,26 @@ from redis.exceptions import RedisError
 
 from shared.clock import Clock, SystemClock
 from shared.config import ConfigurationError
-from shared.errors import PassbackError, RequestRejected
+from shared.errors import PassbackError, RequestRejected, ServiceUnavailable, TransientError
 
 # Signatures and tokens are checked against the time, with a tolerance of a minute.
 NOTICEABLE_SKEW = timedelta(seconds=5)
 DANGEROUS_SKEW = timedelta(seconds=60)
+AGAIN_FIX = "Run `passback doctor` again. If it stays, see whether the system is overloaded."
 
 
 class CheckResult(StrEnum):
-    """The result of a check."""
+    """The result of a check. A skipped one says nothing: what it needs failed, or there is nothing to ask."""
 
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `doctor`."""
+    """One result of `doctor`."""
 
     name: str
     verdict: CheckResult
@@ -49,29 +51,63 @@ class CheckFailed(Exception):
         self.fix = fix
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A check that is still to be made.
+
+    `ask` returns what it found, or a result of its own. It is skipped where one of the checks in `needs` failed or was
+    skipped. `failure` is the verdict of an error.
+    """
+
+    name: str
+    ask: Callable[[], "str | Check"]
+    fix: str = ""
+    needs: tuple[str, ...] = ()
+    failure: CheckResult = CheckResult.FAIL
+
+
+def run_steps(steps: Iterable[Step], found: list[Check]) -> None:
+    """Make the checks in their order and add the results. A skipped one names the root cause, which is found once."""
+    roots: dict[str, str] = {}
+    for step in steps:
+        bad = {each.name for each in found if each.verdict in (CheckResult.FAIL, CheckResult.SKIP)}
+        lacking = next((name for name in step.needs if name in bad), None)
+        if lacking is None:
+            found.append(_run(step))
+        else:
+            roots[step.name] = roots.get(lacking, lacking)
+            found.append(Check(step.name, CheckResult.SKIP, f"needs {roots[step.name]}"))
+
+
 def ok(name: str, found: str) -> Check:
     """Return a check that passed."""
     return Check(name, CheckResult.OK, found)
 
 
-def run_check(name: str, ask: Callable[[], str], fix: str, failure: CheckResult = CheckResult.FAIL) -> Check:
-    """Return what `ask` found, or the error that it raised, with the fix."""
+def _run(step: Step) -> Check:
     try:
-        return Check(name, CheckResult.OK, ask())
-    except CheckFailed as found:
-        return Check(name, found.verdict, found.found, found.fix or fix)
+        answer = step.ask()
+    except CheckFailed as failed:
+        fix = "" if failed.verdict is CheckResult.SKIP else step.fix
+        return Check(step.name, failed.verdict, failed.found, failed.fix or fix)
+    except ServiceUnavailable as error:
+        seconds = error.delay.total_seconds()
+        return Check(step.name, step.failure, f"not known: {error}; it asks to wait for {seconds:.0f} s", AGAIN_FIX)
+    except TransientError as error:
+        return Check(step.name, step.failure, f"not known: {error}", AGAIN_FIX)
     except (PassbackError, ConfigurationError) as error:
-        text = error.error_text if isinstance(error, RequestRejected) else ""
-        return Check(name, failure, f"{error} {text}".strip(), fix)
+        said = error.error_text if isinstance(error, RequestRejected) else ""
+        return Check(step.name, step.failure, f"{error} {said}".strip(), step.fix)
     except RedisError as error:
         # Its text repeats the command with its arguments, such as a token.
-        return Check(name, failure, f"Redis: {type(error).__name__}", "See the checks of Redis.")
+        return Check(step.name, step.failure, f"Redis: {type(error).__name__}", AGAIN_FIX)
+    return answer if isinstance(answer, Check) else Check(step.name, CheckResult.OK, answer)
 
 
 def clock_check(name: str, theirs: datetime | None, fix: str, clock: Clock | None = None) -> Check:
     """Return the difference between another clock and this machine's own, not the corrected clock."""
     if theirs is None:
-        return Check(name, CheckResult.WARN, "it returns no time", "")
+        return Check(name, CheckResult.WARN, "not known: it returns no time", fix)
     skew = abs(theirs - (clock or SystemClock()).now())
     found = f"{skew.total_seconds():.0f} s apart" if skew >= NOTICEABLE_SKEW else "in agreement"
     if skew < NOTICEABLE_SKEW:

@@ -1,6 +1,7 @@
 """Assembles the receivers: `build` from the settings, `create_app` from parts."""
 
 import asyncio
+from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -161,6 +162,8 @@ def _webhook_verifier(settings: Settings) -> Webhook | None:
     if not secret:
         return None
     try:
+        # The library skips what is no Base64, and would use what is left of the secret.
+        b64decode(secret.removeprefix("whsec_"), validate=True)
         return Webhook(secret)
     except (ValueError, EmptyWebhookSecretError):
         raise ConfigurationError("PASSBACK_WEBHOOK_SECRET: not base64, with or without whsec_ before it") from None

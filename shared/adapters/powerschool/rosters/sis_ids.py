@@ -1,36 +1,18 @@
-"""The district's templates for SIS ids of sections and students, and the students of a section by SIS id."""
+"""The students of a section by SIS id, and which of them are in school."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from shared.config import PREFIX, ConfigurationError
 from shared.domain.enrollment_periods import EnrollmentPeriod, EnrollmentStatus, enrollment_status
 from shared.domain.passback.powerschool import RosteredStudent, Term
-from shared.domain.provisioning.rows.sis_ids import SECTION_FIELDS, STUDENT_FIELDS, SisIdTemplate, checked_template
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 
 ONLY_DCID = "{section_dcid}"
 ENROLLED = 0
 """STUDENTS.ENROLL_STATUS of those who are in school."""
 PRE_REGISTERED = -1
 """STUDENTS.ENROLL_STATUS of those who are registered and not in school yet; they may be scheduled already."""
-
-
-def section_template(text: str) -> SisIdTemplate:
-    """Return the checked template of sections. Raises `ConfigurationError`."""
-    return _checked(f"{PREFIX}SECTION_SIS_ID", text, SECTION_FIELDS)
-
-
-def student_template(text: str) -> SisIdTemplate:
-    """Return the checked template of students. Raises `ConfigurationError`."""
-    return _checked(f"{PREFIX}STUDENT_SIS_ID", text, STUDENT_FIELDS)
-
-
-def _checked(setting: str, text: str, known: tuple[str, ...]) -> SisIdTemplate:
-    try:
-        return checked_template(text, known)
-    except ValueError as error:
-        raise ConfigurationError(f"{setting}: {text!r} {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,17 +270,13 @@ def test_a_query_that_does_not_run_is_named(
 def test_a_query_that_does_not_run_is_asked_for_once_a_minute(
     powerschool_of: Callable[..., PowerSchool], remote: ScriptedRemote, clock: ManualClock
 ) -> None:
-    """By all workers together, however many courses need it; a check of a person asks at once."""
+    """By all workers together, however many courses need it."""
     remote.on("POST", SECTIONS, NOT_INSTALLED)
-    remote.on("POST", f"{SECTIONS}/count", NOT_INSTALLED)
     name = SECTIONS.removeprefix("/ws/schema/query/")
     for _ in range(3):
         with pytest.raises(QueryUnavailable, match=name):
             powerschool_of().roster.sections(["6100"])
     assert len(remote.asked("POST", SECTIONS)) == 1
-    with pytest.raises(QueryUnavailable):
-        powerschool_of().queries.check(name, {"section_dcids": [0]})
-    assert len(remote.asked("POST", f"{SECTIONS}/count")) == 1
     clock.advance(timedelta(minutes=1))
     remote.on("POST", SECTIONS, records(SECTION)).on("POST", STUDENTS, records(STUDENT))
     assert powerschool_of().roster.sections(["6100"])

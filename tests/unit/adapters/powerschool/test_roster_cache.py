@@ -14,7 +14,6 @@ from shared.adapters.powerschool.pagination import QueryList, QueryReading
 from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.provisioning.rows import SECTIONS, TERMS
 from shared.adapters.powerschool.rosters.reader import SectionRosters
-from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.cache import PIPELINED, JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
@@ -26,6 +25,7 @@ from shared.domain.provisioning.roster import (
     Student,
     TeachingAssignment,
 )
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.errors import IncompleteRead
 from tests.manual_clock import ManualClock
 
@@ -57,7 +57,7 @@ def rosters_of(redis_client: redis.Redis, keys: Keys) -> Callable[..., SectionRo
         today: date = TODAY,
         client: redis.Redis = redis_client,
     ) -> SectionRosters:
-        ids, students = section_template(template), student_template("{student_number:0>6}")
+        ids, students = SisIdTemplate(template), SisIdTemplate("{student_number:0>6}")
         clock = ManualClock(datetime.combine(today, time(12), DISTRICT))
         return SectionRosters(NoQueries(), JsonCache(client, keys), ids, students, clock, lambda: DISTRICT, change)
 

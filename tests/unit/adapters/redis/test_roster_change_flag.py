@@ -10,10 +10,10 @@ import redis
 
 from shared.adapters.powerschool.pagination import QueryList
 from shared.adapters.powerschool.rosters.reader import SECTIONS, QuerySectionRow, SectionRosters
-from shared.adapters.powerschool.rosters.sis_ids import section_template, student_template
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
+from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 
 TODAY = datetime(2031, 10, 6, tzinfo=UTC).date()
 
@@ -41,7 +41,7 @@ def test_a_roster_read_while_rosters_change_is_read_again(redis_client: redis.Re
     hints = [""]
     source = Source(meanwhile=lambda: hints.append("@1"))
     cache = JsonCache(redis_client, keys)
-    ids, students = section_template("{section_dcid}"), student_template("{student_number}")
+    ids, students = SisIdTemplate("{section_dcid}"), SisIdTemplate("{student_number}")
     roster = SectionRosters(source, cache, ids, students, SystemClock(), lambda: ZoneInfo("UTC"), lambda: hints[-1])
     for _ in range(3):
         roster.sections(["6100"])

@@ -1,0 +1,200 @@
+"""Names what keeps this machine from an answer: DNS, refused, TLS, proxy, timeout; each with its fix."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from shared.adapters.http.client import MAX_BYTES_SMALL, PROBE_TIMEOUT_S
+from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
+from shared.adapters.http.response import ApiResponse, RequestInfo
+from workers.cli.doctor.result import CheckFailed, CheckResult
+
+PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+PUBLIC_AUTHORITY_FIX = (
+    "Install a certificate of a public authority for this name. If a proxy inspects TLS, set SSL_CERT_FILE to a PEM "
+    "file that has its authority and the public ones."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection leads, and which setting says so.
+
+    `hop` and `hop_setting` are those of the first connection: a proxy's, where the environment names one.
+    `authority_fix` says how to trust the certificate.
+    """
+
+    address: str
+    setting: str
+    authority_fix: str = PUBLIC_AUTHORITY_FIX
+    hop: str = ""
+    hop_setting: str = ""
+
+
+def place_of(url: str, setting: str, authority_fix: str = PUBLIC_AUTHORITY_FIX) -> Place:
+    """Return the place of a URL of HTTP."""
+    address, scheme = address_of(url), urlsplit(url).scheme
+    proxies = {} if proxy_bypass(address) else getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if proxy is None:
+        return Place(address, setting, authority_fix, address, setting)
+    hop = f"the proxy {address_of(proxy if '//' in proxy else f'http://{proxy}')}"
+    return Place(address, setting, authority_fix, hop, f"{scheme.upper()}_PROXY, or exempt the host in NO_PROXY")
+
+
+def address_of(url: str) -> str:
+    """Return host and port of a URL, without user and password."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}:{parts.port or PORTS.get(parts.scheme, '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    """A row: the errors that it explains, what is found, and the fix."""
+
+    errors: tuple[type[BaseException], ...]
+    found: str
+    fix: str
+
+
+# The first row that explains any error of the chain: the more precise ones come first.
+_FAULTS = (
+    _Fault((socket.gaierror,), "DNS: the name of {hop} cannot be resolved", "Correct {hop_setting}, or mend DNS here."),
+    _Fault(
+        (ssl.SSLCertVerificationError,),
+        "TLS: the certificate of {address} is not trusted ({detail})",
+        "{authority_fix}",
+    ),
+    _Fault(
+        (ssl.SSLError,),
+        "TLS: {address} does not speak it as expected ({detail})",
+        "Correct scheme and port of {setting}.",
+    ),
+    _Fault(
+        (httpx.ProxyError,),
+        "proxy: {hop} does not connect to {address} ({detail})",
+        "Allow the host in the proxy, or correct {hop_setting}.",
+    ),
+    _Fault(
+        (ConnectionRefusedError,),
+        "refused: nothing listens at {hop}",
+        "Start it, or correct {hop_setting}. See whether a firewall refuses the connection.",
+    ),
+    _Fault((FileNotFoundError,), "there is no socket {address}", "Start it, or correct {setting}."),
+    _Fault((PermissionError,), "this user may not open {address}", "Correct its permissions, or run as another user."),
+    _Fault(
+        (httpx.ConnectTimeout,),
+        "timeout: {hop} does not take the connection",
+        "See whether a firewall drops it, or correct {hop_setting}.",
+    ),
+    _Fault(
+        (httpx.TimeoutException, TimeoutError, RedisTimeout),
+        "timeout: {address} does not answer in time",
+        "See whether it is overloaded, and whether {setting} leads to it.",
+    ),
+    _Fault(
+        (ConnectionError, httpx.RemoteProtocolError, httpx.ReadError),
+        "{address} ends the connection without an answer",
+        "Correct scheme and port of {setting}: it may expect TLS, or be another service.",
+    ),
+    _Fault((OSError,), "{hop} cannot be reached ({detail})", "Correct {hop_setting}, or mend the network."),
+)
+
+
+def network_fault(error: BaseException, place: Place) -> CheckFailed | None:
+    """Return what is wrong with the connection; None for an error that no connection causes."""
+    causes = list(_chain(error))
+    for fault in _FAULTS:
+        cause = next((each for each in causes if isinstance(each, fault.errors)), None)
+        if cause is None:
+            continue
+        words = {
+            "address": place.address,
+            "setting": place.setting,
+            "authority_fix": place.authority_fix,
+            "hop": place.hop or place.address,
+            "hop_setting": place.hop_setting or place.setting,
+            "detail": _detail(cause),
+        }
+        return CheckFailed(CheckResult.FAIL, fault.found.format(**words), fault.fix.format(**words))
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _detail(error: BaseException) -> str:
+    """Return the part of an error that is no text of the other side."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case ssl.SSLError():
+            return str(error.reason)
+        case httpx.ProxyError():
+            # Its text is the status of the proxy's answer, with a reason in words of the proxy's own.
+            status = str(error).partition(" ")[0]
+            return status if status.isdecimal() else "no answer that HTTP describes"
+        case OSError():
+            return errno.errorcode.get(error.errno or 0, type(error).__name__)
+    return type(error).__name__
+
+
+def fetch(url: str, place: Place, ca_bundle: Path | None = None) -> ApiResponse:
+    """Return what a GET without a token brings. Raises: CheckFailed where nothing comes."""
+    try:
+        with (
+            deadline(PROBE_TIMEOUT_S),
+            http_client("", PROBE_TIMEOUT_S, headers={"Accept": "application/json"}, ca_bundle=ca_bundle) as client,
+            client.stream("GET", url) as response,
+        ):
+            try:
+                body = read_body(response, MAX_BYTES_SMALL)
+            except BodyTooLarge as large:
+                body = large.start
+    except httpx.InvalidURL:
+        raise CheckFailed(CheckResult.FAIL, f"{place.setting} is no URL", f"Correct {place.setting}.") from None
+    except httpx.RequestError as error:
+        raise network_fault(error, place) or CheckFailed(CheckResult.FAIL, type(error).__name__) from None
+    return ApiResponse.of(RequestInfo("", "GET", url), response, raw=body)
+
+
+def check_answer(response: ApiResponse, name: str, place: Place, *, is_expected: bool) -> str:
+    """Return that the system answers. Raises: CheckFailed where something else does, or it is in maintenance."""
+    status = response.status
+    if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        found = f"proxy: {place.hop} asks for a user and a password (407)"
+        raise CheckFailed(CheckResult.FAIL, found, f"Correct {place.hop_setting}.")
+    if 300 <= status < 400:
+        _raise_redirect(response, name, place)
+    if status >= 500:
+        fix = f"See whether {name} is up. Workers wait and lose nothing; `passback status` shows what waits."
+        raise CheckFailed(CheckResult.FAIL, f"{place.address} answers {status}: {name} is unavailable", fix)
+    if not is_expected:
+        media_type = response.headers.get("Content-Type", "nothing").partition(";")[0][:40]
+        found = f"{place.address} answers, but not as {name} does ({status}, {media_type})"
+        raise CheckFailed(CheckResult.FAIL, found, f"Correct {place.setting}: scheme and host alone, without a path.")
+    return f"{place.address} answers"
+
+
+def _raise_redirect(response: ApiResponse, name: str, place: Place) -> None:
+    """Raise what a redirect means: another address of the same resource, or a page in its place."""
+    asked = response.request.template
+    target = urlsplit(urljoin(asked, response.headers.get("Location", "")[:500]))
+    origin = f"{target.scheme}://{target.hostname or ''}{f':{target.port}' if target.port else ''}"
+    if target.path == urlsplit(asked).path:
+        found = f"{place.address} redirects to {origin}"
+        raise CheckFailed(CheckResult.FAIL, found, f"Set {place.setting} to {origin}, if that is your {name}.")
+    found = f"{place.address} redirects to a page ({response.status}): {name} is in maintenance, or this is not {name}"
+    fix = f"Wait for the end of the maintenance, or correct {place.setting}. Workers wait and lose nothing."
+    raise CheckFailed(CheckResult.FAIL, found, fix)
