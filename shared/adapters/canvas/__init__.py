@@ -58,9 +58,9 @@ def canvas_people(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasPeople:
     """Return the reader of names for pages. Raises `ConfigurationError` without URL or token."""
-    return CanvasPeople(
-        _canvas(settings, settings.canvas_token, redis_client, keys, clock, count, transport), settings.canvas_account
-    )
+    limiter = _limiter(redis_client, keys, clock)
+    api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
+    return CanvasPeople(api, settings.canvas_account)
 
 
 def canvas_sis_imports(

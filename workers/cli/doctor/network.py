@@ -3,7 +3,6 @@
 import errno
 import socket
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -16,6 +15,7 @@ from shared.adapters.http.client import MAX_BYTES_SMALL, PROBE_TIMEOUT_S
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.http.response import ApiResponse, RequestInfo
 from workers.cli.doctor.result import CheckFailed, CheckResult
+from workers.cli.terminal.error_text import exception_chain
 
 PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
 PUBLIC_AUTHORITY_FIX = (
@@ -111,7 +111,7 @@ _FAULTS = (
 
 def network_fault(error: BaseException, place: Place) -> CheckFailed | None:
     """Return what is wrong with the connection; None for an error that no connection causes."""
-    causes = list(_chain(error))
+    causes = list(exception_chain(error))
     for fault in _FAULTS:
         cause = next((each for each in causes if isinstance(each, fault.errors)), None)
         if cause is None:
@@ -126,12 +126,6 @@ def network_fault(error: BaseException, place: Place) -> CheckFailed | None:
         }
         return CheckFailed(CheckResult.FAIL, fault.found.format(**words), fault.fix.format(**words))
     return None
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _detail(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from shared.adapters.redis.urls import url_options
 from shared.config import PREFIX, Settings
 from workers.cli.doctor.network import Place, address_of, network_fault
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, ok
+from workers.cli.terminal.error_text import exception_chain
 from workers.container import Container
 from workers.runtime.redis_durability import TRAITS, durability
 
@@ -56,7 +57,7 @@ def _responds(service: Container) -> Check:
 
 def _fault(error: RedisError, settings: Settings) -> CheckFailed:
     """Return why Redis cannot be used: credentials, the connection, or what it says itself."""
-    causes = [error, *_causes(error)]
+    causes = list(exception_chain(error))
     place = _place(settings)
     if any(isinstance(each, AuthenticationError) for each in causes):
         has_password = settings.redis_password.get_secret_value() or url_options(settings).get("password")
@@ -75,13 +76,6 @@ def _fault(error: RedisError, settings: Settings) -> CheckFailed:
         fix = "See Redis's log: it may be loading its data, or out of memory."
         return CheckFailed(CheckResult.FAIL, f"{place.address} answers with an error ({type(error).__name__})", fix)
     return network_fault(error, place) or CheckFailed(CheckResult.FAIL, f"no answer ({type(error).__name__})")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause = error.__cause__ or error.__context__
-    if cause is not None:
-        yield cause
-        yield from _causes(cause)
 
 
 def _place(settings: Settings) -> Place:

@@ -84,14 +84,14 @@ def explain_error(error: Exception) -> Explanation | None:
             return str(error), ExitCode.USAGE
         case _ if isinstance(error, EXPLAINED_BY_MESSAGE):
             return str(error), ExitCode.USAGE if isinstance(error, UnknownRun) else ExitCode.PROBLEMS
-        case _ if any(isinstance(each, RedisError) for each in _chain(error)):
+        case _ if any(isinstance(each, RedisError) for each in exception_chain(error)):
             return _redis(error)
     return _remote_system(error) if isinstance(error, PassbackError) else _operating_system(error)
 
 
 def network_cause(error: BaseException) -> str:
     """Return why a system does not answer, empty if the exceptions do not say."""
-    chain = list(_chain(error))
+    chain = list(exception_chain(error))
     return next((cause for kind, cause in NETWORK_CAUSES.items() if any(isinstance(e, kind) for e in chain)), "")
 
 
@@ -105,7 +105,7 @@ def _usage(error: typer.TyperException) -> Explanation:
 
 
 def _redis(error: Exception) -> Explanation | None:
-    chain = list(_chain(error))
+    chain = list(exception_chain(error))
     texts = " ".join(str(each) for each in chain if isinstance(each, RedisError))
     if any(isinstance(each, AuthenticationError) for each in chain):
         return (
@@ -145,7 +145,7 @@ def _operating_system(error: Exception) -> Explanation | None:
     return f"{where}{error.strerror or type(error).__name__}. Check the path and its permissions.", ExitCode.USAGE
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
     """Yield the error and what caused it, the last first."""
     seen: set[int] = set()
     at: BaseException | None = error
