@@ -59,21 +59,23 @@ def _status_table(found: dict[str, object]) -> Table:
 
 
 def _item_text(item: dict[str, object]) -> str:
-    if "process" in item:
-        return f"{item['process']}: {item['state']}, last seen {item['age_s']} s ago"
-    if "query" in item:
-        return f"{item['query']}: {item['cause']} since {item['since']}. {item['remedy']}"
-    if "system" in item:
-        return f"{item['system']} since {item['since'] or 'a while'} ({item['cause']})"
-    if "target" in item:
-        why = f": {item['reason']}" if item["reason"] else ""
-        return f"{item['target']} by {item['actor']} since {item['since']}{why}"
-    if "run_id" in item:
-        of = "the district" if item["school_number"] is None else f"school {item['school_number']}"
-        return f"run {item['run_id']} of {of}: see `passback provision held`"
-    if "since" in item:
-        return f"{item['course_id']}: {item['cause']} since {item['since']}"
-    return f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
+    match item:
+        case {"process": process, "state": state, "age_s": age_s}:
+            text = f"{process}: {state}, last seen {age_s} s ago"
+        case {"query": query, "cause": cause, "since": since, "remedy": remedy}:
+            text = f"{query}: {cause} since {since}. {remedy}"
+        case {"system": system, "cause": cause, "since": since}:
+            text = f"{system} since {since or 'a while'} ({cause})"
+        case {"target": target, "actor": actor, "since": since, "reason": reason}:
+            text = f"{target} by {actor} since {since}{f': {reason}' if reason else ''}"
+        case {"run_id": run_id, "school_number": school_number}:
+            of = "the district" if school_number is None else f"school {school_number}"
+            text = f"run {run_id} of {of}: see `passback provision held`"
+        case {"course_id": course_id, "cause": cause, "since": since}:
+            text = f"{course_id}: {cause} since {since}"
+        case _:
+            text = f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
+    return text
 
 
 def doctor(as_json: JsonOption = False) -> None:
