@@ -1,7 +1,8 @@
 """`passback history`: the audit log of a course: every PowerSchool write, with the values it replaced."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -10,24 +11,37 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.audit import AuditEntry, ScoreChange, entries_about
-from shared.domain.passback.powerschool import Score
+from shared.domain.passback.audit import AuditEntry, ScoreChange
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.history import (
+    LOST_ANSWERS,
+    HistoryField,
+    HistoryQuery,
+    actor_text,
+    grader_text,
+    matching,
+    triggers_text,
+)
 from shared.domain.passback.student_status import sentence_of
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
-from workers.cli.terminal.printable import printable
 from workers.grade_passback.operations.audit_json import entry_json
+from workers.grade_passback.operations.history_csv import write_csv
 
-COLUMNS = (
-    "at", "course_id", "assignment_id", "section_dcid", "powerschool_assignment_id",
-    "powerschool_assignment_section_id", "kind", "causes", "actor", "token",
-    "student_dcid", "student_sis_id", "field", "before", "after", "answer_lost",
-)  # fmt: skip
-RESPONSE_LOST = "answer lost: PowerSchool has it or not"
-# A spreadsheet runs text that begins so; a name in Canvas may.
-FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
+PAGE_SIZE = 100
 
+FieldOption = Annotated[HistoryField | None, typer.Option("--field", help="Only writes of this field.")]
+By = Annotated[
+    str | None, typer.Option("--actor", metavar="NAME", help="Only what this person asked for; `passback`: by itself.")
+]
+Trigger = Annotated[ChangeCause | None, typer.Option("--trigger", help="Only writes of syncs with this cause.")]
 Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only since this time: 2031-03-04, 2h, 3d.")]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only until this time.")]
+Start = Annotated[int, typer.Option("--start", metavar="N", min=0, help="Leave out the newest N.")]
+Limit = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help=f"Entries; default {PAGE_SIZE}, with --json and --export all."),
+]
 Export = Annotated[Path | None, typer.Option("--export", metavar="FILE.csv", help="Write the entries to a CSV file.")]
 
 
@@ -35,46 +49,62 @@ def history(
     course: Course,
     assignment: AssignmentId = None,
     student: StudentId = None,
+    field: FieldOption = None,
+    by: By = None,
+    trigger: Trigger = None,
     since: Since = None,
+    until: Until = None,
+    start: Start = 0,
+    limit: Limit = None,
     export: Export = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show every write to PowerSchool, the newest first: when, why, by whom, and the values it replaced."""
     with services() as service:
         refuse_unknown(service, course)
-        entries = service.audit.of_course(course, None if since is None else time_option(service, since))
-        found = entries_about(entries, assignment, student)
+        times = (None if given is None else time_option(service, given) for given in (since, until))
+        query = HistoryQuery(assignment, student, field, by, trigger, *times)
+        record, zone = service.records.course(course), service.settings.district_time_zone or UTC
+        found = matching(service.audit.of_course(course, query.since), query)
+        is_text = export is None and not as_json
+        last = start + (limit or PAGE_SIZE) if limit or is_text else None
         if export is not None:
-            count = _export(found, export)
+            with private_file(export, newline="") as file:
+                count = write_csv(file, islice(found, start, last), record)
             emit({"course_id": course, "entries": count}, as_json, lambda _: f"{count} entries written to {export}")
             return
-        listed = list(found)
-    data = {"course_id": course, "entries": [entry_json(entry) for entry in listed]}
-    emit(data, as_json, lambda _: Group(*_lines(listed)))
+        listed = list(islice(found, start, None if last is None else last + 1))
+    size = len(listed) if last is None else last - start
+    names = {each.assignment_id: each.name for each in record.assignments} if record else {}
+    more = f"older entries: --start {last}" if len(listed) > size else ""
+    data = {"course_id": course, "entries": [entry_json(entry) for entry in listed[:size]]}
+    emit(data, as_json, lambda _: Group(*history_lines(listed[:size], names, zone), *([Text(more)] if more else [])))
 
 
-def _lines(entries: list[AuditEntry]) -> Iterator[RenderableType]:
+def history_lines(entries: Sequence[AuditEntry], names: dict[str, str], zone: tzinfo) -> Iterator[RenderableType]:
+    """Yield the entries for a person; `names` are the assignments' by id."""
     if not entries:
         yield Text("nothing was written")
     for entry in entries:
-        causes = ", ".join(entry.occasion.causes)
-        lost = f", {RESPONSE_LOST}" if entry.answer_lost else ""
-        by = f"by {entry.occasion.actor} ({causes})"
-        yield Text(f"{entry.at:%Y-%m-%d %H:%M:%S} UTC {entry.kind} {by}{lost}", style="bold")
-        yield Padding(Text(_location(entry)), (0, 0, 0, 2))
+        at = f"{entry.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+        yield Text(f"{at}, because of {triggers_text(entry)}, asked for by {actor_text(entry)}", style="bold")
+        yield Padding(Text(_location(entry, names)), (0, 0, 0, 2))
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):
             yield Padding(Text(line), (0, 0, 0, 4))
+        if entry.answer_lost:
+            yield Padding(Text(LOST_ANSWERS[entry.arrival]), (0, 0, 0, 4))
 
 
-def _location(entry: AuditEntry) -> str:
+def _location(entry: AuditEntry, names: dict[str, str]) -> str:
+    name = names.get(entry.assignment_id, "assignment")
     there = entry.powerschool_assignment_id or "unknown"
-    return f"Canvas assignment {entry.assignment_id}, section {entry.section_dcid}, PowerSchool assignment {there}"
+    return f"{name} ({entry.assignment_id}), section {entry.section_dcid}, PowerSchool assignment {there}: {entry.kind}"
 
 
 def _field_lines(entry: AuditEntry) -> Iterator[str]:
     for field in entry.fields:
-        before = "" if field.before is None else f"{_short(field.before)} -> "
-        yield f"{field.field}: {before}{_short(field.after or '')}"
+        before = "" if field.before is None else f"{_short(field.before) or 'nothing'} -> "
+        yield f"{HistoryField(field.field).words}: {before}{_short(field.after or '') or 'nothing'}"
 
 
 def _short(text: str) -> str:
@@ -84,44 +114,6 @@ def _short(text: str) -> str:
 
 def _score_line(score: ScoreChange, entry: AuditEntry) -> str:
     before, after = sentence_of(score.before, entry.points_possible), sentence_of(score.after, entry.points_possible)
-    return f"student {score.student_sis_id or f'DCID {score.student_dcid}'}: {before} -> {after}"
-
-
-def _export(entries: Iterable[AuditEntry], path: Path) -> int:
-    """Write a row per changed field or value; only this user may read it. Returns how many entries."""
-    count = 0
-    with private_file(path, newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for entry in entries:
-            count += 1
-            writer.writerows(_rows(entry))
-    return count
-
-
-def _rows(entry: AuditEntry) -> Iterator[list[object]]:
-    occasion = entry.occasion
-    head: list[object] = [
-        entry.at.isoformat(), entry.course_id, entry.assignment_id, entry.section_dcid,
-        entry.powerschool_assignment_id, entry.powerschool_assignment_section_id,
-        entry.kind, " ".join(occasion.causes), _safe(occasion.actor), occasion.token,
-    ]  # fmt: skip
-    for field in entry.fields:
-        yield [*head, "", "", field.field, _safe(field.before or ""), _safe(field.after or ""), entry.answer_lost]
-    for score in entry.scores:
-        before, after = _values(score.before), _values(score.after)
-        changed = [name for name in before if before[name] != after[name]] or ["points"]
-        for name in changed:
-            sis_id = _safe(score.student_sis_id or "")
-            yield [*head, score.student_dcid, sis_id, name, before[name], after[name], entry.answer_lost]
-
-
-def _values(score: Score | None) -> dict[str, object]:
-    if score is None:
-        return {"points": "", "missing": False, "exempt": False}
-    return {"points": "" if score.points is None else score.points, "missing": score.missing, "exempt": score.exempt}
-
-
-def _safe(text: str) -> str:
-    text = printable(text)
-    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
+    grader = grader_text(score.graded_by, {})
+    graded = f", graded by {grader}" if grader else ""
+    return f"student {score.student_sis_id or f'DCID {score.student_dcid}'}: {before} -> {after}{graded}"

@@ -34,10 +34,17 @@ class CanvasPeople:
 
         Source: Canvas REST API, Enrollments, "List enrollments". Raises the errors of `shared.errors`.
         """
+        return self._enrolled(course_id, STUDENTS)
+
+    def members(self, course_id: str) -> tuple[Person, ...]:
+        """Return the teachers and other staff of the course as well: whoever may have graded. As `students`."""
+        return self._enrolled(course_id, TAKES_PART)
+
+    def _enrolled(self, course_id: str, which: list[tuple[str, str]]) -> tuple[Person, ...]:
         template, ids = "/api/v1/courses/{course_id}/enrollments", {"course_id": course_id}
         found = {
             row.user_id: _person(row.user, row.sis_user_id)
-            for page in self._canvas.pages(template, ids, [*STUDENTS, PER_PAGE])
+            for page in self._canvas.pages(template, ids, [*which, PER_PAGE])
             for row in page.rows(wire.STUDENT_ENROLLMENTS)[0]
         }
         return _by_name(found.values())

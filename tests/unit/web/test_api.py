@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import fakeredis
@@ -20,6 +21,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import CourseGone, NotFound
 from tests.unit.workers.grade_passback.school import School
 from workers.container import Container
+from workers.grade_passback.operations.history_csv import COLUMNS
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.intake_metrics import RejectionLog
@@ -166,6 +168,30 @@ def test_the_history_is_told(web: Web) -> None:
     assert entry["students"][0]["after"] == {"points": "7.5", "missing": False, "exempt": False}
     assert web.call("GET", "/courses/101/history", params={"student_sis_id": "S2"}).json()["entries"] == []
     assert web.call("GET", "/courses/101/history", params={"since": "2031-03-05"}).json()["entries"] == []
+
+
+def test_the_history_is_filtered_and_paged(web: Web) -> None:
+    """Each filter of the page is one of the API, and `next` leads on."""
+    asked = partial(web.call, "GET", "/courses/101/history")
+    for query, count in (
+        ({"field": "score"}, 1), ({"field": "name"}, 0), ({"trigger": "event"}, 1), ({"trigger": "person"}, 0),
+        ({"actor": "passback"}, 1), ({"actor": "rivera"}, 0), ({"until": "2001-03-05"}, 0),
+    ):  # fmt: skip
+        assert len(asked(params=query).json()["entries"]) == count, query
+    assert asked(params={"field": "grade"}).status_code == 422
+    assert asked(params={"limit": "1"}).json()["next"] is None
+    (entry,) = web.service.audit.of_course("101")
+    web.service.audit.add(entry)
+    assert asked(params={"limit": "1"}).json()["next"] == 1
+    assert len(asked(params={"limit": "1", "start": "1"}).json()["entries"]) == 1
+
+
+def test_the_history_is_a_file(web: Web) -> None:
+    """With the columns of the command line's."""
+    response = web.call("GET", "/courses/101/history.csv")
+    assert response.headers["content-type"].startswith("text/csv")
+    assert response.text.splitlines()[0] == ",".join(COLUMNS)
+    assert ",7.5," in response.text
 
 
 def test_a_sync_is_requested(web: Web) -> None:

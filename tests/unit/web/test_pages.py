@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from html import unescape
 
 import pytest
 
@@ -15,7 +16,8 @@ from shared.adapters.redis.client import RedisUnavailable
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
-from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.canvas import Person
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
 from shared.domain.passback.powerschool import Score
@@ -259,21 +261,115 @@ def test_a_viewer_acts_on_nothing(site: Site) -> None:
 
 
 def test_the_history_tells_of_a_lost_answer(site: Site) -> None:
-    """Whether PowerSchool has what was sent is not claimed."""
-    assert "The answer was lost" not in site.browser("viewer").text("/courses/101/history")
-    site.service.audit.add(replace(ENTRY, answer_lost=True))
-    assert "The answer was lost: PowerSchool has it or not." in site.browser("viewer").text("/courses/101/history")
+    """What the next look found, or that nobody looked yet."""
+    assert "answer was lost" not in site.browser("viewer").text("/courses/101/history")
+    for arrival, words in (
+        (None, "finds out whether it had arrived"),
+        (Arrival.ARRIVED, "found that it had arrived"),
+        (Arrival.NOT_ARRIVED, "had not arrived and sent it"),
+        (Arrival.CHANGED_SINCE, "found another value there"),
+    ):
+        site.service.audit.add(replace(ENTRY, answer_lost=True, arrival=arrival))
+        assert words in site.browser("viewer").text("/courses/101/history")
+
+
+RENAMED = replace(
+    ENTRY, kind=WriteKind.UPDATE, scores=(),
+    occasion=WriteContext((ChangeCause.PERSON, ChangeCause.RETRY), "rivera", 4),
+    fields=(FieldChange("points", "10", "12"), FieldChange("category", "Tests (81)", "Homework (82)")),
+)  # fmt: skip
+
+
+class People:
+    """The members of the course, as Canvas has them now."""
+
+    def members(self, course_id: str) -> tuple[Person, ...]:
+        return (Person("12", "Chen, Ada", "T9"), Person("30", "Okafor, Sam", "S1"))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def named_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setitem(site.service.__dict__, "canvas_people", People())
+    (score,) = ENTRY.scores
+    site.service.audit.add(RENAMED)
+    site.service.audit.add(replace(ENTRY, assignment_id="8", scores=(replace(score, graded_by="12"),)))
+    site.service.audit.add(replace(ENTRY, assignment_id="9", scores=(replace(score, graded_by="-78"),)))
+    return site
+
+
+def test_the_history_is_in_words(named_site: Site) -> None:
+    """Fields and categories by name, students and graders by name, the trigger, and who asked."""
+    said = named_site.browser("operator").text("/courses/101/history")
+    for words in (
+        "Points possible: 10 → 12", "Category: Tests (81) → Homework (82)", "a person and a retry", "rivera",
+        "Okafor, Sam · S1: 6 of 10 → 7.5 of 10", "Graded by Chen, Ada.", "Graded by a quiz or a tool.",
+        "a change in Canvas", "passback by itself", "Lab 1",
+    ):  # fmt: skip
+        assert words in said
+
+
+def test_a_viewer_sees_no_person_in_the_history(named_site: Site) -> None:
+    """Neither a name nor a score nor a grader, on the page and in the file."""
+    browser = named_site.browser("viewer")
+    for path in ("/courses/101/history", "/courses/101/history.csv"):
+        said = browser.text(path) if path.endswith("history") else browser.get(path).text
+        assert "S1" in said
+        assert not [word for word in ("Okafor", "Chen", "7.5", "Canvas user 12") if word in said], path
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("field=category", "Category"), ("trigger=retry", "Points possible"), ("actor=rivera", "Points possible"),
+        ("student=S1&assignment=8", "Graded by Chen"), ("since=2020-01-01&until=2099-01-01", "Category"),
+    ],
+)  # fmt: skip
+def test_the_history_is_filtered(named_site: Site, query: str, found: str) -> None:
+    """By each of the filters; what does not match is left out, in the file as well."""
+    browser = named_site.browser("operator")
+    assert found in browser.text(f"/courses/101/history?{query}")
+    everything = len(browser.get("/courses/101/history.csv").text.splitlines())
+    selected = len(browser.get(f"/courses/101/history.csv?{query}").text.splitlines())
+    assert (1 < selected <= everything) if "since" in query else (1 < selected < everything)
+    assert "Nothing that was written matches" in browser.text("/courses/101/history?actor=nobody")
+
+
+@pytest.mark.parametrize(
+    "query", ["assignment=x", "field=grade", "trigger=magic", "since=yesterday", "until=2031-13-01"]
+)
+def test_a_filter_that_is_none_is_refused(named_site: Site, query: str) -> None:
+    """Nothing is shown as if it had matched."""
+    assert named_site.browser("operator").get(f"/courses/101/history?{query}").status_code == 422
+
+
+def test_the_history_goes_on_page_by_page(site: Site) -> None:
+    """With the filters, and no entry is on two pages."""
+    for number in range(120):
+        site.service.audit.add(replace(ENTRY, at=NOW + timedelta(seconds=number)))
+    browser, seen = site.browser("viewer"), 0
+    page = browser.get("/courses/101/history?student=S1")
+    while True:
+        seen += page.text.count('data-label="Because of"')
+        found = re.search(r'href="([^"]+)" rel="next"', page.text)
+        if found is None:
+            break
+        assert "student=S1" in found[1]
+        page = browser.get(unescape(found[1]))
+    assert seen == 121
 
 
 def test_the_history_tells_what_was_replaced(site: Site) -> None:
     """Before and after, for each student; for a viewer without the scores."""
     said = site.browser("operator").text("/courses/101/history")
-    assert "Student S1: 6 → 7.5" in said
+    assert "S1: 6 of 10 → 7.5 of 10" in said
     said = site.browser("viewer").text("/courses/101/history")
-    assert "Student S1" in said
+    assert "S1" in said
     assert "7.5" not in said
     assert "Your account sees no scores" in said
-    assert "Nothing was written" in site.browser("viewer").text("/courses/101/history?assignment=8")
+    assert "Nothing that was written matches" in site.browser("viewer").text("/courses/101/history?assignment=8")
 
 
 def test_a_plan_is_previewed(site: Site) -> None:

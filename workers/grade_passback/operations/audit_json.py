@@ -1,6 +1,7 @@
 """Renders audit entries for `history --json` and the API."""
 
 from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.history import HistoryField, triggers_text
 from workers.grade_passback.explain.response import Json, score_json
 
 
@@ -17,10 +18,14 @@ def entry_json(entry: AuditEntry) -> Json:
         "answer_lost": entry.answer_lost,
         "arrival": entry.arrival,
         "causes": list(entry.occasion.causes),
+        "trigger": triggers_text(entry),
         "actor": entry.occasion.actor,
         "token": entry.occasion.token,
         "points_possible": None if entry.points_possible is None else str(entry.points_possible),
-        "fields": [{"field": f.field, "before": f.before, "after": f.after} for f in entry.fields],
+        "fields": [
+            {"field": f.field, "name": HistoryField(f.field).words, "before": f.before, "after": f.after}
+            for f in entry.fields
+        ],
         "students": [
             {
                 "student_dcid": s.student_dcid,

@@ -3,16 +3,18 @@
 from itertools import islice
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
 
 from shared.adapters.redis.course_data.course_index import CourseListItem
-from shared.domain.passback.audit import entries_about
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
+from shared.domain.passback.history import HistoryField, HistoryQuery, matching
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.dry_run import plan_preview
+from workers.grade_passback.operations.history_csv import csv_text
 from workers.web.api.dependencies import (
     CANVAS_ID,
     MAX_ENTRIES,
@@ -23,6 +25,7 @@ from workers.web.api.dependencies import (
     SignedIn,
     Since,
     StrictModel,
+    TimeParameter,
     plain,
 )
 from workers.web.errors import ApiError
@@ -101,20 +104,43 @@ def course(
     return visible_to(user, explanation)
 
 
+def _history_query(
+    assignment_id: AssignmentId = None,
+    student_sis_id: StudentId = None,
+    field: Annotated[HistoryField | None, Query(description="Only writes of this field")] = None,
+    actor: Annotated[str | None, Query(max_length=255, description="Who asked; `passback` for nobody")] = None,
+    trigger: Annotated[ChangeCause | None, Query(description="Why the sync ran")] = None,
+    since: Since = None,
+    until: Annotated[TimeParameter | None, Query(description="Only until this time; UTC without an offset")] = None,
+) -> HistoryQuery:
+    return HistoryQuery(assignment_id, student_sis_id, field, actor, trigger, since, until)
+
+
+SelectedHistory = Annotated[HistoryQuery, Depends(_history_query)]
+
+
 @router.get("/courses/{course_id}/history")
 def history(
     service: Service,
     user: SignedIn,
     course_id: CourseId,
-    assignment_id: AssignmentId = None,
-    student_sis_id: StudentId = None,
-    since: Since = None,
+    query: SelectedHistory,
+    start: Start = 0,
     limit: Annotated[int, Query(ge=1, le=MAX_ENTRIES)] = 100,
 ) -> Json:
-    """Return what was written to PowerSchool and what it replaced, the newest first."""
-    entries = entries_about(service.audit.of_course(course_id, since), assignment_id, student_sis_id)
-    found = [entry_json(entry) for entry in islice(entries, limit)]
-    return visible_to(user, {"course_id": course_id, "entries": found})
+    """Return what was written to PowerSchool and what it replaced, the newest first, a page at a time."""
+    entries = matching(service.audit.of_course(course_id, query.since), query)
+    found = [entry_json(entry) for entry in islice(entries, start, start + limit + 1)]
+    next_start = start + limit if len(found) > limit else None
+    return visible_to(user, {"course_id": course_id, "entries": found[:limit], "next": next_start})
+
+
+@router.get("/courses/{course_id}/history.csv", response_class=Response)
+def history_csv(service: Service, user: SignedIn, course_id: CourseId, query: SelectedHistory) -> Response:
+    """Return the same as CSV: a row per changed field or value. Viewers get students without scores."""
+    entries = matching(service.audit.of_course(course_id, query.since), query)
+    content = csv_text(entries, service.records.course(course_id), with_scores=user.can_see_scores)
+    return Response(content, media_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 @router.get("/courses/{course_id}/plan")

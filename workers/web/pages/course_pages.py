@@ -1,18 +1,15 @@
-"""The pages of courses: list, course, history of writes."""
+"""The pages of courses: list, course."""
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import cast
 
 from starlette.responses import Response
 
-from shared.domain.passback.audit import entries_about
 from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery
-from workers.grade_passback.operations.audit_json import entry_json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.pages.course_table import Explanation, assignment_rows
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
@@ -28,7 +25,6 @@ STATUSES = (
     AssignmentStatus.WAITING,
     AssignmentStatus.NOT_SELECTED,
 )
-HISTORY_LIMIT = 200
 
 
 def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
@@ -69,17 +65,6 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     )  # fmt: skip
 
 
-def show_history(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/history`: what was written to PowerSchool and what it replaced."""
-    course_id, assignment_id = request.course_id(), request.query("assignment") or None
-    entries = islice(entries_about(pages.service.audit.of_course(course_id), assignment_id), HISTORY_LIMIT)
-    return pages.page(
-        "history.html", request, course_id=course_id,
-        entries=[(entry.at, visible_to(request.user, entry_json(entry))) for entry in entries],
-        names=_names(pages, course_id), assignment_id=assignment_id, limit=HISTORY_LIMIT,
-    )  # fmt: skip
-
-
 def sync(_pages: PageHandlers, request: PageRequest) -> Response:
     """Request a sync of the course."""
     course_id = request.course_id()
@@ -104,6 +89,5 @@ def _names(pages: PageHandlers, course_id: str) -> dict[str, str]:
 GET = {
     "/courses": list_courses,
     "/courses/{course_id}": show_course,
-    "/courses/{course_id}/history": show_history,
 }
 POST = {"/courses/{course_id}/sync": sync, "/courses/{course_id}/retry": retry}

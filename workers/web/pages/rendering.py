@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.passback.history import HistoryField, actor_text, grader_text, triggers_text
+from shared.domain.passback.student_status import sentence_of
 from workers.grade_passback.operations.preview import score_text
 from workers.web.pages.charts import chart, duration
 from workers.web.views.alerts import describe
@@ -44,6 +46,8 @@ class Renderer:
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
              "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
+             "field": lambda name: HistoryField(name).words, "sentence": sentence_of, "triggers": triggers_text,
+             "actor": actor_text, "grader": grader_text,
              "score": score_text}
         )  # fmt: skip
         self._environment.globals.update(

@@ -8,7 +8,14 @@ from starlette.types import ASGIApp, Scope
 
 from workers.container import Container
 from workers.web.auth.sign_in import RequestAuthenticator
-from workers.web.pages import course_pages, dead_letter_pages, overview_pages, people_pages, provisioning_pages
+from workers.web.pages import (
+    course_pages,
+    dead_letter_pages,
+    history_pages,
+    overview_pages,
+    people_pages,
+    provisioning_pages,
+)
 from workers.web.pages.page_handlers import PageHandlers
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.sign_in_pages import sign_in_routes
@@ -33,7 +40,8 @@ def create_pages(service: Container, sign_in: RequestAuthenticator) -> ASGIApp:
     for module in (overview_pages, course_pages, dead_letter_pages, provisioning_pages):
         routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in module.GET.items()]
         routes += [Route(path, handlers.post_view(view), methods=["POST"]) for path, view in module.POST.items()]
-    routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in people_pages.GET.items()]
+    read_only = {**people_pages.GET, **history_pages.GET}
+    routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in read_only.items()]
     routes += [
         Route(path, handlers.post_view(view, for_operators=False), methods=["POST"])
         for path, view in people_pages.POST.items()

@@ -1,5 +1,6 @@
 """People as a page shows them, read live from Canvas for a user who may see names."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.config import ConfigurationError
@@ -37,10 +38,19 @@ class PersonCourses:
 
 def students_of(service: Container, user: User, course_id: str) -> LivePeople:
     """Return the students of the course; nobody for a user who may not see names."""
+    return _read(user, lambda: service.canvas_people.students(course_id))
+
+
+def members_of(service: Container, user: User, course_id: str) -> LivePeople:
+    """Return the students of the course and its staff, who grade; nobody for a user who may not see names."""
+    return _read(user, lambda: service.canvas_people.members(course_id))
+
+
+def _read(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
     if not user.can_see_scores:
         return LivePeople()
     try:
-        return LivePeople(service.canvas_people.students(course_id))
+        return LivePeople(read())
     except (PassbackError, ConfigurationError) as error:
         return LivePeople(trouble=f"The names could not be read from Canvas ({error}).")
 

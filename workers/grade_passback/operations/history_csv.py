@@ -1,0 +1,87 @@
+"""Writes audit entries as CSV: a row per changed field or value, for the command line, the pages and the API."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TextIO
+
+from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.course_state import CourseRecord
+from shared.domain.passback.history import HistoryField, changed_parts, triggers_text
+from shared.domain.passback.powerschool import Score
+
+COLUMNS = (
+    "at", "course_id", "assignment_id", "assignment", "section_dcid", "section_sis_id", "powerschool_assignment_id",
+    "powerschool_assignment_section_id", "kind", "causes", "trigger", "actor", "token",
+    "student_dcid", "student_sis_id", "field", "before", "after", "graded_by", "answer_lost", "arrival",
+)  # fmt: skip
+# A spreadsheet runs text that begins so; a name in Canvas may.
+FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(
+    out: TextIO, entries: Iterable[AuditEntry], record: CourseRecord | None, *, with_scores: bool = True
+) -> int:
+    """Write the entries; without scores, students have ids alone. Return how many entries there were.
+
+    `record` gives assignments their names and sections their SIS ids. Control characters become spaces.
+    """
+    writer = csv.DictWriter(out, COLUMNS)
+    writer.writeheader()
+    names = {a.assignment_id: a.name for a in record.assignments} if record else {}
+    sections = {roster.section_dcid: roster.section_sis_id for roster in record.rosters} if record else {}
+    count = 0
+    for entry in entries:
+        count += 1
+        named = {"assignment": names.get(entry.assignment_id), "section_sis_id": sections.get(entry.section_dcid)}
+        for row in _rows(entry, with_scores):
+            writer.writerow({name: _safe(value) for name, value in {**_head(entry), **named, **row}.items()})
+    return count
+
+
+def csv_text(entries: Iterable[AuditEntry], record: CourseRecord | None, *, with_scores: bool) -> str:
+    """Return the entries as CSV."""
+    out = io.StringIO(newline="")
+    write_csv(out, entries, record, with_scores=with_scores)
+    return out.getvalue()
+
+
+def _head(entry: AuditEntry) -> dict[str, object]:
+    occasion = entry.occasion
+    return {
+        "at": entry.at.isoformat(), "course_id": entry.course_id, "assignment_id": entry.assignment_id,
+        "section_dcid": entry.section_dcid, "powerschool_assignment_id": entry.powerschool_assignment_id,
+        "powerschool_assignment_section_id": entry.powerschool_assignment_section_id, "kind": entry.kind,
+        "causes": " ".join(occasion.causes), "trigger": triggers_text(entry), "actor": occasion.actor,
+        "token": occasion.token, "answer_lost": entry.answer_lost, "arrival": entry.arrival,
+    }  # fmt: skip
+
+
+def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]]:
+    for field in entry.fields:
+        yield {"field": HistoryField(field.field).words, "before": field.before, "after": field.after}
+    for score in entry.scores:
+        student = {"student_dcid": score.student_dcid, "student_sis_id": score.student_sis_id}
+        if not with_scores:
+            yield student
+            continue
+        before, after = _values(score.before), _values(score.after)
+        for part in changed_parts(score):
+            values = {"field": part.words, "before": before[part], "after": after[part]}
+            yield {**student, **values, "graded_by": score.graded_by}
+
+
+def _values(score: Score | None) -> dict[HistoryField, object]:
+    points = None if score is None else score.points
+    return {
+        HistoryField.SCORE: points,
+        HistoryField.MISSING: score is not None and score.missing,
+        HistoryField.EXCUSED: score is not None and score.exempt,
+    }
+
+
+def _safe(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = "".join(letter if letter.isprintable() else " " for letter in value)
+    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
