@@ -1,7 +1,9 @@
 """The verbs of `passback`, each with its function."""
 
+import platform
 import sys
-from typing import Any
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -35,19 +37,35 @@ class CommandLine(TyperGroup):
         sys.exit(code or 0)
 
 
+def print_version(asked: bool) -> None:
+    """Print the version of passback and of its interpreter, and exit."""
+    if asked:
+        typer.echo(f"passback {metadata.version('passback')}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="passback",
     cls=CommandLine,
     help="Keeps a PowerSchool gradebook in agreement with Canvas, and says why a grade is not there.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options before a verb."""
+
+
 for verb in (
-    demo, up, status.doctor, status.status, status.alive, status.settings, status.password, sync.sync, explain.explain,
-    history.history, sync.pause, sync.resume,
+    demo, up, status.doctor, status.status, status.courses, status.actions, status.alive, status.settings,
+    status.password, sync.sync, explain.explain, history.history, sync.pause, sync.resume,
     processes.web, worker_processes.worker, worker_processes.provisioning_worker,
     processes.beat, processes.flower, processes.sqs,
 ):  # fmt: skip

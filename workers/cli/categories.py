@@ -32,22 +32,26 @@ def list_(course: Course, as_json: JsonOption = False) -> None:
 
 
 @categories.command("link")
-def link(course: Course, group: GroupOption, category: Category, actor: Actor = "") -> None:
+def link(
+    course: Course, group: GroupOption, category: Category, actor: Actor = "", as_json: JsonOption = False
+) -> None:
     """Associate a group with a category by id, so that renames on either side change nothing. Syncs the course."""
     with services() as service:
         made = RecordedActions(service, actor).link_category(course, group, category)
         ids = sorted(made.association.category_ids)
         _log(course, made.group_id, ids, actor)
-    typer.echo(f"assignment group {made.group_id} is linked to category {', '.join(map(str, ids))}; the course syncs")
+    text = f"assignment group {made.group_id} is linked to category {', '.join(map(str, ids))}; the course syncs"
+    emit({"group_id": made.group_id, "category_ids": ids}, as_json, lambda _: text)
 
 
 @categories.command("unlink")
-def unlink(course: Course, group: GroupOption, actor: Actor = "") -> None:
+def unlink(course: Course, group: GroupOption, actor: Actor = "", as_json: JsonOption = False) -> None:
     """Delete a group's association. The course syncs, and its groups are matched by name again."""
     with services() as service:
         group_id = RecordedActions(service, actor).unlink_category(course, group)
         _log(course, group_id, [], actor)
-    typer.echo(f"assignment group {group_id} is not linked any more; the course syncs")
+    text = f"assignment group {group_id} is not linked any more; the course syncs"
+    emit({"group_id": group_id, "category_ids": []}, as_json, lambda _: text)
 
 
 def _log(course: str, group_id: str, category_ids: Sequence[int], actor: str) -> None:

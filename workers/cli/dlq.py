@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from shared.domain.dead_letters import DeadLetter
 from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
-from workers.dead_letters import RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
+from workers.dead_letters import Json, RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
+from workers.grade_passback.operations.preview import counted
 from workers.recorded_actions import RecordedActions
 
 dlq = typer.Typer(
@@ -41,11 +43,11 @@ def list_letters(
     if group_by not in (None, "cause"):
         raise typer.BadParameter("only `cause` can be grouped by", param_hint="--group-by")
     with services() as service:
-        dead_letters = _selection(service, [], cause, since)
+        dead_letters, zone = _selection(service, [], cause, since), service.settings.district_time_zone
     if group_by:
-        emit(group_by_cause(dead_letters), as_json)
+        emit(group_by_cause(dead_letters), as_json, zone=zone)
     else:
-        emit([dead_letter_json(each) for each in dead_letters], as_json, lambda _: _lines(dead_letters))
+        emit([dead_letter_json(each) for each in dead_letters], as_json, _lines, zone=zone)
 
 
 @dlq.command()
@@ -53,7 +55,7 @@ def show(dead_letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: 
     """Show a dead letter. The content of a message is not shown: see `dlq export`."""
     with services() as service:
         (dead_letter,) = _selection(service, [dead_letter_id], None, None)
-    emit(dead_letter_json(dead_letter), as_json)
+        emit(dead_letter_json(dead_letter), as_json, zone=service.settings.district_time_zone)
 
 
 @dlq.command()
@@ -73,7 +75,7 @@ def retry(
     with services() as service:
         dead_letters = _selected(service, ids, every, cause, since)
         if dry_run:
-            _would("retry", dead_letters, as_json)
+            _would("retry", dead_letters, as_json, service.settings.district_time_zone)
             return
         with _cancellable() as cancelled:
             done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
@@ -96,10 +98,10 @@ def discard(
     with services() as service:
         dead_letters = _selected(service, ids, every, cause, since)
         if dry_run:
-            _would("discard", dead_letters, as_json)
+            _would("discard", dead_letters, as_json, service.settings.district_time_zone)
             return
         if dead_letters:
-            many = "1 dead letter is" if len(dead_letters) == 1 else f"{len(dead_letters)} dead letters are"
+            many = f"{counted(len(dead_letters), 'dead letter')} {'is' if len(dead_letters) == 1 else 'are'}"
             confirm(f"{many} deleted, and the work is not done.", yes)
         count = RecordedActions(service, actor).discard(dead_letters)
     emit({"discarded": [each.id for each in dead_letters]}, as_json, lambda _: f"{count} discarded")
@@ -111,7 +113,7 @@ def export(file: Annotated[Path, typer.Argument(metavar="FILE")], cause: CauseCo
     with services() as service, private_file(file) as out:
         dead_letters = _selection(service, [], cause, since)
         out.writelines(json.dumps(service.dead_letter_queue.export_json(each)) + "\n" for each in dead_letters)
-    typer.echo(f"{len(dead_letters)} dead letters written to {file}")
+    typer.echo(f"{counted(len(dead_letters), 'dead letter')} written to {file}")
 
 
 def _selected(
@@ -146,20 +148,24 @@ def _cancellable() -> Iterator[threading.Event]:
             signal.signal(number, former)
 
 
-def _lines(dead_letters: list[DeadLetter]) -> str:
-    return "\n".join(_line(each) for each in dead_letters) or "none"
+def _lines(dead_letters: list[Json]) -> str:
+    return "\n".join(map(_line, dead_letters)) or "none"
 
 
-def _line(dead_letter: DeadLetter) -> str:
-    retried = f", retried {dead_letter.retried_at:%Y-%m-%d %H:%M}" if dead_letter.retried_at else ""
+def _line(dead_letter: Json) -> str:
+    retried = f", retried {dead_letter['retried_at']}" if dead_letter["retried_at"] else ""
+    attempts = counted(int(str(dead_letter["attempts"])), "attempt")
     return (
-        f"{dead_letter.id}: {dead_letter.cause} after {dead_letter.attempts} attempts, "
-        f"last {dead_letter.last_failed_at:%Y-%m-%d %H:%M} UTC{retried}"
+        f"{dead_letter['id']}: {dead_letter['cause']} after {attempts}, last {dead_letter['last_failed_at']}{retried}"
     )
 
 
-def _would(verb: str, dead_letters: list[DeadLetter], as_json: bool) -> None:
-    emit({f"would_{verb}": [each.id for each in dead_letters]}, as_json, lambda _: _lines(dead_letters))
+def _would(verb: str, dead_letters: list[DeadLetter], as_json: bool, zone: tzinfo | None) -> None:
+    lines = [dead_letter_json(each) for each in dead_letters]
+    if as_json:
+        emit({f"would_{verb}": [each.id for each in dead_letters]}, as_json)
+    else:
+        emit(lines, as_json, _lines, zone=zone)
 
 
 def _retried_text(done: RetryResult) -> str:

@@ -13,6 +13,7 @@ from shared.domain.passback.student_status import StudentStatus
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.grade_passback.explain.response import ExplainQuery, Json
+from workers.grade_passback.operations.preview import counted
 
 
 def explain(
@@ -26,7 +27,7 @@ def explain(
     with services() as service:
         refuse_unknown(service, course)
         explanation = service.explainer.explain(ExplainQuery(course, assignment, student))
-    emit(explanation, as_json, explanation_text)
+        emit(explanation, as_json, explanation_text, zone=service.settings.district_time_zone)
     raise typer.Exit(_exit_code(explanation, is_selection=bool(assignment or student)))
 
 
@@ -108,7 +109,11 @@ def _section(section: Json, *, is_changed: bool) -> Iterator[RenderableType]:
 
 def _powerschool_text(section: Json) -> str:
     held = cast("Json | None", section["powerschool"])
-    return "" if held is None else f", {held['scores']} scores in PowerSchool assignment {held['assignment_id']}"
+    return (
+        ""
+        if held is None
+        else f", {counted(cast('int', held['scores']), 'score')} in PowerSchool assignment {held['assignment_id']}"
+    )
 
 
 def _indented(text: str, columns: int) -> Padding:

@@ -25,6 +25,7 @@ from shared.domain.passback.history import (
 from shared.domain.passback.student_status import sentence_of
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
+from workers.cli.terminal.times import local_time
 from workers.grade_passback.operations.audit_json import entry_json
 from workers.grade_passback.operations.history_csv import write_csv
 
@@ -71,7 +72,8 @@ def history(
         if export is not None:
             with private_file(export, newline="") as file:
                 count = write_csv(file, islice(found, start, last), record)
-            emit({"course_id": course, "entries": count}, as_json, lambda _: f"{count} entries written to {export}")
+            written = f"{count} {'entry' if count == 1 else 'entries'} written to {export}"
+            emit({"course_id": course, "entries": count}, as_json, lambda _: written)
             return
         listed = list(islice(found, start, None if last is None else last + 1))
     size = len(listed) if last is None else last - start
@@ -86,7 +88,7 @@ def history_lines(entries: Sequence[AuditEntry], names: dict[str, str], zone: tz
     if not entries:
         yield Text("nothing was written")
     for entry in entries:
-        at = f"{entry.at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+        at = local_time(entry.at, zone)
         yield Text(f"{at}, because of {triggers_text(entry)}, asked for by {actor_text(entry)}", style="bold")
         yield Padding(Text(_location(entry, names)), (0, 0, 0, 2))
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):

@@ -10,9 +10,9 @@ import typer
 
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import ConfigurationError, load
-from workers.cli.person import person
 from workers.cli.terminal.output import ExitCode
-from workers.cli.terminal.time_parsing import parse_time
+from workers.cli.terminal.person import person
+from workers.cli.terminal.times import parse_time
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
 

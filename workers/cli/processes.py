@@ -27,11 +27,12 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to bind. 0: a fr
 def web(host: Host = "127.0.0.1", port: Port = 8080) -> None:
     """Run the receivers, the status pages and the API."""
     from workers.web.app import web_app  # noqa: PLC0415
-    from workers.web.server import require_auth_or_loopback, serve  # noqa: PLC0415
+    from workers.web.server import require_auth_or_loopback, require_free_address, serve  # noqa: PLC0415
 
     end_on_sigterm()
     settings = _settings()
     require_auth_or_loopback(settings, host)
+    require_free_address(host, port)
     start_tracing("web")
     with run_heartbeat(settings, "web"):
         serve(web_app(settings), host, port)

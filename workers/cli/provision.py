@@ -62,9 +62,19 @@ def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     with services() as service:
         runs = service.provision_runs
         if run_id is None:
-            emit([run_summary(each) for each in runs.newest(RUNS_LIMIT)], as_json, history_text)
+            emit(
+                [run_summary(each) for each in runs.newest(RUNS_LIMIT)],
+                as_json,
+                history_text,
+                zone=service.settings.district_time_zone,
+            )
         else:
-            emit(run_json(_found(service, run_id), runs.messages(run_id)), as_json, run_text)
+            emit(
+                run_json(_found(service, run_id), runs.messages(run_id)),
+                as_json,
+                run_text,
+                zone=service.settings.district_time_zone,
+            )
 
 
 @provision.command()
@@ -123,7 +133,7 @@ def rollback(
 def _dry_run(service: Container, as_json: bool) -> None:
     compared = service.provisioning.comparer.dry_run()
     rows = compared_rows(service.provision_runs, compared)
-    emit(comparison_json(compared, rows), as_json, comparison_text)
+    emit(comparison_json(compared, rows), as_json, comparison_text, zone=service.settings.district_time_zone)
     raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)
 
 
@@ -139,7 +149,12 @@ def _follow(service: Container, requested: Run, as_json: bool, *, wait: bool) ->
     if not any(beat.process.startswith(KIND) and not beat.is_stale for beat in service.heartbeats.all()):
         fail(f"no {KIND} is running; run {requested.id} waits for one")
     found = _over(service, requested)
-    emit(run_json(found, service.provision_runs.messages(found.id)), as_json, run_text)
+    emit(
+        run_json(found, service.provision_runs.messages(found.id)),
+        as_json,
+        run_text,
+        zone=service.settings.district_time_zone,
+    )
     is_fine = found.state is RunState.DONE and not found.held_schools
     is_fine = is_fine and not any(each.failures + each.warnings for each in found.uploads)
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
@@ -157,7 +172,12 @@ def _over(service: Container, requested: Run) -> Run:
 def _show(service: Container, found: Run, as_json: bool, **more: object) -> None:
     runs = service.provision_runs
     rows = [changed_json(part) for part in changed_rows(runs, found)]
-    emit({**run_json(found, runs.messages(found.id)), "data_sets": rows, **more}, as_json, run_text)
+    emit(
+        {**run_json(found, runs.messages(found.id)), "data_sets": rows, **more},
+        as_json,
+        run_text,
+        zone=service.settings.district_time_zone,
+    )
 
 
 def _found(service: Container, run_id: str) -> Run:

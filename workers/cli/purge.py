@@ -1,5 +1,6 @@
 """`passback purge`: deletes stored data. Without `--yes` it only counts what it would delete."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -66,7 +67,7 @@ def everything(yes: Yes = False, actor: Actor = "", as_json: JsonOption = False)
 def list_purges(as_json: JsonOption = False) -> None:
     """List earlier purges: when, by whom, and how much; not of whom."""
     with services() as service:
-        emit(service.erasure_log.all(), as_json)
+        emit(service.erasure_log.all(), as_json, zone=service.settings.district_time_zone)
 
 
 def _purge(
@@ -88,9 +89,19 @@ def _end(result: ErasureResult, yes: bool, as_json: bool) -> None:
 
 def _text(result: ErasureResult, yes: bool) -> str:
     verb = "erased" if yes else "would be erased"
-    lines = [f"{count} {what} {verb}" for what, count in result.erased.items()] or ["nothing to erase"]
+    lines = [f"{_counted(count, what)} {verb}" for what, count in result.erased.items()] or ["nothing to erase"]
     lines += [f"course {course} is being synced and was left out: try again" for course in result.skipped]
     lines += [
         f"still in {count} keys {kind}: see deploy/guides/privacy.md" for kind, count in result.remaining_in.items()
     ]
     return "\n".join(lines if yes else [*lines, "nothing was done: add --yes"])
+
+
+def _counted(count: int, kind: str) -> str:
+    """Return the number with the kind of what is erased, whose first noun is in the plural: `1 audit entry`."""
+    if count != 1:
+        return f"{count} {kind}"
+    words = kind.split()
+    noun = next(place for place, word in enumerate(words) if word.endswith("s"))
+    words[noun] = re.sub("ies$", "y", words[noun]).removesuffix("s")
+    return f"1 {' '.join(words)}"

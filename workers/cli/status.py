@@ -1,28 +1,33 @@
-"""Verbs about the whole installation: `status`, `doctor`, `alive`, `settings`, `password`."""
+"""Verbs about the installation: `status`, `courses`, `actions`, `doctor`, `alive`, `settings`, `password`."""
 
 import sys
 from contextlib import closing
+from dataclasses import asdict
 from datetime import timedelta
 from getpass import getpass
 from typing import Annotated
 
 import typer
 from redis.exceptions import RedisError
-from rich.table import Table
 
 from shared import config
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.domain.passback.course_search import CourseSearch
 from workers.cli.docs.settings_env import settings_env
-from workers.cli.docs.settings_table import settings_table
+from workers.cli.docs.settings_table import settings_rows, settings_table
 from workers.cli.doctor import CheckResult, run_checks
 from workers.cli.doctor.report import report
 from workers.cli.options import services
 from workers.cli.terminal.error_text import explain_error
-from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.list_text import actions_text, courses_text
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
+from workers.cli.terminal.status_text import status_text
 from workers.runtime.heartbeat import this_process
 from workers.status import read_status, status_json
+from workers.web.views.alerts import alerts
+from workers.web.views.course_list import listed_course
 
 # Longer than the pages take to report a process as gone. Restarting a process that is only late would delay it more.
 HEARTBEAT_TIMEOUT = timedelta(seconds=60)
@@ -33,49 +38,52 @@ ProcessKind = Annotated[
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Show processes, queues, waiting courses, dead letters and the last event."""
+    """Show what is wrong and what to do, then processes, queues, waiting courses, dead letters and the last event.
+
+    The exit code is 1 if something is wrong.
+    """
     with services() as service:
-        found = status_json(read_status(service))
-    emit(found, as_json, _status_table)
-    has_problems = found["dead_letters"] or found["unavailable_queries"] or found["long_waits"]
-    raise typer.Exit(ExitCode.PROBLEMS if has_problems else ExitCode.FINE)
+        read = read_status(service)
+        found = {**status_json(read), "problems": plain(alerts(read))}
+        emit(found, as_json, status_text, zone=service.settings.district_time_zone)
+    raise typer.Exit(ExitCode.PROBLEMS if found["problems"] else ExitCode.FINE)
 
 
-def _status_table(found: dict[str, object]) -> Table:
-    table = Table("what", "now", title="passback")
-    for name, value in found.items():
-        if name == "paused_systems":
-            continue  # `unavailable_systems` says it in words
-        if isinstance(value, dict):
-            for part, count in value.items():
-                counts = count.items() if isinstance(count, dict) else ()
-                text = ", ".join(f"{word} {what}" for word, what in counts) or str(count)
-                table.add_row(f"{name.replace('_', ' ')}: {part}", text)
-        elif isinstance(value, list):
-            table.add_row(name.replace("_", " "), "\n".join(map(_item_text, value)) or "none")
-        else:
-            table.add_row(name.replace("_", " "), "never" if value is None else str(value))
-    return table
+def courses(
+    words: Annotated[
+        str,
+        typer.Argument(metavar="[WORDS]", help="Beginnings of words of a name, of a course id or a section's SIS id."),
+    ] = "",
+    problems: Annotated[bool, typer.Option("--problems", help="Only courses with problems, the most first.")] = False,
+    school: Annotated[int | None, typer.Option("--school", metavar="N", help="Only of this school number.")] = None,
+    term: Annotated[
+        str, typer.Option("--term", metavar="TERM", help="Only of this school year, such as 2026-27, or term.")
+    ] = "",
+    person: Annotated[
+        str | None, typer.Option("--person", metavar="SIS_ID", help="Only of this teacher or student; asks Canvas.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of courses.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List courses, the last synced first: name, last sync, and what needs attention."""
+    with services() as service:
+        ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+        page = service.course_lists.page(CourseSearch(words, school, term, problems, ids), limit=limit)
+        listed = {"courses": [listed_course(course) for course in page.courses], "more": page.next_start is not None}
+        emit(listed, as_json, courses_text, zone=service.settings.district_time_zone)
 
 
-def _item_text(item: dict[str, object]) -> str:
-    match item:
-        case {"process": process, "state": state, "age_s": age_s}:
-            text = f"{process}: {state}, last seen {age_s} s ago"
-        case {"query": query, "cause": cause, "since": since, "remedy": remedy}:
-            text = f"{query}: {cause} since {since}. {remedy}"
-        case {"system": system, "cause": cause, "since": since}:
-            text = f"{system} since {since or 'a while'} ({cause})"
-        case {"target": target, "actor": actor, "since": since, "reason": reason}:
-            text = f"{target} by {actor} since {since}{f': {reason}' if reason else ''}"
-        case {"run_id": run_id, "school_number": school_number}:
-            of = "the district" if school_number is None else f"school {school_number}"
-            text = f"run {run_id} of {of}: see `passback provision held`"
-        case {"course_id": course_id, "cause": cause, "since": since}:
-            text = f"{course_id}: {cause} since {since}"
-        case _:
-            text = f"{item['course_id']} ({item['changes']} changes), due {item['due_at']}"
-    return text
+def actions(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of actions.")] = 50, as_json: JsonOption = False
+) -> None:
+    """List what people did on the pages, through the API and on the command line, the newest first."""
+    with services() as service:
+        emit(
+            [asdict(each) for each in service.actions.newest(limit)],
+            as_json,
+            actions_text,
+            zone=service.settings.district_time_zone,
+        )
 
 
 def doctor(as_json: JsonOption = False) -> None:
@@ -88,12 +96,16 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def settings(
     env: Annotated[bool, typer.Option("--env", help="Print an environment file to fill in (.env.example).")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print every setting with its type, unit, default and meaning, as in deploy/guides/settings.md."""
+    if as_json:
+        emit(settings_rows(), as_json)
+        return
     typer.echo(settings_env() if env else settings_table(), nl=not env)
 
 
-def alive(kind: ProcessKind) -> None:
+def alive(kind: ProcessKind, as_json: JsonOption = False) -> None:
     """Check whether a process of this kind is alive on this host; the exit code is 1 if not.
 
     The health check of containers without HTTP. While Redis is away the state is unknown, and a restart would not
@@ -105,14 +117,13 @@ def alive(kind: ProcessKind) -> None:
             heartbeats = Heartbeats(client, Keys(settings.redis_prefix)).all()
     except RedisError as error:
         why, _ = explain_error(error) or (f"{type(error).__name__}.", ExitCode.PROBLEMS)
-        typer.echo(f"{kind}: not known. {why}")
+        emit({"process": kind, "alive": None, "why": why}, as_json, lambda _: f"{kind}: not known. {why}")
         return
     host = this_process(kind).rpartition(":")[0]
-    if any(each.process.startswith(f"{host}:") and each.age <= HEARTBEAT_TIMEOUT for each in heartbeats):
-        typer.echo(f"{kind}: alive")
-        return
-    typer.echo(f"{kind}: not alive on this host", err=True)
-    raise typer.Exit(ExitCode.PROBLEMS)
+    is_alive = any(each.process.startswith(f"{host}:") and each.age <= HEARTBEAT_TIMEOUT for each in heartbeats)
+    text = f"{kind}: alive" if is_alive else f"{kind}: not alive on this host"
+    emit({"process": kind, "alive": is_alive}, as_json, lambda _: text)
+    raise typer.Exit(ExitCode.FINE if is_alive else ExitCode.PROBLEMS)
 
 
 def password() -> None:

@@ -37,8 +37,9 @@ def sync(
     with services() as service:
         refuse_unknown(service, course)
         if dry_run:
-            emit(plan_preview(service.course_reader, course, service.clock.now(), assignment), as_json, plan_text)
-            return
+            plan = plan_preview(service.course_reader, course, service.clock.now(), assignment)
+            emit(plan, as_json, plan_text, zone=service.settings.district_time_zone)
+            raise typer.Exit(ExitCode.USAGE if assignment and not plan["assignments"] else ExitCode.FINE)
         requested_at = service.clock.now()
         RecordedActions(service, actor).sync(course, [assignment] if assignment else [])
         if not wait:
@@ -94,6 +95,7 @@ def pause(
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, shown to others.")] = "",
     yes: Yes = False,
     actor: Actor = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Pause everything, provisioning or one course. Changes are collected; what is running finishes first.
 
@@ -106,11 +108,10 @@ def pause(
         if course is not None:
             refuse_unknown(service, course)
         is_new = RecordedActions(service, actor).pause(target, reason)
-    if not is_new:
-        typer.echo(f"{target} is paused already")
-        return
-    log.info(LogEvent.PAUSED, target=target, actor=actor)
-    typer.echo(f"{target} is paused; `{resume_command(target)}` resumes it")
+    if is_new:
+        log.info(LogEvent.PAUSED, target=target, actor=actor)
+    text = f"{target} is paused; `{resume_command(target)}` resumes it" if is_new else f"{target} is paused already"
+    emit({"target": target, "paused": True, "changed": is_new}, as_json, lambda _: text)
 
 
 def _confirm_everything(service: Container, reason: str, yes: bool) -> None:
@@ -123,16 +124,17 @@ def _confirm_everything(service: Container, reason: str, yes: bool) -> None:
     confirm(f"Until somebody resumes, no grade of {courses} reaches PowerSchool and no roster reaches Canvas.", yes)
 
 
-def resume(what: Target = PauseTarget.PASSBACK, course: CourseId = None, actor: Actor = "") -> None:
+def resume(
+    what: Target = PauseTarget.PASSBACK, course: CourseId = None, actor: Actor = "", as_json: JsonOption = False
+) -> None:
     """Resume what was paused."""
     target = _target(what, course)
     with services() as service:
         was_paused = RecordedActions(service, actor).resume(target)
-    if not was_paused:
-        typer.echo(f"{target} is not paused")
-        return
-    log.info(LogEvent.RESUMED, target=target, actor=actor)
-    typer.echo(f"{target} is resumed")
+    if was_paused:
+        log.info(LogEvent.RESUMED, target=target, actor=actor)
+    text = f"{target} is resumed" if was_paused else f"{target} is not paused"
+    emit({"target": target, "paused": False, "changed": was_paused}, as_json, lambda _: text)
 
 
 def _target(what: PauseTarget, course: str | None) -> str:

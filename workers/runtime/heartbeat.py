@@ -14,6 +14,7 @@ from shared.adapters.redis.operations.heartbeats import Heartbeats, process_key
 from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import Settings
 from shared.log_events import LogEvent
+from workers.runtime.redis_durability import is_access_denied
 from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
@@ -75,9 +76,18 @@ class HeartbeatThread:
 
 @contextmanager
 def run_heartbeat(settings: Settings, kind: str) -> Iterator[None]:
-    """Send heartbeats of this process inside the block."""
+    """Send heartbeats of this process inside the block. Raises redis-py's error if Redis refuses it access.
+
+    A Redis that is away comes back; wrong credentials do not mend themselves, and nobody reads a running process's log.
+    """
     with closing(connect(settings)) as client:
-        heartbeat_thread = HeartbeatThread(Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind))
+        heartbeats, process = Heartbeats(client, Keys(settings.redis_prefix)), this_process(kind)
+        try:
+            heartbeats.record(process)
+        except RedisError as error:
+            if is_access_denied(error):
+                raise
+        heartbeat_thread = HeartbeatThread(heartbeats, process)
         heartbeat_thread.start()
         try:
             yield

@@ -60,7 +60,7 @@ def wait_for_durable_redis(redis: Redis, settings: Settings, sleep: Callable[[fl
         try:
             checks = durability(redis, settings)
         except (ConnectionFailed, TimedOut) as error:
-            if _is_acl_denied(error):
+            if is_access_denied(error):
                 raise ConfigurationError(
                     f"Redis refuses the user or password of {PREFIX}REDIS_URL, or forbids it PING: correct the URL, "
                     "percent-encoding special characters, or the user's ACL"
@@ -73,7 +73,7 @@ def wait_for_durable_redis(redis: Redis, settings: Settings, sleep: Callable[[fl
             return
 
 
-def _is_acl_denied(error: BaseException | None) -> bool:
+def is_access_denied(error: BaseException | None) -> bool:
     """Say whether Redis refuses the credentials, whatever exception wraps that."""
     while error is not None:
         if isinstance(error, AuthenticationError | NoPermissionError):

@@ -72,7 +72,11 @@ class Command:
 
 COMMANDS = [
     Command("doctor", {**REDIS, **dict.fromkeys(BOTH, 1)}, fine=1, reports=True),
-    Command("status", REDIS),
+    # No process runs here.
+    Command("status", REDIS, fine=1),
+    Command("courses", REDIS),
+    Command("courses --person S1", {**REDIS, **CANVAS}),
+    Command("actions", REDIS),
     Command("alive worker", dict.fromkeys(REDIS, 0), fine=1),
     Command("settings"),
     Command("password"),
@@ -115,20 +119,30 @@ COMMANDS = [
 ]
 
 
-def paths(group: Any, *before: str) -> Iterator[str]:
-    """Yield every command of the command line, such as `dlq list`."""
+def leaves(group: Any, *before: str) -> Iterator[tuple[str, Any]]:
+    """Yield every command of the command line with its path, such as `dlq list`."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from paths(command, *before, name)
+            yield from leaves(command, *before, name)
         else:
-            yield " ".join((*before, name))
+            yield " ".join((*before, name)), command
 
 
 def test_every_command_is_tried() -> None:
     """A new command needs a row here, or is a process."""
-    known = set(paths(typer.main.get_command(app)))
+    known = dict(leaves(typer.main.get_command(app))).keys()
     tried = {path for path in known if any(f"{each.line} ".startswith(f"{path} ") for each in COMMANDS)}
     assert known - tried == PROCESSES
+
+
+def test_every_command_prints_json() -> None:
+    """All but the processes, and those whose output is for one other program."""
+    silent = {
+        path
+        for path, command in leaves(typer.main.get_command(app))
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert silent - PROCESSES == {"dlq export", "password", "sandbox settings"}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.cli import person as module
+from workers.cli.terminal import person as module
 
 
 @pytest.mark.parametrize(

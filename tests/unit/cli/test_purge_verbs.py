@@ -39,7 +39,7 @@ def test_without_yes_nothing_is_erased(client: redis.Redis, run: Callable[..., R
     """It says what would be erased, and how to do it."""
     result = run("course", COURSE)
 
-    assert "1 links would be erased" in result.output
+    assert "1 link would be erased" in result.output
     assert "add --yes" in result.output
     assert (result.exit_code, client.dbsize()) == (0, 2)
 

@@ -7,7 +7,6 @@ from typing import Union, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 
 from shared.config import PREFIX, Settings
 
@@ -29,7 +28,21 @@ TYPES: dict[type, str] = {
 def settings_table() -> str:
     """Return a Markdown table with a row per setting: variable, type, unit, default, description."""
     head = ["| Variable | Type | Unit | Default | What it decides |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *(_row(name, field) for name, field in Settings.model_fields.items())])
+    return "\n".join([*head, *(_row(row) for row in settings_rows())])
+
+
+def settings_rows() -> list[dict[str, str]]:
+    """Return what the table has of each setting, in the order of the settings."""
+    return [
+        {
+            "variable": f"{PREFIX}{name.upper()}",
+            "type": _type(name, field.annotation),
+            "unit": next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), ""),
+            "default": default_of(field.default),
+            "description": field.description or "",
+        }
+        for name, field in Settings.model_fields.items()
+    ]
 
 
 def with_settings_table(document: str) -> str:
@@ -39,15 +52,9 @@ def with_settings_table(document: str) -> str:
     return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
 
 
-def _row(name: str, field: FieldInfo) -> str:
-    cells = [
-        f"`{PREFIX}{name.upper()}`",
-        _type(name, field.annotation),
-        next((unit for suffix, unit in UNITS.items() if name.endswith(suffix)), ""),
-        _default(field.default),
-        field.description or "",
-    ]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _row(row: dict[str, str]) -> str:
+    code = {name: f"`{row[name]}`" if row[name] else "" for name in ("variable", "default")}
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in {**row, **code}.values()) + " |"
 
 
 def _type(name: str, annotation: object) -> str:
@@ -75,8 +82,3 @@ def default_of(value: object) -> str:
         case tuple():
             return ",".join(f"{item:.15g}" if isinstance(item, float) else str(item) for item in value)
     return str(value)
-
-
-def _default(value: object) -> str:
-    written = default_of(value)
-    return f"`{written}`" if written else ""

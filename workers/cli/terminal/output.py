@@ -4,11 +4,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import tzinfo
 from enum import IntEnum
 from json import dumps
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Annotated, TextIO, TypeAlias, TypeVar
+from typing import Annotated, TextIO, TypeAlias, TypeVar, cast
 
 import typer
 from pydantic_core import to_jsonable_python
@@ -17,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from workers.cli.terminal.printable import Printable, cleaned, printable_json
+from workers.cli.terminal.times import with_local_times
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -60,10 +62,13 @@ class ExitCode(IntEnum):
     USAGE = 2
 
 
-def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None) -> None:
+def emit(
+    data: T, json: bool, shown: Callable[[T], RenderableType] | None = None, *, zone: tzinfo | None = None
+) -> None:
     """Print `data`, which may be anything that `plain` reads: as JSON, or as `shown` renders it.
 
-    Without `shown`, print tables with a row per item. Characters that do not print are shown as escapes.
+    Without `shown`, print tables with a row per item. Characters that do not print are shown as escapes. For people,
+    the times in dictionaries are those of the district's `zone`.
     """
     value = plain(data)
     if json:
@@ -71,7 +76,11 @@ def emit(data: T, json: bool, shown: Callable[[T], RenderableType] | None = None
         return
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
     Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(
-        Printable(_rendered(cleaned(value)) if shown is None else shown(cleaned(data)))
+        Printable(
+            _rendered(cast("Json", with_local_times(cleaned(value), zone)))
+            if shown is None
+            else shown(cast("T", with_local_times(cleaned(data), zone)))
+        )
     )
 
 

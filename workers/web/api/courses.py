@@ -6,7 +6,6 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
 
-from shared.adapters.redis.course_data.course_index import CourseListItem
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.history import HistoryField, HistoryQuery, matching
@@ -29,6 +28,7 @@ from workers.web.api.dependencies import (
     plain,
 )
 from workers.web.errors import ApiError
+from workers.web.views.course_list import listed_course
 from workers.web.views.visibility import visible_to
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
@@ -64,26 +64,7 @@ def courses(
     course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
     search = CourseSearch(words, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
-    return {"courses": [_listed(course) for course in page.courses], "next": page.next_start}
-
-
-def _listed(course: CourseListItem) -> Json:
-    """Return a course of the list; the results of its last sync are null before the first."""
-    summary = course.summary
-    return {
-        "course_id": course.course_id,
-        "name": summary.name if summary else None,
-        "synced_at": plain(summary.synced_at) if summary else None,
-        "assignments": plain(summary.assignments) if summary else None,
-        "scores_wanted": summary.scores_wanted if summary else None,
-        "scores_there": summary.scores_there if summary else None,
-        "students_held_back": summary.students_held_back if summary else None,
-        "schools": list(summary.schools) if summary else None,
-        "terms": list(summary.terms) if summary else None,
-        "sections": list(summary.sections) if summary else None,
-        "dead_letters": course.dead_letters,
-        "has_problems": course.has_problems,
-    }
+    return {"courses": [plain(listed_course(course)) for course in page.courses], "next": page.next_start}
 
 
 @router.get("/courses/{course_id}")

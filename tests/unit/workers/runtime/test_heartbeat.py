@@ -6,12 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import fakeredis
+import pytest
+import redis
+from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.telemetry.systemd import notify_systemd
+from shared.config import load
 from tests.waiting import wait_until
-from workers.runtime.heartbeat import HeartbeatThread
+from workers.dev.embedded_redis import EmbeddedRedis
+from workers.runtime.heartbeat import HeartbeatThread, run_heartbeat
 
 OFTEN = timedelta(milliseconds=5)
 
@@ -84,3 +89,22 @@ def test_nobody_listening_is_no_trouble(tmp_path: Path) -> None:
     """Without systemd, and with one that is gone, the process goes on."""
     notify_systemd("")
     notify_systemd(str(tmp_path / "nobody"))
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(("account", "prefix"), [("beat:wrong", "passback"), ("beat:right", "other")])
+def test_a_process_that_redis_refuses_ends(account: str, prefix: str) -> None:
+    """A wrong password or a foreign prefix does not mend itself, and a process that only logs it looks alive."""
+    with EmbeddedRedis(durable=False) as server, redis.Redis.from_url(server.url) as admin:
+        admin.execute_command("ACL", "SETUSER", "beat", "on", ">right", "~passback:*", "+@all")
+        url = server.url.replace("unix://", f"unix://{account}@")
+        settings = load({"PASSBACK_REDIS_URL": url, "PASSBACK_REDIS_PREFIX": prefix}, Path("no.env"))
+        with pytest.raises(RedisError), run_heartbeat(settings, "beat"):
+            pytest.fail("it runs")
+
+
+def test_a_process_waits_for_a_redis_that_is_away(tmp_path: Path) -> None:
+    """It starts all the same."""
+    settings = load({"PASSBACK_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}, Path("no.env"))
+    with run_heartbeat(settings, "beat"):
+        pass
