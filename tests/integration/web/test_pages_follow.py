@@ -139,7 +139,7 @@ def test_every_page_says_that_redis_is_away_and_back(
     finally:
         server.start()
     for page in pages:
-        expect(page.locator("#connection")).to_contain_text("passback answers again.")
+        expect(page.locator("#connection")).to_contain_text("Redis answers again.")
     expect(opened_meanwhile.get_by_role("heading", level=1)).to_have_text("Courses")
 
 
@@ -158,6 +158,7 @@ def test_every_page_says_that_powerschool_is_away_and_back(context: BrowserConte
             re.compile(r"PowerSchool has not answered since .*; \d+ changes? waits?")
         )
         expect(course.locator("#assignments")).to_contain_text("A newer change of this assignment waits.")
+        expect(course.locator("#news")).to_contain_text("waits for PowerSchool")
         assert faults_of(course) == []
     finally:
         running.stage.powerschool_faults()
@@ -184,7 +185,7 @@ def test_a_lost_session_and_a_lost_connection_are_said(context: BrowserContext, 
         expect(each.locator("#connection").get_by_role("link", name="Sign in")).to_be_visible()
     context.add_cookies(cookies)  # type: ignore[arg-type]  # what `cookies` returns
     for each in (page, preview):
-        expect(each.locator("#connection")).to_contain_text("passback answers again.")
+        expect(each.locator("#connection")).to_contain_text("You are signed in again.")
 
 
 def test_a_dead_letter_is_retried_on_its_course(context: BrowserContext, running: Town) -> None:

@@ -42,7 +42,8 @@ class CourseActivity:
     """What is known of a course's pending work at `now`.
 
     `taken` are the changes of a running sync, `wait` why an earlier attempt is not done. `unread` counts the messages
-    of all courses that no worker has read yet. Times in sentences are in `zone`.
+    of all courses that no worker has read yet, `dead_letters` the open ones of the course. Times in sentences are in
+    `zone`.
     """
 
     now: datetime
@@ -55,6 +56,7 @@ class CourseActivity:
     has_worker: bool = True
     unread: int = 0
     zone: tzinfo = field(default=UTC)
+    dead_letters: int = 0
 
     @property
     def changed_assignment_ids(self) -> frozenset[str]:
@@ -167,7 +169,7 @@ def _retrying(activity: CourseActivity) -> str | None:
     if not attempts:
         return None
     why = f": {Cause(activity.wait.cause).meaning.rstrip('.')} ({activity.wait.cause})" if activity.wait else ""
-    return f"{attempts} attempt{'' if attempts == 1 else 's'} failed{why}"
+    return f"{attempts} attempt{_s(attempts)} failed{why}"
 
 
 def _deferred(activity: CourseActivity) -> str | None:
@@ -207,9 +209,13 @@ def _waits(activity: CourseActivity) -> str:
         due = activity.queue.until
         late = due is not None and due <= activity.now and activity.has_worker and not activity.outages
         busy = f", due since {_time(activity, due, seconds=True)}" if late and due and not activity.pause else ""
-        return f"{_changes(count)} {'waits' if count == 1 else 'wait'}{busy}" if count else f"its sync waits{busy}"
+        return f"{_changes(count)} {_wait(count)}{busy}" if count else f"its sync waits{busy}"
     if activity.unread and not activity.has_worker:
-        return f"{activity.unread} unread messages wait, and some may be of this course"
+        return (
+            f"{activity.unread} unread message{_s(activity.unread)} {_wait(activity.unread)}, perhaps for this course"
+        )
+    if dead := activity.dead_letters:
+        return f"{dead} dead letter{_s(dead)} {_wait(dead)} for a person"
     return "nothing waits"
 
 
@@ -226,7 +232,15 @@ def _count(activity: CourseActivity) -> int:
 
 
 def _changes(count: int) -> str:
-    return f"{count} change{'' if count == 1 else 's'}"
+    return f"{count} change{_s(count)}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"
 
 
 def _are(count: int) -> str:

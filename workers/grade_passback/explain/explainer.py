@@ -1,6 +1,7 @@
 """Explains for every assignment of a course whether it is in PowerSchool, and why it is not. Reads only."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.course_states import CourseStates
@@ -84,7 +85,8 @@ class CourseExplainer:
         error: PassbackError | None = None,
     ) -> Json:
         """Return the explanation. `as_of` is when the state was read, `synced_at` when the last sync stored one."""
-        activity = self._activity(query.course_id)
+        dead_letters = self._dead_letters.of_course(query.course_id)
+        activity = replace(self._activity(query.course_id), dead_letters=len(dead_letters))
         changed = activity.changed_assignment_ids
         return {
             "course_id": query.course_id,
@@ -95,7 +97,7 @@ class CourseExplainer:
             "synced_at": time_json(stored.synced_at if stored else None),
             "paused": pause_json(self._pauses.of_course(query.course_id)),
             "activity": activity_json(activity),
-            "dead_letters": [open_job_json(each) for each in self._dead_letters.of_course(query.course_id)],
+            "dead_letters": [open_job_json(each) for each in dead_letters],
             "assignments": assignments_json(reading, query.student_sis_id, changed) if reading else [],
         }
 

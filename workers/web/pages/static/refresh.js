@@ -10,8 +10,8 @@ const FETCH_TIMEOUT_MS = 4000;
 const SHOWN_MS = 10000;
 
 let refreshTimer, searchTimer, newestSearch = "", isRefreshing = false;
-// A page that says why another one cannot be shown begins so.
-let isLost = document.body.hasAttribute("data-lost");
+// What cannot be read, as a sentence; empty where everything can. A page that stands for another one begins so.
+let lostWhy = document.body.hasAttribute("data-lost") ? "passback does not answer." : "";
 
 async function fetchPage(url) {
   const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), cache: "no-store", redirect: "manual" });
@@ -92,7 +92,7 @@ function say(level, text, ...more) {
 }
 
 function lost(why, ...more) {
-  isLost = true;
+  lostWhy = why;
   document.body.classList.add("is-lost");
   const asOf = document.querySelector("#as-of time");
   say("bad", why, asOf ? ` What you see is as of ${asOf.textContent}.` : "", ...more);
@@ -104,11 +104,11 @@ function signInLink() {
 }
 
 function found(text) {
-  if (!isLost) return;
-  isLost = false;
+  if (!lostWhy) return;
+  lostWhy = "";
   document.body.classList.remove("is-lost");
   say("good", text);
-  setTimeout(() => isLost || say("", ""), SHOWN_MS);
+  setTimeout(() => lostWhy || say("", ""), SHOWN_MS);
 }
 
 async function refresh() {
@@ -148,8 +148,9 @@ function show(page, watched) {
     if (page.body.dataset.watch) document.body.dataset.watch = page.body.dataset.watch;
   }
   document.querySelectorAll("#systems > [data-name]").forEach((each) => had.delete(each.dataset.name));
-  if (had.size) isLost = true;
-  found(had.size ? `${[...had].join(" and ")} answers again.` : "passback answers again.");
+  if (had.size) lostWhy = [...had].map((name) => `${name} does not answer.`).join(" ");
+  const back = lostWhy.replaceAll("does not answer", "answers again").replace("signed out", "signed in again");
+  found(back === lostWhy ? "This page follows again." : back);
 }
 
 function schedule() {

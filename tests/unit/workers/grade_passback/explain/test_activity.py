@@ -35,6 +35,7 @@ RETRIED = replace(WAITING, wait=FAILED, queue=CourseQueueState(QueueState.DUE, S
     ("activity", "state", "sentence"),
     [
         (AT_REST, "idle", "Nothing waits."),
+        (replace(AT_REST, dead_letters=1), "idle", "1 dead letter waits for a person."),
         (WAITING, "waiting", "3 changes wait. Their sync begins at 07:20:30."),
         (OVERDUE, "waiting", "3 changes wait, due since 07:12:00."),
         (replace(AT_REST, outages=[AWAY]), "idle", "PowerSchool has not answered since 07:12; nothing waits."),
@@ -86,7 +87,7 @@ RETRIED = replace(WAITING, wait=FAILED, queue=CourseQueueState(QueueState.DUE, S
         (
             replace(AT_REST, has_worker=False, unread=5),
             "idle",
-            "No worker is running; 5 unread messages wait, and some may be of this course.",
+            "No worker is running; 5 unread messages wait, perhaps for this course.",
         ),
         (SYNCING, "syncing", "3 changes are being synced; 1 change came meanwhile."),
         (
