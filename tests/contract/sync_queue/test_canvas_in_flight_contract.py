@@ -144,12 +144,12 @@ def test_waiting_too_long_puts_off_and_spends_no_attempt(client: redis.Redis, ke
 
 def test_the_place_of_a_killed_worker_comes_free(client: redis.Redis, keys: Keys) -> None:
     """Once the longest time that waiting and a request may take is over."""
-    short = {"longest_wait": A_WHILE / 2, "longest_request": A_WHILE / 2}
-    gate_of(client, keys, **short).acquire()
-    other = gate_of(client, keys, **short)
+    limits = {"longest_wait": A_WHILE / 6, "longest_request": 5 * A_WHILE}
+    gate_of(client, keys, **limits).acquire()
+    other = gate_of(client, keys, **limits)
     with pytest.raises(ServiceUnavailable):
         other.acquire()
-    time.sleep(A_WHILE.total_seconds())
+    time.sleep(6 * A_WHILE.total_seconds())
     other.acquire()
 
 
