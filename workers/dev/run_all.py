@@ -106,7 +106,7 @@ def _run(
     if has_sandboxes:
         point_events(environ["PASSBACK_CANVAS_URL"], web)
     environment = write_environment(folder, environ)
-    typer.echo("passback is up. Ctrl-C ends everything.\n")
+    typer.echo(f"passback is up. Ctrl-C ends everything{'; the sandboxes forget all' if has_sandboxes else ''}.\n")
     typer.echo("\n".join(how_to_use(environment, web, password, sandboxes=has_sandboxes)))
     _watch(group, logs)
 

@@ -9,14 +9,13 @@ from shared.sandbox.powerschool.seed import PowerSchoolSeed
 
 WIDTH = 79
 
-HELP = """Run a sandbox Canvas or PowerSchool, and enter grades in it.
-
-They behave like the real systems, listen on this machine only and forget everything when they end. `passback up` runs
-both, with passback between them.
-
-In the small district, course 101 has 58 students and an assignment for each reason that keeps grades back. Courses 102
-and 106 are in order, the term of 103 is over, 104 and 105 are not connected to PowerSchool.
-"""
+HELP = (
+    "Run a sandbox Canvas or PowerSchool, and enter grades in it.\n\n"
+    "They behave like the real systems, listen on this machine only and forget everything when they end. "
+    "`passback up` runs both, with passback between them.\n\n"
+    "In the small district, course 101 has 58 students and an assignment for each reason that keeps grades back. "
+    "Courses 102 and 106 are in order, the term of 103 is over, 104 and 105 are not connected to PowerSchool."
+)
 
 COURSES = {
     Ids.COURSE: "58 students, an assignment for each reason that keeps grades back",
@@ -37,14 +36,17 @@ def about_canvas(url: str, district: CanvasSeed, events: str) -> Iterator[str]:
         yield f"  their keys    {url}/_sandbox/jwks"
     else:
         yield "  Live Events   are not sent; --events http://127.0.0.1:8080 sends them"
+    example = '{"do": "change_theme", "theme": "blue"}'
     if not district.courses:
         yield "  courses       none yet; passback provision run brings them from PowerSchool"
     else:
+        # Posting its grades ends the reason that keeps this assignment back.
+        example = f'{{"do": "post", "course_id": {Ids.COURSE}, "assignment_id": {Ids.ANONYMOUS}}}'
         yield "  courses"
         yield from (f"    {course.id}  {COURSES[course.id]}" for course in district.courses)
         yield "  enter a grade"
         yield f"    passback sandbox grade {Ids.COURSE} {Ids.ESSAY_DRAFT} {Ids.STUDENTS_A[0]} 18"
-    yield from _control(url, '{"do": "change_theme", "theme": "blue"}', _canvas_actions())
+    yield from _control(url, example, _canvas_actions())
 
 
 def about_powerschool(url: str, district: PowerSchoolSeed) -> Iterator[str]:
@@ -71,7 +73,7 @@ def _control(url: str, action: str, actions: frozenset[str]) -> Iterator[str]:
     yield "  look inside"
     yield f"    curl {url}/_sandbox/state"
     yield f"    curl {url}/_sandbox/requests"
-    yield "  act in it"
+    yield "  act in it; an action without its arguments names them"
     yield f"    curl {url}/_sandbox/act \\"
     yield f"      -d '{action}'"
     yield from (f"    {line}" for line in wrap(", ".join(sorted(actions)), WIDTH - 4))

@@ -42,7 +42,7 @@ def test_a_right_day_leads_on() -> None:
     lines = list(verdict(report(), ".venv/bin/passback"))
 
     assert "RIGHT" in lines[0]
-    assert lines[-2].startswith("  .venv/bin/passback up")
+    assert lines[-3] == "  .venv/bin/passback up"
 
 
 def test_a_wrong_day_says_what_is_wrong() -> None:

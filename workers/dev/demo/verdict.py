@@ -26,12 +26,11 @@ def verdict(findings: DemoReport, command: str) -> Iterator[str]:
     yield "What to look at"
     yield from _sights(findings)
     yield ""
-    yield "Next"
-    if findings.problems:
-        yield f"  {command} demo --report    every assignment and reason in tables"
-    else:
-        yield f"  {command} up               stays up: a page, and grades of your own"
-        yield f"  {command} demo --report    the same day, with every number in tables"
+    if not findings.problems:
+        yield "Next: everything stays up, with a page, for grades of your own"
+        yield f"  {command} up"
+    yield "Every assignment and reason, in tables"
+    yield f"  {command} demo --report"
 
 
 def _cost(findings: DemoReport) -> str:
