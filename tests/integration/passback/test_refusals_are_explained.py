@@ -176,6 +176,7 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
                 clock,
                 associations,
                 letters,
+                audit,
             ),
             explainer=CourseExplainer(
                 lambda: reader,
