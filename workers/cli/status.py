@@ -15,11 +15,12 @@ from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.domain.passback.course_search import CourseSearch
+from shared.errors import NotFound
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_rows, settings_table
 from workers.cli.doctor import CheckResult, run_checks
 from workers.cli.doctor.report import report
-from workers.cli.options import services
+from workers.cli.options import fail, services
 from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.list_text import actions_text, courses_text
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
@@ -67,7 +68,10 @@ def courses(
 ) -> None:
     """List courses, the last synced first: name, last sync, and what needs attention."""
     with services() as service:
-        ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+        try:
+            ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+        except NotFound as error:
+            fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
         page = service.course_lists.page(CourseSearch(words, school, term, problems, ids), limit=limit)
         listed = {"courses": [listed_course(course) for course in page.courses], "more": page.next_start is not None}
         emit(listed, as_json, courses_text, zone=service.settings.district_time_zone)

@@ -75,7 +75,8 @@ COMMANDS = [
     # No process runs here.
     Command("status", REDIS, fine=1),
     Command("courses", REDIS),
-    Command("courses --person S1", {**REDIS, **CANVAS}),
+    Command(f"courses --person {Ids.STUDENTS_HEALTHY[0]}", {**REDIS, **CANVAS}),
+    Command("courses --person nobody", {**REDIS, **CANVAS}, fine=2),
     Command("actions", REDIS),
     Command("alive worker", dict.fromkeys(REDIS, 0), fine=1),
     Command("settings"),
@@ -142,7 +143,7 @@ def test_every_command_prints_json() -> None:
         for path, command in leaves(typer.main.get_command(app))
         if not any("--json" in parameter.opts for parameter in command.params)
     }
-    assert silent - PROCESSES == {"dlq export", "password", "sandbox settings"}
+    assert silent - PROCESSES == {"dlq export", "password", "sandbox grade", "sandbox settings"}
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def _remote_system(error: PassbackError) -> Explanation:
         why = network_cause(error)
         return f"{name} does not answer ({error}){f': {why}' if why else ''}.{check}", ExitCode.PROBLEMS
     code = ExitCode.USAGE if isinstance(error, AccessDenied) else ExitCode.PROBLEMS
-    return f"{cause.meaning} ({error}) {cause.fix}{check}", code
+    return f"{cause.meaning} ({error}){f' {cause.fix}' if cause.fix else ''}{check}", code
 
 
 def _operating_system(error: Exception) -> Explanation | None:
