@@ -13,6 +13,7 @@ from shared.errors import AccessDenied
 from workers.cli.doctor.network import check_answer, fetch, place_of
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
 from workers.cli.doctor.systems import SCORES_SAMPLE, Systems
+from workers.grade_passback.operations.preview import counted
 
 SETTINGS, CONNECTION, TOKEN = "settings: Canvas", "canvas: connection", "canvas: token"  # names of checks
 FIELDS = "canvas: fields"
@@ -103,16 +104,17 @@ def _fields(systems: Systems) -> str:
         raise CheckFailed(CheckResult.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
     sections, students = sum(len(c.sections) for c in systems.courses), sum(map(len, rows.values()))
     without = [
-        f"{count} {what}"
+        counted(count, what)
         for count, what, ids in (
-            (sections, "sections", systems.section_sis_ids()),
-            (students, "students", [sis_id for ids in systems.students.values() for sis_id in ids]),
+            (sections, "section", systems.section_sis_ids()),
+            (students, "student", [sis_id for ids in systems.students.values() for sis_id in ids]),
         )
         if count and not ids
     ]
     if without:
         raise CheckFailed(CheckResult.FAIL, f"no SIS id on any of {' and '.join(without)}")
-    return f"all there, in {len(systems.courses)} courses with {sections} sections and {students} students"
+    counts = counted(len(systems.courses), "course"), counted(sections, "section"), counted(students, "student")
+    return f"all there, in {', '.join(counts)}"
 
 
 def _students(systems: Systems, course: Course) -> list[str | None]:

@@ -10,6 +10,7 @@ from shared.domain.passback.rules.categories import CategoryMatch, match_categor
 from workers.cli.doctor import canvas, powerschool
 from workers.cli.doctor.result import CheckFailed, CheckResult, Step
 from workers.cli.doctor.systems import Systems
+from workers.grade_passback.operations.preview import counted
 
 IDS = "ids: sections"
 MAX_TEACHERS = 5
@@ -85,9 +86,9 @@ def _categories(systems: Systems) -> str:
     if not asked:
         raise CheckFailed(CheckResult.SKIP, "no section of the sample has a lead teacher")
     if not default:
-        return f"those of {len(asked)} teachers can be read; no default is set"
+        return f"those of {counted(len(asked), 'teacher')} can be read; no default is set"
     if lacking:
-        found = f"{len(lacking)} of {len(asked)} teachers have no usable category {default} (USERS.DCID "
+        found = f"{len(lacking)} of {counted(len(asked), 'teacher')} without a usable category {default} (USERS.DCID "
         verdict = CheckResult.FAIL if len(lacking) == len(asked) else CheckResult.WARN
         raise CheckFailed(verdict, f"{found}{', '.join(lacking)})")
-    return f"{len(asked)} of {len(asked)} teachers have the default category"
+    return f"the default category is among those of {counted(len(asked), 'teacher')}"

@@ -25,6 +25,7 @@ from workers.cli.doctor.canvas import CLOCK_FIX
 from workers.cli.doctor.network import check_answer, fetch, place_of
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date, ok
 from workers.cli.doctor.systems import Systems
+from workers.grade_passback.operations.preview import counted
 
 SETTINGS, CONNECTION, TOKEN = "settings: PowerSchool", "powerschool: connection", "powerschool: token"
 GRANTS_CHECK = "powerschool: grants"
@@ -205,18 +206,19 @@ def _refused(systems: Systems, outcomes: Outcomes, name: str, error: RequestReje
 
 def _returned(name: str, query: Query, response: ApiResponse, outcomes: Outcomes) -> Check:
     """Return how many rows there are, and whether they have every column that passback needs."""
-    rows, counted = page_of(response)
+    rows, all_rows = page_of(response)
     if not rows:
         return _empty(name, query, outcomes)
     problems = _problems(query, rows)
-    total = len(rows) if counted is None else counted
+    total = len(rows) if all_rows is None else all_rows
+    total_rows = counted(total, "row")
     if not problems:
-        return ok(name, f"{total} rows, every column there")
+        return ok(name, f"{total_rows}, every column there")
     columns = ", ".join(problems)
     if min(problems.values()) < len(rows):
-        found = f"{total} rows; some cannot be read: {columns}"
+        found = f"{total_rows}; some cannot be read: {columns}"
         return Check(name, CheckResult.WARN, found, "Correct these values in PowerSchool: such rows are left out.")
-    found = f"{total} rows without a usable {columns}"
+    found = f"{total_rows} without a usable {columns}"
     return Check(name, CheckResult.FAIL, found, Cause.QUERY_OUTDATED.remedy)
 
 

@@ -1,14 +1,16 @@
-"""The results of `doctor` for people: problems first, each with its finding and its fix on lines of their own."""
+"""The results of `doctor` for people, in one screen: problems first, each with its fix on a line of its own."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from workers.cli.doctor.result import CheckResult
+from workers.grade_passback.operations.preview import counted
 
+Row = dict[str, str]
+QUERY = "powerschool: org.passback.sync."
 _STYLES = {
     CheckResult.FAIL: "bold red",
     CheckResult.WARN: "yellow",
@@ -16,30 +18,39 @@ _STYLES = {
     CheckResult.OK: "green",
 }
 """In the order in which they are shown."""
-_COUNTED = {
-    CheckResult.FAIL: ("problem", "problems"),
-    CheckResult.WARN: ("warning", "warnings"),
-    CheckResult.SKIP: ("skipped", "skipped"),
-    CheckResult.OK: ("ok", "ok"),
-}
 
 
-def report(checks: Sequence[dict[str, str]]) -> Group:
-    """Return what `doctor` prints, from the results as `--json` has them."""
+def report(checks: Sequence[Row]) -> Group:
+    """Return what `doctor` prints, from the results as `--json` has them.
+
+    What was skipped for one reason is one paragraph. What is well is listed only where nothing failed.
+    """
+    by_verdict = {verdict: [check for check in checks if check["verdict"] == verdict] for verdict in _STYLES}
+    failed, warned, skipped, well = by_verdict.values()
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
-    for verdict, style in _STYLES.items():
-        for check in checks:
-            if check["verdict"] != verdict:
-                continue
-            grid.add_row(Text(verdict, style=style), Text(f"{check['check']}: {check['found']}"))
-            if check["fix"]:
-                grid.add_row("", Text(f"Fix: {check['fix']}"))
-    return Group(grid, Text(_summary(checks), style="bold"))
+    for verdict, text in (*_problems(failed), *_problems(warned), *_skipped(skipped), *_well([] if failed else well)):
+        grid.add_row(Text(verdict, style=_STYLES[CheckResult(verdict)] if verdict else ""), Text(text))
+    counts = counted(len(failed), "problem"), counted(len(warned), "warning"), f"{len(skipped)} skipped"
+    hint = " (--json lists them)" if failed else ""
+    return Group(grid, Text(f"{', '.join(counts)}, {len(well)} ok{hint}", style="bold"))
 
 
-def _summary(checks: Sequence[dict[str, str]]) -> str:
-    counts = Counter(check["verdict"] for check in checks)
-    return ", ".join(
-        f"{counts[verdict]} {words[counts[verdict] != 1]}" for verdict, words in _COUNTED.items() if counts[verdict]
-    )
+def _problems(checks: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    for check in checks:
+        yield check["verdict"], f"{check['check']}: {check['found']}"
+        if check["fix"]:
+            yield "", f"Fix: {check['fix']}"
+
+
+def _skipped(checks: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    names: dict[str, list[str]] = {}
+    for check in checks:
+        names.setdefault(check["found"], []).append(check["check"])
+    for reason, of in names.items():
+        yield CheckResult.SKIP, f"{', '.join(of).replace(QUERY, 'query ')} ({reason})"
+
+
+def _well(checks: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    for check in checks:
+        yield check["verdict"], f"{check['check']}: {check['found']}"

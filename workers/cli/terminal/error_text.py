@@ -5,6 +5,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 
+import httpcore
 import httpx
 import structlog
 import typer
@@ -152,4 +153,6 @@ def exception_chain(error: BaseException) -> Iterator[BaseException]:
     while at is not None and id(at) not in seen:
         yield at
         seen.add(id(at))
-        at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+        # httpcore raises its errors again `from None`, which hides what the operating system said.
+        hides = at.__suppress_context__ and not isinstance(at, httpcore.NetworkError | httpcore.TimeoutException)
+        at = at.__cause__ or (None if hides else at.__context__)
