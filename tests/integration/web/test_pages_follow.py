@@ -86,20 +86,20 @@ def test_what_is_lost_and_found_is_said_within_ten_seconds() -> None:
 
 
 def test_a_grade_appears_while_the_page_is_open(context: BrowserContext, running: Town) -> None:
-    """On the course, in its history and on the Overview, without a reload and without losing anything."""
+    """On the course and in the list, without a reload and without losing anything."""
     course = opened(context, running, f"/courses/{COURSE}")
-    history = opened(context, running, f"/courses/{COURSE}/history")
-    for page in (course, history):
+    courses = opened(context, running, "/courses")
+    for page in (course, courses):
         page.evaluate("window.isSame = true")
     expect(course.locator("#as-of")).to_contain_text(re.compile(r"As of \d\d:\d\d:\d\d"))
     course.get_by_text("Pause this course").click()
     course.get_by_label("Why, for others to read").fill("typed before the grade")
     running.stage.grade("open", COURSE, 1021, STUDENT, 7)
     expect(course.locator("#assignments")).to_contain_text("1 of 1")
-    expect(history.locator("main")).to_contain_text("Student")
+    expect(courses.locator(f"tr[data-key='{COURSE}']")).to_contain_text("1 of 1")
     assert course.get_by_label("Why, for others to read").input_value() == "typed before the grade"
     assert course.evaluate("document.activeElement.id") == "reason"
-    assert [page.evaluate("window.isSame") for page in (course, history)] == [True, True]
+    assert [page.evaluate("window.isSame") for page in (course, courses)] == [True, True]
 
 
 def test_a_refresh_changes_nothing_that_a_person_did(context: BrowserContext, running: Town) -> None:

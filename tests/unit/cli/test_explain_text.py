@@ -17,8 +17,10 @@ from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.grade_passback.school import School, row
 from workers.cli.explain import explanation_text
-from workers.cli.history import COLUMNS, _export, _lines
+from workers.cli.history import history_lines
+from workers.cli.terminal.output import private_file
 from workers.grade_passback.explain.activity import CourseActivity
+from workers.grade_passback.operations.history_csv import COLUMNS, write_csv
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 CREATED = AuditEntry(
@@ -60,26 +62,28 @@ def test_a_student_gets_a_sentence_per_assignment() -> None:
 
 def test_history_reads_as_sentences() -> None:
     """When, what, by whom and why; then what was before and after."""
-    text = shown(Group(*_lines([SCORED, CREATED])))
-    assert "2031-03-04 12:00:00 UTC scores by rivera (person)" in text
+    text = shown(Group(*history_lines([SCORED, CREATED], {"11": "Reading 1"}, UTC)))
+    assert "because of a person, asked for by rivera" in text
+    assert "Reading 1 (11), section 4001, PowerSchool assignment 6: scores" in text
     assert "student S1: 7 of 10 -> missing, 8.5 of 10" in text
-    assert "points: 10" in text
+    assert "points possible: 10" in text
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_the_export_has_a_row_per_change(tmp_path: Path) -> None:
     """Every changed field and value has its row; text that a spreadsheet would run is disarmed."""
     path = tmp_path / "history.csv"
-    assert _export([SCORED, CREATED], path) == 2
+    with private_file(path, newline="") as file:
+        assert write_csv(file, [SCORED, CREATED], None) == 2
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
     changes = [(r["student_sis_id"], r["field"], r["before"], r["after"]) for r in rows]
     assert changes == [
-        ("S1", "points", "7", "8.5"),
+        ("S1", "score", "7", "8.5"),
         ("S1", "missing", "False", "True"),
         ("", "name", "", "'=1+1"),
-        ("", "points", "", "10"),
+        ("", "points possible", "", "10"),
     ]
     assert path.stat().st_mode & 0o077 == 0
 
