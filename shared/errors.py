@@ -11,6 +11,7 @@
         +-- RequestRejected           the remote system understood and refused (4xx), with its text
         |   +-- NotFound              what was addressed does not exist
         |   |   +-- CourseGone        Canvas has no such course, or not any more
+    |   |   +-- PersonUnknown     Canvas has nobody of this id
         |   +-- AccessDenied          credentials, scopes or grants
         |       +-- QueryUnavailable  PowerSchool does not run a query of the plugin
         +-- UnexpectedResponse        a response that its reference does not describe
@@ -132,6 +133,13 @@ class CourseGone(NotFound):
 
     def __init__(self, message: str, *, status: int = 404) -> None:
         super().__init__(message, cause=Cause.CANVAS_COURSE_GONE, status=status)
+
+
+class PersonUnknown(NotFound):
+    """Canvas has nobody of this id or SIS id."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, cause=Cause.CANVAS_404, status=404)
 
 
 class AccessDenied(RequestRejected):

@@ -9,6 +9,7 @@ from shared.adapters.canvas import wire
 from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
 from shared.adapters.canvas.wire import PersonWire
 from shared.domain.passback.canvas import Person
+from shared.errors import NotFound, PersonUnknown
 
 STATES = [("state[]", state) for state in ("active", "invited", "completed", "inactive")]
 STUDENTS = [("type[]", "StudentEnrollment"), *STATES]
@@ -62,11 +63,15 @@ class CanvasPeople:
     def courses_of(self, user_id: str = "", *, sis_id: str = "") -> frozenset[str]:
         """Return the ids of the courses in which the person teaches or learns, or did so: by Canvas's id or the SIS id.
 
-        Raises: NotFound for an id that nobody has. Source: Canvas REST API, Enrollments, "List enrollments" of a user.
+        Raises: PersonUnknown for an id that nobody has.
+        Source: Canvas REST API, Enrollments, `GET /api/v1/users/:user_id/enrollments`.
         """
         template, ids = "/api/v1/users/{user_id}/enrollments", {"user_id": user_id or f"sis_user_id:{sis_id}"}
         pages = self._canvas.pages(template, ids, [*TAKES_PART, PER_PAGE])
-        return frozenset(row.course_id for page in pages for row in page.rows(wire.USER_ENROLLMENTS)[0])
+        try:
+            return frozenset(row.course_id for page in pages for row in page.rows(wire.USER_ENROLLMENTS)[0])
+        except NotFound as error:
+            raise PersonUnknown(str(error)) from None
 
     def close(self) -> None:
         """Close the connections."""

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from shared.adapters.redis.client import RedisUnavailable
 from shared.config import ConfigurationError
 from shared.domain.causes import Cause
-from shared.errors import AccessDenied, CourseGone, QueryUnavailable, ServiceUnavailable
+from shared.errors import AccessDenied, CourseGone, PersonUnknown, QueryUnavailable, ServiceUnavailable
 from workers import container
 from workers.cli import app as cli
 from workers.cli import processes
@@ -58,6 +58,7 @@ def away(system: str, cause: Exception) -> Exception:
         (AccessDenied("POST /t: 401", cause=Cause.TOKEN_REFUSED, status=401), 2, "PASSBACK_POWERSCHOOL_CLIENT_SECRET"),
         (QueryUnavailable("q: 404", cause=Cause.QUERY_MISSING, status=404, query="q"), 2, "powerschool-plugin"),
         (CourseGone("GET /x: 404"), 2, "no such course"),
+        (PersonUnknown("GET /x: 404"), 2, "nobody with this SIS id"),
         (FileNotFoundError(2, "No such file or directory", "/x/y"), 2, "/x/y: No such file"),
         (typer.BadParameter("no number"), 2, "no number"),
         (typer.Abort(), 1, "aborted"),

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from shared.config import load
 from shared.domain.passback.canvas import Person
-from shared.errors import NotFound, PassbackError
+from shared.errors import PassbackError, PersonUnknown
 from workers.container import Container
 from workers.web.app import create_site
 
@@ -41,7 +41,7 @@ class FakePeople:
     def courses_of(self, user_id: str = "", *, sis_id: str = "") -> frozenset[str]:
         self._check(f"courses {user_id or sis_id}")
         if (user_id or sis_id) not in self.courses:
-            raise NotFound("GET /api/v1/users/{user_id}/enrollments: 404", cause="canvas_404", status=404)
+            raise PersonUnknown("GET /api/v1/users/{user_id}/enrollments: 404")
         return self.courses[user_id or sis_id]
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import cast
 
 from shared.domain.passback.course_state import AssignmentRecord, SectionRecord, State
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.history import HistoryField
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -24,15 +24,10 @@ from shared.domain.passback.planning.plan import (
 from shared.domain.passback.powerschool import ActualAssignment, Score
 from shared.domain.passback.student_status import sentence_of
 from workers.grade_passback.apply.context import ApplyResult
-from workers.grade_passback.compare import AssignmentInSection, CourseComparison, field_text
+from workers.grade_passback.compare import AssignmentInSection, CourseComparison, audit_text
 from workers.grade_passback.course_state import course_record
 from workers.grade_passback.explain.response import Json, reason_json, score_json
 
-FIELD_NAMES = {
-    OwnedField.DUE_DATE: "due date",
-    OwnedField.COUNTED: "counted in the final grade",
-    OwnedField.SCORES_PUBLISHED: "scores published",
-}
 _ACTIONS: Mapping[str, type[Step]] = {
     "link": LinkExistingStep,
     "create": CreateStep,
@@ -124,7 +119,7 @@ def _section(
         "state": State.WAITING if actions and record.state is State.SYNCED else record.state,
         "actions": actions,
         "would": [sentence for step in steps if (sentence := _sentence(step, steps))] or [_nothing(record.state)],
-        "fields": [change for step in steps if isinstance(step, UpdateStep) for change in _fields(step, placement)],
+        "fields": [change for step in steps if isinstance(step, UpdateStep) for change in _fields(step, comparison)],
         "reasons": [reason_json(finding) for finding in record.findings],
         "points_before": None if actual is None else str(actual.points),
         "students": [each for each in students if lists_equal or each["do"] is not ScoreAction.NOTHING],
@@ -145,7 +140,7 @@ def _sentence(step: Step, steps: Iterable[Step]) -> str:
         case UpdateStep(is_temporary=True):
             sentence = "Rename the assignment for a moment: another one needs its name."
         case UpdateStep(changed_fields=fields):
-            names = ", ".join(FIELD_NAMES.get(field, field.value) for field in fields)
+            names = ", ".join(HistoryField(field).words for field in fields)
             sentence = f"Update the assignment: PowerSchool differs in {names}."
         case WriteScoresStep(scores=scores, replaces=replaces):
             numbers = ((len(scores) - len(replaces), "new score"), (len(replaces), "changed score"))
@@ -161,15 +156,15 @@ def _nothing(state: State) -> str:
     return "Nothing for now." if state in (State.WAITING, State.RETRYING) else "Nothing is sent."
 
 
-def _fields(step: UpdateStep, placement: AssignmentInSection | None) -> list[Json]:
-    changes: list[Json] = []
-    for field in step.changed_fields:
-        after = field_text(step.desired, field)
-        if field is OwnedField.CATEGORY and placement and placement.category:
-            after = f"{placement.category.category.name} ({after})"
-        before = field_text(step.actual, field)
-        changes.append({"field": FIELD_NAMES.get(field, field.value), "before": before, "after": after})
-    return changes
+def _fields(step: UpdateStep, comparison: CourseComparison) -> list[Json]:
+    return [
+        {
+            "field": HistoryField(field).words,
+            "before": audit_text(comparison.data, step.actual, field),
+            "after": audit_text(comparison.data, step.desired, field),
+        }
+        for field in step.changed_fields
+    ]
 
 
 def _students(

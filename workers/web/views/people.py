@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.config import ConfigurationError
 from shared.domain.passback.canvas import Person
-from shared.errors import AccessDenied, NotFound, PassbackError
+from shared.errors import AccessDenied, PassbackError, PersonUnknown
 from workers.container import Container
 from workers.web.auth.roles import User
 
@@ -59,7 +59,7 @@ def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCo
     """Return the courses of a person, by the id of Canvas or the SIS id."""
     try:
         return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
-    except NotFound:
+    except PersonUnknown:
         return PersonCourses(frozenset(), "Canvas has nobody with this id.")
     except AccessDenied:
         return PersonCourses(frozenset(), NOT_ALLOWED)

@@ -12,7 +12,7 @@ from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.passback.canvas import Person
-from shared.errors import AccessDenied, NotFound
+from shared.errors import AccessDenied, PersonUnknown
 from tests.manual_clock import ManualClock
 
 STUDENTS = "/api/v1/courses/41/enrollments"
@@ -85,7 +85,7 @@ def test_nobody_and_no_right_are_told_apart(people: CanvasPeople, remote: Script
     """An unknown id, and a token without the scope."""
     remote.on("GET", "/api/v1/users/9/enrollments", answer({"errors": [{"message": "not there"}]}, 404))
     remote.on("GET", USERS, answer({"errors": [{"message": "Insufficient scopes on access token."}]}, 401))
-    with pytest.raises(NotFound):
+    with pytest.raises(PersonUnknown):
         people.courses_of("9")
     with pytest.raises(AccessDenied):
         people.find("anis")

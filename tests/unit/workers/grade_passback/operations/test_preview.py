@@ -75,12 +75,12 @@ def test_changes_show_what_they_replace() -> None:
     school.edit("11", name="Reading one", points_possible=Decimal(20))
     found = section(school)
     assert found["would"] == [
-        "Update the assignment: PowerSchool differs in name, points.",
+        "Update the assignment: PowerSchool differs in name, points possible.",
         "Send 1 changed score.",
     ]
     assert [(each["field"], each["before"], each["after"]) for each in found["fields"]] == [
         ("name", "Reading 1", "Reading one"),
-        ("points", "10", "20"),
+        ("points possible", "10", "20"),
     ]
     text = shown(school)
     assert "student S1: 8 of 10 → 12 of 20" in text
