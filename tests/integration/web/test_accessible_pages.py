@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 BATCH = "0123456789abcdef"
 PAGES = (
     "/", "/courses", "/courses?problems=1", "/courses?q=nobody", "/courses/101", "/courses/1/plan",
-    "/courses/101/history", "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
+    "/courses/101/history", "/courses/101/student", "/courses/1/student?student=S1",
+    "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
     "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
     f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
     "/provisioning/7/discard", "/pause?target=passback&reason=moving", "/actions", "/nothing",

@@ -295,7 +295,7 @@ HEADERS = {"X-Requested-With": "test"}
 
 
 def test_a_viewer_looks_and_does_nothing(web: Web) -> None:
-    """Every action asks for an operator; every question is answered."""
+    """Every action asks for an operator; every question is answered, without a score."""
     viewer = ("viewer", VIEWER_PASSWORD)
     ids = {"course_id": "101", "letter_id": "course-1", "batch_id": "0" * 16, "run_id": "1"}
     for template, methods in web.call("GET", "/openapi.json").json()["paths"].items():
@@ -304,7 +304,9 @@ def test_a_viewer_looks_and_does_nothing(web: Web) -> None:
             body = {"all": True} if path in ("/dead-letters/retry", "/dead-letters/discard") else {}
             assert code(web.call("POST", path, viewer, json=body)) == (403, "not_operator"), path
         elif "plan" not in path:
-            assert web.call("GET", path, viewer).status_code in (200, 404), path
+            response = web.call("GET", path, viewer)
+            assert response.status_code in (200, 404), path
+            assert "7.5" not in response.text, path
     assert web.service.actions.newest(1) == []
 
 
@@ -321,7 +323,7 @@ def test_a_viewer_sees_no_score(web: Web) -> None:
         assert "7.5" not in withheld.text, path
         assert '"exempt"' not in withheld.text, path
     history = web.call("GET", "/courses/101/history", ("viewer", VIEWER_PASSWORD)).json()
-    assert history["entries"][0]["students"] == [{"student_dcid": 31, "student_sis_id": "S1"}]
+    assert history["entries"][0]["students"] == [{"student_dcid": 31, "student_sis_id": "S1", "graded_by": None}]
     assert "7.5" in web.call("GET", "/courses/101/history").text
     (first, _) = web.call("GET", "/courses/101?student_sis_id=S1").json()["assignments"]
     (hidden, _) = web.call("GET", "/courses/101?student_sis_id=S1", ("viewer", VIEWER_PASSWORD)).json()["assignments"]

@@ -37,6 +37,7 @@ from shared.domain.provisioning.run import (
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
+from workers.web.pages import course_pages, people_pages, provisioning_pages
 
 NOW = datetime.now(UTC)
 UNKNOWN_STUDENT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
@@ -559,6 +560,21 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
     assert browser.post("/provisioning/7/approve", {}).status_code == 303
     newest = site.service.actions.newest(1)[0]
     assert (newest.verb, newest.target) == (Verb.APPROVE, "plan:7")
+
+
+def test_no_page_shows_a_viewer_a_score(site: Site) -> None:
+    """Whatever pages there are: each is there for a viewer, and none has a score of the audit log."""
+    browser, asked = site.browser("viewer"), 0
+    for template in (path for module in (course_pages, people_pages, provisioning_pages) for path in module.GET):
+        path = template.format(course_id="101", run_id="7")
+        for query in ("", "?student=S1", "?assignment=7"):
+            response = browser.get(path + query)
+            assert response.status_code in (200, 404, 503), path
+            # A file has no frame around what it says.
+            assert "7.5" not in (response.text.partition("<main")[2] or response.text), path
+            asked += response.status_code == 200
+    assert asked > 10
+    assert "7.5" in site.browser("operator").text("/courses/101/history")
 
 
 def test_a_viewer_sees_no_row_of_a_plan(site: Site) -> None:

@@ -15,6 +15,7 @@ STUDENT_FIELDS = frozenset(
         "section_sis_id",
         "standing",
         "do",
+        "graded_by",
         "code",
         "message",
         "remedy",
