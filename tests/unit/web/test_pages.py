@@ -37,7 +37,7 @@ from shared.domain.provisioning.run import (
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.pages import course_pages, people_pages, provisioning_pages
+from workers.web.pages import course_pages, history_pages, people_pages, provisioning_pages
 
 NOW = datetime.now(UTC)
 UNKNOWN_STUDENT = StudentRecord("31", "S9", Finding(Reason.STUDENT_UNKNOWN))
@@ -565,7 +565,9 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
 def test_no_page_shows_a_viewer_a_score(site: Site) -> None:
     """Whatever pages there are: each is there for a viewer, and none has a score of the audit log."""
     browser, asked = site.browser("viewer"), 0
-    for template in (path for module in (course_pages, people_pages, provisioning_pages) for path in module.GET):
+    for template in (
+        path for module in (course_pages, history_pages, people_pages, provisioning_pages) for path in module.GET
+    ):
         path = template.format(course_id="101", run_id="7")
         for query in ("", "?student=S1", "?assignment=7"):
             response = browser.get(path + query)
