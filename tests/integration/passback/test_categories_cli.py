@@ -10,6 +10,7 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.config import load
+from shared.domain.actions import Verb
 from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.district.small import Ids, small_district
@@ -66,6 +67,8 @@ def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Container) -> N
     assert service.associations.of_course(COURSE) == {GROUP: CategoryAssociation(frozenset({Ids.CATEGORY_TESTS}))}
     assert [waiting.course_id for waiting in service.changes.waiting(9)] == [COURSE]
     assert service.records.count() == 1
+    (action,) = service.actions.newest(9)
+    assert (action.actor, action.verb, action.target) == ("rivera", Verb.LINK, f"course:{COURSE}:group:{GROUP}")
     rows = json.loads(run("list", COURSE, "--json").stdout)
     found = {(row["group"], row["section_sis_id"]): (row["category_id"], row["found_by"]) for row in rows}
     assert found["Projects", str(Ids.SECTION_A_DCID)] == (Ids.CATEGORY_TESTS, "association")
@@ -74,6 +77,7 @@ def test_a_group_is_linked_shown_and_unlinked(run: Run, service: Container) -> N
     inactive = {"id": Ids.CATEGORY_INACTIVE, "name": "Participation", "active": False, "excluded": False}
     assert inactive in rows[0]["categories"]
     assert run("unlink", COURSE, GROUP).returncode == 0
+    assert [action.verb for action in service.actions.newest(1)] == [Verb.UNLINK]
     assert service.associations.of_course(COURSE) == {}
 
 
