@@ -67,7 +67,7 @@ def private_powerschool(
         api.time_zone,
         stored_ids=stored_ids,
     )
-    return PowerSchool(Gradebook(api, queries, cache), roster, api, queries)
+    return PowerSchool(Gradebook(api, queries, cache), roster, api)
 
 
 class PrivateLimiter(RemoteLimiter):

@@ -39,7 +39,6 @@ class PowerSchool:
     gradebook: Gradebook
     roster: SectionRosters
     api: PowerSchoolApi
-    queries: PowerQueries
 
     def close(self) -> None:
         """Close the connections."""
@@ -62,7 +61,7 @@ def powerschool(
     api, cache = _api(settings, redis_client, keys, clock, count, transport)
     queries = PowerQueries(api.query, UnavailableQueries(redis_client, keys, clock), clock)
     roster = _rosters(settings, redis_client, keys, clock, api, queries, cache)
-    return PowerSchool(Gradebook(api, queries, cache), roster, api, queries)
+    return PowerSchool(Gradebook(api, queries, cache), roster, api)
 
 
 def roster_feed(

@@ -19,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.rights import MissingRights, missing_rights
 from shared.clock import SystemClock
 from shared.config import ConfigurationError, load
 from shared.sandbox.canvas.app import create_app as canvas_app
@@ -67,7 +69,8 @@ def of_redis(*rules: str) -> tuple[str, ...]:
 
 ACL_URL = "{redis}&username=passback&password=right"
 USERS = (FOLDER / "users.acl.in").read_text()
-RULES = re.findall(r"[+-]\S+", next(line for line in USERS.splitlines() if line.startswith("user passback ")))
+DEPLOYED = next(line for line in USERS.splitlines() if line.startswith("user passback ")).partition("#PASSBACK# ")[2]
+RULES = [rule for rule in DEPLOYED.split() if rule[0] in "+-"]
 KEYS, CHANNELS = "~passback:*", "&passback:celery:*"
 
 WRONG = {
@@ -228,6 +231,16 @@ WRONG = {
         "fail canvas: root account: the setting is not the uuid",
         "Set PASSBACK_CANVAS_ROOT_ACCOUNT_UUID",
         {"CANVAS_ROOT_ACCOUNT_UUID": "of-another-district"},
+    ),
+    "another account": Wrong(
+        "fail canvas: courses: GET /api/sis/accounts/{account_id}/assignments: 404",
+        "Correct PASSBACK_CANVAS_ACCOUNT",
+        canvas={"fail_next": [{"path_prefix": "/api/sis", "status": 404, "body": {"message": "no such account"}}]},
+    ),
+    "Canvas has no Sync to SIS": Wrong(
+        "fail canvas: courses: GET /api/sis/accounts/{account_id}/assignments: 400",
+        "Correct PASSBACK_CANVAS_ACCOUNT, .* turn on Sync to SIS",
+        canvas={"fail_next": [{"path_prefix": "/api/sis", "status": 400, "body": {"message": "not enabled"}}]},
     ),
     "the key lacks scopes": Wrong(
         "fail canvas: fields: the key has no scope for GET /api/v1/courses/{course_id}/assignment_groups, "
@@ -505,11 +518,22 @@ def test_a_wrong_installation_gets_the_right_first_line(
     with made_wrong(right, wrong, monkeypatch):
         checks = right.checks(wrong.settings)
     first, second, *_ = lines(checks)
-    pattern = wrong.line.replace("{course_id}", r"\{course_id\}")
+    pattern = re.sub(r"\{(\w+_id)\}", r"\{\1\}", wrong.line)
     assert re.match(pattern, first), first
     assert re.match(f" +Fix: (?:{wrong.fix})", second), second
     assert [check.name for check in checks if check.verdict is CheckResult.FAIL][1:] == []
     assert "canary" not in repr(checks)
+
+
+def test_the_deployed_rights_are_enough(right: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rule in `deploy/redis` lacks nothing, and looking for what it lacks runs none of the commands."""
+    deployed = Wrong("", "", redis_commands=of_redis("resetchannels", DEPLOYED))
+    url = ACL_URL.format(**right.places)
+    with made_wrong(right, deployed, monkeypatch), closing(connect(load({"PASSBACK_REDIS_URL": url}))) as client:
+        before = set(right.admin().scan_iter())
+        assert missing_rights(client, "passback") == MissingRights()
+        assert client.ping()
+        assert set(right.admin().scan_iter()) == before
 
 
 def test_what_depends_on_a_cause_is_skipped_and_names_it(right: Installation) -> None:

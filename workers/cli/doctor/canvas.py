@@ -16,7 +16,7 @@ from workers.cli.doctor.systems import SCORES_SAMPLE, Systems
 from workers.grade_passback.operations.preview import counted
 
 SETTINGS, CONNECTION, TOKEN = "settings: Canvas", "canvas: connection", "canvas: token"  # names of checks
-FIELDS = "canvas: fields"
+COURSES, FIELDS = "canvas: courses", "canvas: fields"
 CLOCK_FIX = "Synchronize this machine's clock (NTP)."
 REFUSED_FIX = (
     "Make a new access token for the service user in Canvas (Account, Settings) and set PASSBACK_CANVAS_TOKEN to it: "
@@ -26,6 +26,10 @@ FIELDS_FIX = (
     "Give the service user view_all_grades and read_sis; tick Allow Include Parameters where the key has scopes."
 )
 SCOPES_FIX = "Add these scopes to the developer key: deploy/canvas/developer-key.json has all of them."
+COURSES_FIX = (
+    "Correct PASSBACK_CANVAS_ACCOUNT, give the service user read_sis there, and turn on Sync to SIS in the account's "
+    "settings: new courses are not found otherwise."
+)
 ACCOUNT_FIX = "Set PASSBACK_CANVAS_ROOT_ACCOUNT_UUID to the account's uuid: every event is rejected otherwise."
 PAGES_FIX = "Set PASSBACK_CANVAS_URL to the address that Canvas gives itself, unless passback has to use another one."
 IMPORTS_FIX = (
@@ -42,7 +46,8 @@ def steps(systems: Systems) -> Iterator[Step]:
     yield Step(TOKEN, partial(_token, systems), REFUSED_FIX, needs=(CONNECTION,))
     if settings.canvas_root_account_uuid:
         yield Step("canvas: root account", partial(_root_account, systems), needs=(TOKEN,))
-    yield Step(FIELDS, partial(_fields, systems), FIELDS_FIX, needs=(TOKEN,))
+    yield Step(COURSES, partial(_courses, systems), COURSES_FIX, needs=(TOKEN,))
+    yield Step(FIELDS, partial(_fields, systems), FIELDS_FIX, needs=(COURSES,))
     yield Step("canvas: page links", partial(_page_links, systems), PAGES_FIX, needs=(FIELDS,))
     if settings.provision_schedule:
         has_own_token = settings.canvas_provisioning_token.get_secret_value()
@@ -88,20 +93,35 @@ def _root_account(systems: Systems) -> str:
     return "the uuid is this Canvas's"
 
 
+def _courses(systems: Systems) -> str:
+    """Read the list in which new courses are found, also where courses are connected already."""
+    try:
+        first = next(systems.canvas.courses_to_sync(systems.clock.now()), None)
+    except AccessDenied as error:
+        raise _without_scopes(systems, error) or error from None
+    if first is None:
+        raise CheckFailed(CheckResult.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
+    return "those with synced work are listed"
+
+
+def _without_scopes(systems: Systems, error: AccessDenied) -> CheckFailed | None:
+    """Return every request that the key has no scope for, at once; None if scopes are not the reason."""
+    missing = systems.canvas.missing_scopes() if lacks_scope(error) else []
+    if not missing:
+        return None
+    return CheckFailed(CheckResult.FAIL, f"the key has no scope for GET {', '.join(missing)}", SCOPES_FIX)
+
+
 def _fields(systems: Systems) -> str:
     """Read a few courses like a sync does. A 200 alone proves nothing: the fields must be there and be valid."""
     try:
         systems.courses = [systems.canvas.course(course_id) for course_id in systems.sample_ids()]
         rows = {course.id: _students(systems, course) for course in systems.courses[:SCORES_SAMPLE]}
     except AccessDenied as error:
-        missing = systems.canvas.missing_scopes() if lacks_scope(error) else []
-        if not missing:
-            raise
-        found = f"the key has no scope for GET {', '.join(missing)}"
-        raise CheckFailed(CheckResult.FAIL, found, SCOPES_FIX) from None
+        raise _without_scopes(systems, error) or error from None
     systems.students = {course_id: {sis_id for sis_id in ids if sis_id} for course_id, ids in rows.items()}
     if not systems.courses:
-        raise CheckFailed(CheckResult.WARN, "no course has synced work yet", "Turn on Sync to SIS for an assignment.")
+        raise CheckFailed(CheckResult.SKIP, "no course to read yet")
     sections, students = sum(len(c.sections) for c in systems.courses), sum(map(len, rows.values()))
     without = [
         counted(count, what)
