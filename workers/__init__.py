@@ -12,12 +12,13 @@ Inside, imports go downwards only (pyproject.toml, `lint-imports`):
 cli/             the `passback` command, a file per group of verbs; doctor/, docs/ (generators), terminal/
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/
+recorded_actions.py  what people do, recorded with the person: for the command line, the pages and the API
 status.py        the status document of the command line, the pages and the API; school_hours.py for its alert
 container.py     builds everything from the settings, once per process
 dead_letters.py  lists, selects, retries and discards dead letters
 erasure.py       deletes stored data of courses, students, a period or the district
 grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, apply/, course_state.py,
-                 outcome_handler.py; and dispatcher.py, outage_probe.py, scheduled.py, explain/, operations/ (what a
+                 missed_changes.py, lost_answers.py, outcome_handler.py; and dispatcher.py, outage_probe.py, scheduled.py, explain/, operations/ (what a
                  person asks for)
 provisioning/    a run: schedule.py, runner.py, run.py, planning.py, imports/; service.py and serializers.py for people
 celery/          the app with its queues and delivery settings, worker, transport, undecodable messages
