@@ -148,7 +148,12 @@ def shown_line(line: str) -> str:
         count = entry["scores_written"]
         written = f"{count} score{'' if count == 1 else 's'} written to PowerSchool" if count else "nothing to write"
         text = f"course {course} synced: {written}"
-    elif entry.get("level") in ("warning", "error") and entry.get("logger") != "py.warnings":
+    elif (
+        entry.get("level") in ("warning", "error")
+        and entry.get("logger") != "py.warnings"
+        # What kind of Redis it is was said at the start.
+        and event != LogEvent.REDIS_CONFIG_UNREADABLE
+    ):
         about = [str(event), *(f"{name} {entry[name]}" for name in ("course_id", "cause", "system") if entry.get(name))]
         text = f"{entry['level']}: {', '.join(about)}"
     else:

@@ -153,6 +153,7 @@ def test_what_up_says_of_a_log_line(entry: dict[str, object], shown: str) -> Non
         "no JSON",
         '{"event": "token_fetched", "level": "info", "timestamp": "2031-03-04T10:11:12Z"}',
         '{"event": "x", "level": "warning", "logger": "py.warnings", "timestamp": "2031-03-04T10:11:12Z"}',
+        '{"event": "redis_config_unreadable", "level": "warning", "timestamp": "2031-03-04T10:11:12Z"}',
     ],
 )
 def test_other_lines_are_left_to_the_logs(line: str) -> None:
