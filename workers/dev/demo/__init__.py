@@ -22,7 +22,7 @@ from workers.dev.demo.live_view import LiveView
 from workers.dev.demo.report import show_tables
 from workers.dev.demo.scenario import DemoScenario
 from workers.dev.demo.verdict import verdict
-from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 from workers.dev.instructions import how_to_use, this_command, write_environment
 from workers.dev.process_group import free_port, process_group, without_settings
 from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
@@ -64,6 +64,8 @@ def _play(console: Console, folder: Path, stack: ExitStack, ours: dict[str, str]
             screen.enter_context(Live(view, console=console, refresh_per_second=5, transient=True))
         say("Starting Redis, two sandboxes, the receiver, a worker and beat.")
         redis = stack.enter_context(EmbeddedRedis(durable=False))
+        if redis.kind is RedisKind.FAKE:
+            say(f"Redis is {redis.description}.")
         environ = without_settings()
         canvas, powerschool = start_sandboxes(stack.enter_context(process_group(folder, environ)))
         ours |= {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool)}
