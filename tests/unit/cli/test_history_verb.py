@@ -65,7 +65,7 @@ def test_it_is_in_words(run: Callable[..., Result]) -> None:
 def test_it_is_filtered_and_paged(run: Callable[..., Result], arguments: list[str], count: int, tmp_path: Path) -> None:
     """In the file and in JSON alike."""
     result = run("--export", "out.csv", *arguments)
-    assert f"{count} entries written" in result.output, result.output
+    assert f"{count} entr{'y' if count == 1 else 'ies'} written" in result.output, result.output
     with (tmp_path / "out.csv").open(newline="") as file:
         assert len({row["at"] for row in csv.DictReader(file)}) == count
     assert run("--json", *arguments).output.count('"course_id": "101",\n      "assignment_id"') == count
