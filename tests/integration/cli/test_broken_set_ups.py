@@ -2,6 +2,9 @@
 
 import os
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,7 +26,7 @@ from tests.integration.sandbox_server import served
 from workers.cli.app import app
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import free_port
+from workers.dev.process_group import free_port, without_settings
 from workers.dev.sandbox import sandbox_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("broken")]
@@ -84,6 +87,11 @@ COMMANDS = [
     Command("sync COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("sync COURSE --dry-run", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
     Command("explain COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}),
+    *(
+        Command(f"{line} 999", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}, fine=2)
+        for line in ("explain COURSE --assignment", "explain COURSE --student")
+    ),
+    Command("sync COURSE --dry-run --assignment 999", {**REDIS, **BOTH, **UNKNOWN_COURSE}, fine=2),
     Command("history COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("history COURSE --export FILE", {**REDIS, **UNKNOWN_COURSE, **NO_FILE}),
     Command("pause --reason exams --yes", REDIS),
@@ -232,3 +240,31 @@ def test_a_command_in_a_broken_set_up(run: Callable[[Command, str], Result], com
     assert "\n" not in sentence
     assert sentence.startswith("passback: ")
     assert NAMED[set_up] in sentence
+
+
+@pytest.mark.parametrize(
+    ("line", "set_up", "code", "words"),
+    [
+        ("status", "no Redis", 1, "Redis does not answer"),
+        ("worker", "nothing configured", 2, "not set: PASSBACK_CANVAS_URL"),
+        ("worker", "refused by ACL", 2, "PASSBACK_REDIS_PREFIX"),
+        ("beat", "wrong Redis password", 2, "PASSBACK_REDIS_PASSWORD"),
+        ("web --port TAKEN", "", 2, "Address already in use"),
+        ("flower --port TAKEN", "", 2, "Address already in use"),
+    ],
+)
+def test_a_real_process_ends_alike(
+    healthy: dict[str, str], tmp_path: Path, line: str, set_up: str, code: int, words: str
+) -> None:
+    """With one sentence, also where the process would run on."""
+    environ = {**without_settings(), **broken(healthy, set_up), "PASSBACK_ALLOW_VOLATILE_REDIS": "yes"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        arguments = line.replace("TAKEN", str(taken.getsockname()[1])).split()
+        done = subprocess.run(
+            [sys.executable, "-m", "workers.cli", *arguments],
+            env=environ, cwd=tmp_path, capture_output=True, check=False, text=True, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("passback: ")
+    assert words in sentence

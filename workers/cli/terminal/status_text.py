@@ -27,7 +27,9 @@ def status_text(found: Json) -> Group:
 
 
 def _problem(problem: Json) -> Padding:
-    text = Text(f"! {problem['title']} {problem['remedy']}", style=STYLES[str(problem["level"])])
+    title = str(problem["title"])
+    end = "" if title.endswith((".", "!", "?")) else "."
+    text = Text(f"! {title}{end} {problem['remedy']}", style=STYLES[str(problem["level"])])
     return Padding(text, (0, 0, 0, 0))
 
 
