@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from shared.domain.passback.changes import ChangeCause
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.fault_injection.redis_server import RedisServer
@@ -51,6 +52,8 @@ def running(browser: Browser, server: RedisServer, tmp_path_factory: pytest.Temp
         "DISTRICT_TIME_ZONE": "America/Chicago",
     }  # fmt: skip
     with town(tmp_path_factory.mktemp("logs"), server=server, **settings) as one:
+        one.service.changes.request(str(COURSE), ChangeCause.PERSON)
+        one.settle()
         yield one
 
 
