@@ -29,7 +29,7 @@ from shared.domain.passback.rules.eligibility import (
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import StudentPlacement, place_students, with_scores
 from shared.errors import TransientError
-from workers.grade_passback.earlier_refusals import refused_before, with_earlier_refusals, without_refused_clears
+from workers.grade_passback.apply.earlier_refusals import refused_before, with_earlier_refusals, without_refused_clears
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from shared.ports.passback import CachePolicy, RosterReader
 from workers.celery.app import MAX_SYNC_DURATION
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.apply.context import ApplyResult
+from workers.grade_passback.apply.lost_answers import settle_lost_answers
 from workers.grade_passback.compare import CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.course_state import category_matches, course_record, gone_record, unreadable_failures
 from workers.grade_passback.lease import TIME_SLICE, SyncTimeSlice, WriteGuard, request_context, write_guard
-from workers.grade_passback.lost_answers import settle_lost_answers
 from workers.grade_passback.missed_changes import NOTHING_MISSED, MissedChanges, missed_changes
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
 from workers.grade_passback.sync_metrics import SyncMetrics

@@ -21,7 +21,7 @@ from shared.errors import (
 )
 from shared.ports.passback import ScoreRow
 from workers.grade_passback.apply.context import ApplyContext
-from workers.grade_passback.earlier_refusals import reason_not_cleared
+from workers.grade_passback.apply.earlier_refusals import reason_not_cleared
 from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY
 
 # One bad row of n is isolated after about log2(n) refusals; this many bad rows are found in every batch.

@@ -43,7 +43,7 @@ def confirm(pages: PageHandlers, request: PageRequest) -> Response:
     verb, (ids, cause) = _verb(request.query("verb")), _selection(request.query_fields)
     selected = views.select(pages.service, ids, cause)
     return pages.page(
-        "confirm.html", request, verb=verb, ids=ids, cause=cause, selected=selected, limit=CONFIRM_LIMIT,
+        "layout/confirm.html", request, verb=verb, ids=ids, cause=cause, selected=selected, limit=CONFIRM_LIMIT,
         courses={dead_letter.course_id for dead_letter in selected} - {""},
     )  # fmt: skip
 

@@ -35,7 +35,8 @@ def confirm_pause(pages: PageHandlers, request: PageRequest) -> Response:
     target, reason = _target(request.query("target")), _reason(request.query("reason"))
     refuse_without_reason(target, reason)
     return pages.page(
-        "question.html", request, title=f"Pause {target_text(target)}", sentences=_consequences(pages, target, reason),
+        "layout/question.html", request, title=f"Pause {target_text(target)}",
+        sentences=_consequences(pages, target, reason),
         action="/pause", fields={"target": target, "reason": reason}, back=_page_of(target), is_danger=True,
     )  # fmt: skip
 
@@ -56,7 +57,7 @@ def _consequences(pages: PageHandlers, target: str, reason: str) -> list[str]:
 
 def show_pulse(pages: PageHandlers, request: PageRequest) -> Response:
     """`/pulse`: header and notes only, for pages that do not follow what they show."""
-    return pages.page("pulse.html", request)
+    return pages.page("layout/pulse.html", request)
 
 
 def pause(_pages: PageHandlers, request: PageRequest) -> Response:

@@ -102,7 +102,7 @@ class PageHandlers:
         # What is unavailable comes back: the page is loaded again by itself.
         refresh = "5" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
         return self.renderer.page(
-            "message.html", status, title=title, text=text, user=user, token=token, counts=counts, path="",
+            "layout/message.html", status, title=title, text=text, user=user, token=token, counts=counts, path="",
             refresh=refresh,
         )  # fmt: skip
 

@@ -59,7 +59,7 @@ def _question(
     action, back = f"/provisioning/{run.id}/{verb.lower()}", f"/provisioning/{run.id}"
     title, fields = f"{verb} the plan of run {run.id}", {"plan_digest": run.plan_digest}
     return pages.page(
-        "question.html", request, title=title, sentences=sentences, action=action, fields=fields, back=back,
+        "layout/question.html", request, title=title, sentences=sentences, action=action, fields=fields, back=back,
         is_danger=is_danger,
     )  # fmt: skip
 
