@@ -1,4 +1,7 @@
-"""Finds out soon that an unavailable system answers again: pauses grow to half a minute, and people watch the pages."""
+"""Finds out soon that an unavailable system answers again, and that one is away while somebody looks at a page.
+
+Pauses grow to half a minute, and a system that nobody calls fails unseen: people watch the pages.
+"""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +13,10 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.interval_lock import IntervalLocks
-from shared.adapters.redis.remote_limits.outages import end_outage, read_outages
+from shared.adapters.redis.remote_limits.outages import end_outage, idle_systems, read_outages
 from shared.clock import Clock
+from shared.config import ConfigurationError
+from shared.errors import PassbackError
 from workers.runtime.vital_threads import VitalThread
 
 # With the interval at which pages follow, less than ten seconds.
@@ -21,15 +26,18 @@ PROBE_INTERVAL = timedelta(seconds=3)
 class OutageProbe:
     """A thread that asks each unavailable system, once per interval for all workers together.
 
-    `answers` says whether a system answers now.
+    `answers` says whether a system answers now. `ask` sends it a request that is paced, and recorded if it fails.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, clock: Clock, answers: Callable[[str], bool]) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, clock: Clock, answers: Callable[[str], bool], ask: Callable[[str], None]
+    ) -> None:
         self._redis = client
         self._keys = keys
         self._clock = clock
         self._locks = IntervalLocks(client, keys)
         self._answers = answers
+        self._ask = ask
         self._stopped = threading.Event()
         self._thread = VitalThread(target=self._run, name="outage-probe")
 
@@ -42,8 +50,18 @@ class OutageProbe:
         self._stopped.set()
 
     def run_once(self) -> None:
-        """Ask the systems that are unavailable, and close the circuits of those that answer."""
-        for outage in read_outages(self._redis, self._keys):
+        """Ask the systems that are unavailable, and close the circuits of those that answer.
+
+        While somebody looks at a page, also ask those that nobody called for an interval.
+        """
+        outages = read_outages(self._redis, self._keys)
+        unavailable = {outage.system for outage in outages}
+        for system in idle_systems(self._redis, self._keys, PROBE_INTERVAL):
+            if system not in unavailable and self._locks.take(f"watch-{system}", PROBE_INTERVAL):
+                # The limiter records what fails.
+                with suppress(PassbackError, ConfigurationError):
+                    self._ask(system)
+        for outage in outages:
             if (
                 outage.may_be_over(self._clock.now())
                 and self._locks.take(f"probe-{outage.system}", PROBE_INTERVAL)

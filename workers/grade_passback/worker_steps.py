@@ -38,7 +38,9 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             this_process("worker"),
             max_claims=2 * service.settings.worker_threads,
         )
-        self._outage_probe = OutageProbe(service.redis, service.keys, service.clock, partial(_answers, service))
+        self._outage_probe = OutageProbe(
+            service.redis, service.keys, service.clock, partial(_answers, service), partial(_ask, service)
+        )
         self._outage_probe.start()
         service.lease_renewer.start()
         self._dispatcher.start()
@@ -65,6 +67,11 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
 def _answers(service: Container, system: str) -> bool:
     """Say whether the system answers now."""
     return service.canvas.answers() if system == "canvas" else service.powerschool.api.answers()
+
+
+def _ask(service: Container, system: str) -> None:
+    """Send the system a cheap request."""
+    (service.canvas if system == "canvas" else service.powerschool.api).ask()
 
 
 def _send_sync(app: Celery, course_id: str) -> None:

@@ -68,6 +68,10 @@ class CanvasClient:
         """Say whether Canvas answers a cheap request now, whatever its circuit says."""
         return self._canvas.answers()
 
+    def ask(self) -> None:
+        """Send a cheap request, so that an outage is found. Raises as a read does."""
+        self._canvas.ask()
+
     def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.
 

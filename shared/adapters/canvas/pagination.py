@@ -67,6 +67,10 @@ class PagedApi:
         """Say whether Canvas answers a cheap request now, whatever its circuit says."""
         return self._api.answers()
 
+    def ask(self) -> None:
+        """Send a cheap request, so that an outage is found. Raises as a read does."""
+        self._api.ask()
+
     @property
     def other_origins(self) -> frozenset[str]:
         """The schemes and hosts, not the configured ones, that Canvas has named its own pages on so far."""

@@ -147,6 +147,11 @@ class RemoteApi:
             return False
         return failure_of(response) is None
 
+    def ask(self) -> None:
+        """Send a cheap request as any other is sent: paced, and recorded if it fails. Raises as `send` does."""
+        if self._probe is not None:
+            self.send("GET", self._probe)
+
     def pause(self, cause: str, duration: timedelta) -> None:
         """Let no worker call the system for this long."""
         self._limiter.record_failure(cause, duration, for_everybody=True)

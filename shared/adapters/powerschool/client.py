@@ -245,6 +245,10 @@ class PowerSchoolApi:
         """Say whether PowerSchool answers a cheap request now, whatever its circuit says."""
         return self._api.answers()
 
+    def ask(self) -> None:
+        """Send a cheap request, so that an outage is found. Raises as `send` does."""
+        self._api.ask()
+
     def close(self) -> None:
         """Close the connections."""
         self._api.close()

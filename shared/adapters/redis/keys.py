@@ -241,6 +241,10 @@ class Keys:
         As in `line`; it counts no longer once the heartbeats of its process are old.
         """,
     )
+    watched = _Key(
+        "watched",
+        "String with a lifetime of 15 s: somebody looks at a page. Meanwhile a system that nobody calls is asked.",
+    )
     outage = _KeyOf(
         "system:{}:outage",
         "String with a lifetime: since when `system` fails (ms): its first failure in a row. Ends with a success.",

@@ -80,7 +80,7 @@ def test_what_is_lost_and_found_is_said_within_ten_seconds() -> None:
     script = (STATIC / "refresh.js").read_text()
     timeout = re.search(r"FETCH_TIMEOUT_MS = (\d+);", script)
     assert timeout is not None
-    templates = [path.read_text() for path in (STATIC.parent / "templates").iterdir()]
+    templates = [path.read_text() for path in (STATIC.parent / "templates").rglob("*.html")]
     blocks = [block for text in templates for block in re.findall(r"{% block refresh %}(.*?){% endblock %}", text)]
     intervals = [int(number) for block in blocks for number in re.findall(r"\b\d+\b", block)]
     assert intervals
@@ -147,10 +147,11 @@ def test_every_page_says_that_redis_is_away_and_back(
 
 
 def test_every_page_says_that_powerschool_is_away_and_back(context: BrowserContext, running: Town) -> None:
-    """The course says what waits, since when, and not that nothing is to be done."""
+    """Though nobody calls it. The course says what waits, since when, and not that nothing is to be done."""
     pages = [opened(context, running, path) for path in PAGES]
     running.stage.powerschool_faults(maintenance=True)
     try:
+        expect(pages[0].locator("#systems")).to_contain_text("PowerSchool has not answered since")
         running.stage.grade("away", COURSE, 1022, STUDENT, 5)
         for page in pages:
             expect(page.locator("#systems")).to_contain_text(

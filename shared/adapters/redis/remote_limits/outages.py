@@ -12,12 +12,14 @@ from shared.adapters.redis.remote_limits.remote_limiter import (
     MAX_PAUSE,
     SYSTEMS,
 )
-from shared.adapters.redis.values import clock_ms, text, time_at
+from shared.adapters.redis.values import clock_ms, milliseconds, text, time_at
 from shared.domain.causes import Cause
 
 SYSTEM_NAMES = {"canvas": "Canvas", "powerschool": "PowerSchool"}
 # Pauses of passback's own are up to a fifth longer.
 LONGEST_PAUSE = MAX_PAUSE * 1.2
+# Pages ask for themselves more often than this.
+WATCHED_TTL = timedelta(seconds=15)
 _THROTTLED = "_throttled"
 _SILENT = ("_unavailable", "_timeout", "_error")
 
@@ -81,6 +83,23 @@ def end_outage(client: redis.Redis, keys: Keys, system: str) -> None:
         pipeline.delete(keys.pause(system), keys.half_open(system), keys.probe(system), keys.outage(system))
         pipeline.set(keys.failures(system), FAILURE_THRESHOLD - 1, px=FAILURES_TTL)
         pipeline.execute()
+
+
+def note_page_view(client: redis.Redis, keys: Keys) -> None:
+    """Record that somebody looks at a page: until `WATCHED_TTL`, systems that nobody calls are asked."""
+    client.set(keys.watched, 1, px=WATCHED_TTL)
+
+
+def idle_systems(client: redis.Redis, keys: Keys, idle_for: timedelta) -> list[str]:
+    """Return the systems that nobody called for so long, while somebody looks at a page."""
+    with client.pipeline(transaction=False) as pipeline:
+        pipeline.time()
+        pipeline.exists(keys.watched)
+        for system in SYSTEMS:
+            pipeline.hget(keys.rate(system), "last")
+        time, is_watched, *called = pipeline.execute()
+    since = clock_ms(time) - milliseconds(idle_for)
+    return [system for system, last in zip(SYSTEMS, called, strict=True) if is_watched and float(last or 0) <= since]
 
 
 def _time(stored: bytes | None) -> datetime | None:

@@ -6,9 +6,10 @@ import fakeredis
 import pytest
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.outages import read_outages
+from shared.adapters.redis.remote_limits.outages import note_page_view, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
+from shared.errors import ServiceUnavailable
 from workers.grade_passback import outage_probe
 from workers.grade_passback.outage_probe import OutageProbe
 
@@ -23,16 +24,22 @@ class System:
         self.limiter = RemoteLimiter(self.redis, KEYS, "powerschool", SystemClock(), timedelta(0))
         self.is_well = False
         self.asked = 0
+        self.called = list[str]()
 
     def answers(self, _system: str) -> bool:
         self.asked += 1
         return self.is_well
 
+    def ask(self, system: str) -> None:
+        self.called.append(system)
+        if not self.is_well:
+            raise ServiceUnavailable("GET probe: refused", cause=f"{system}_unavailable", delay=timedelta(seconds=1))
+
     def probe(self) -> None:
         """Run the probe as if an interval had passed since the last one."""
-        for key in self.redis.keys("*beat:probe*"):
+        for key in self.redis.keys("*beat:*"):
             self.redis.delete(key)
-        OutageProbe(self.redis, KEYS, SystemClock(), self.answers).run_once()
+        OutageProbe(self.redis, KEYS, SystemClock(), self.answers, self.ask).run_once()
 
 
 @pytest.fixture
@@ -80,5 +87,25 @@ def test_all_workers_together_ask_once_per_interval(system: System, monkeypatch:
     monkeypatch.setattr(outage_probe, "PROBE_INTERVAL", timedelta(days=365))
     system.limiter.record_failure("powerschool_unavailable", for_everybody=True)
     for _ in range(3):
-        OutageProbe(system.redis, KEYS, SystemClock(), system.answers).run_once()
+        OutageProbe(system.redis, KEYS, SystemClock(), system.answers, system.ask).run_once()
     assert system.asked == 1
+
+
+def test_a_system_that_nobody_calls_is_asked_while_a_page_is_open(system: System) -> None:
+    """An outage shows on the page although no grade changes."""
+    system.probe()
+    assert system.called == []
+    note_page_view(system.redis, KEYS)
+    system.probe()
+    assert sorted(system.called) == ["canvas", "powerschool"]
+
+
+def test_a_system_that_is_called_anyway_is_not_asked_as_well(system: System) -> None:
+    """Its own requests find an outage, and its rate is theirs. While it is unavailable, the probe asks it instead."""
+    note_page_view(system.redis, KEYS)
+    system.redis.hset(KEYS.rate("powerschool"), "last", int(system.redis.time()[0]) * 1000)
+    RemoteLimiter(system.redis, KEYS, "canvas", SystemClock(), timedelta(0)).record_failure(
+        "canvas_unavailable", for_everybody=True
+    )
+    system.probe()
+    assert system.called == []
