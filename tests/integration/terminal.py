@@ -69,6 +69,12 @@ class Terminal:
         return bool(data)
 
 
+def _become_foreground() -> None:
+    """Make the terminal this process's own. Tests in the background of a shell ignore Ctrl-C, and pass that on."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def terminal(command: Sequence[str | Path], environ: Mapping[str, str], folder: Path) -> Iterator[Terminal]:
     """Yield a terminal in which the command runs; it is ended with the block."""
@@ -76,7 +82,7 @@ def terminal(command: Sequence[str | Path], environ: Mapping[str, str], folder: 
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(
         command, stdin=inside, stdout=inside, stderr=inside, env=environ, cwd=folder, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # without it, Ctrl-C reaches nobody
+        preexec_fn=_become_foreground,  # noqa: PLW1509  # without it, Ctrl-C reaches nobody
     )  # fmt: skip
     os.close(inside)
     try:

@@ -86,7 +86,7 @@ def test_workers_go_on_undisturbed(running: Town) -> None:
 
 def test_people_get_it_in_80_columns(running: Town) -> None:
     """A problem comes first, with its fix on a line of its own; the last line counts."""
-    done = running.passback("doctor", **environ(running, CANVAS_TOKEN="canary-wrong-token"), COLUMNS="80")
+    done = running.passback("doctor", **{**environ(running, CANVAS_TOKEN="canary-wrong-token"), "COLUMNS": "80"})
     first, second, *_, last = done.stdout.splitlines()
     assert done.returncode == 1
     assert first.startswith("fail canvas: token: Canvas refuses the token (GET /api/v1/users/self: 401)")
