@@ -49,12 +49,20 @@ def test_a_status_with_everything_has_a_text() -> None:
     full = {**empty_status(), **{name: [item] for name, item in LISTS.items()}}
     text = shown(cast("Json", with_local_times(full, ZoneInfo("America/Los_Angeles"))))
 
-    assert "All is well." in text
+    assert "All is well." not in text
     assert "course:101, by rivera since 2031-03-04 04:00:00 PST: exams" in text
     assert "course 101: 1 change, due 2031-03-04 04:00:00 PST" in text
     assert "run r1 of school 300" in text
     assert "powerschool since 2031-03-04 04:00:00 PST (powerschool_timeout)" in text
     assert "paused systems" not in text
+
+
+def test_all_is_well_only_where_something_was_seen_working() -> None:
+    """A course is connected and an event has arrived, and nothing is wrong."""
+    status = empty_status()
+    assert "No problem is known, but not everything was seen working yet." in shown(status)
+    status["courses"] = {**cast("Json", status["courses"]), "connected": 3}
+    assert "All is well." in shown({**status, "last_event_at": "2031-03-04T12:00:00Z"})
 
 
 def test_a_real_pause_and_a_held_plan_have_a_text() -> None:

@@ -17,13 +17,20 @@ STYLES = {"bad": "red", "warning": "yellow"}
 def status_text(found: Json) -> Group:
     """Return the problems, the worst first, and a table of all values."""
     problems = cast("list[Json]", found["problems"])
-    lines: list[RenderableType] = [_problem(each) for each in problems] or [Text("All is well.", style="green")]
+    lines: list[RenderableType] = [_problem(each) for each in problems] or [_no_problem(found)]
     table = Table.grid(padding=(0, 2))
     for name, value in found.items():
         # `unavailable_systems` says in words what `paused_systems` counts in seconds.
         if name not in ("problems", "paused_systems"):
             _add_rows(table, name.replace("_", " "), value)
     return Group(*lines, "", table)
+
+
+def _no_problem(found: Json) -> Text:
+    """Return that all is well, as the Overview does: only once a course is connected and an event has arrived."""
+    if cast("Json", found["courses"])["connected"] and found["last_event_at"]:
+        return Text("All is well.", style="green")
+    return Text("No problem is known, but not everything was seen working yet.")
 
 
 def _problem(problem: Json) -> Padding:
