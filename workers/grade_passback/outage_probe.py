@@ -11,6 +11,7 @@ from datetime import timedelta
 import redis
 from redis.exceptions import RedisError
 
+from shared.adapters.http.client import RemoteApi
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.interval_lock import IntervalLocks
 from shared.adapters.redis.remote_limits.outages import end_outage, idle_systems, read_outages
@@ -24,20 +25,14 @@ PROBE_INTERVAL = timedelta(seconds=3)
 
 
 class OutageProbe:
-    """A thread that asks each unavailable system, once per interval for all workers together.
+    """A thread that asks each unavailable system, once per interval for all workers together."""
 
-    `answers` says whether a system answers now. `ask` sends it a request that is paced, and recorded if it fails.
-    """
-
-    def __init__(
-        self, client: redis.Redis, keys: Keys, clock: Clock, answers: Callable[[str], bool], ask: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: redis.Redis, keys: Keys, clock: Clock, remote: Callable[[str], RemoteApi]) -> None:
         self._redis = client
         self._keys = keys
         self._clock = clock
         self._locks = IntervalLocks(client, keys)
-        self._answers = answers
-        self._ask = ask
+        self._remote = remote
         self._stopped = threading.Event()
         self._thread = VitalThread(target=self._run, name="outage-probe")
 
@@ -60,12 +55,12 @@ class OutageProbe:
             if system not in unavailable and self._locks.take(f"watch-{system}", PROBE_INTERVAL):
                 # The limiter records what fails.
                 with suppress(PassbackError, ConfigurationError):
-                    self._ask(system)
+                    self._remote(system).ask()
         for outage in outages:
             if (
                 outage.may_be_over(self._clock.now())
                 and self._locks.take(f"probe-{outage.system}", PROBE_INTERVAL)
-                and self._answers(outage.system)
+                and self._remote(outage.system).answers()
             ):
                 end_outage(self._redis, self._keys, outage.system)
 

@@ -5,6 +5,7 @@ from functools import partial
 import structlog
 from celery import Celery, bootsteps
 
+from shared.adapters.http.client import RemoteApi
 from shared.config import Settings
 from shared.log_events import LogEvent
 from shared.queues import Queue, Task
@@ -38,9 +39,7 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             this_process("worker"),
             max_claims=2 * service.settings.worker_threads,
         )
-        self._outage_probe = OutageProbe(
-            service.redis, service.keys, service.clock, partial(_answers, service), partial(_ask, service)
-        )
+        self._outage_probe = OutageProbe(service.redis, service.keys, service.clock, partial(_remote, service))
         self._outage_probe.start()
         service.lease_renewer.start()
         self._dispatcher.start()
@@ -64,14 +63,8 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
             self._heartbeat.stop()
 
 
-def _answers(service: Container, system: str) -> bool:
-    """Say whether the system answers now."""
-    return service.canvas.answers() if system == "canvas" else service.powerschool.api.answers()
-
-
-def _ask(service: Container, system: str) -> None:
-    """Send the system a cheap request."""
-    (service.canvas if system == "canvas" else service.powerschool.api).ask()
+def _remote(service: Container, system: str) -> RemoteApi:
+    return (service.canvas if system == "canvas" else service.powerschool.api).remote
 
 
 def _send_sync(app: Celery, course_id: str) -> None:

@@ -14,7 +14,7 @@ from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi, lacks_scope
 from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire
-from shared.adapters.http.client import Params
+from shared.adapters.http.client import Params, RemoteApi
 from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.redis.cache import JsonCache
 from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section, Unreadable
@@ -64,13 +64,10 @@ class CanvasClient:
         self._page_sizes = page_sizes
         self._account = account
 
-    def answers(self) -> bool:
-        """Say whether Canvas answers a cheap request now, whatever its circuit says."""
-        return self._canvas.answers()
-
-    def ask(self) -> None:
-        """Send a cheap request, so that an outage is found. Raises as a read does."""
-        self._canvas.ask()
+    @property
+    def remote(self) -> RemoteApi:
+        """Canvas as a system that answers or does not."""
+        return self._canvas.remote
 
     def course(self, course_id: str, reading: CachePolicy = CachePolicy.BYPASS) -> Course:
         """Return the course with sections, assignments, overrides and groups, but without scores.

@@ -63,13 +63,10 @@ class PagedApi:
         self._base_url = base_url
         self._other_origins: set[str] = set()
 
-    def answers(self) -> bool:
-        """Say whether Canvas answers a cheap request now, whatever its circuit says."""
-        return self._api.answers()
-
-    def ask(self) -> None:
-        """Send a cheap request, so that an outage is found. Raises as a read does."""
-        self._api.ask()
+    @property
+    def remote(self) -> RemoteApi:
+        """Canvas as a system that answers or does not."""
+        return self._api
 
     @property
     def other_origins(self) -> frozenset[str]:

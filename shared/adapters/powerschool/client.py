@@ -241,13 +241,10 @@ class PowerSchoolApi:
         """Return the district's time zone."""
         return self._time_zone or self.metadata().district_timezone
 
-    def answers(self) -> bool:
-        """Say whether PowerSchool answers a cheap request now, whatever its circuit says."""
-        return self._api.answers()
-
-    def ask(self) -> None:
-        """Send a cheap request, so that an outage is found. Raises as `send` does."""
-        self._api.ask()
+    @property
+    def remote(self) -> RemoteApi:
+        """PowerSchool as a system that answers or does not."""
+        return self._api
 
     def close(self) -> None:
         """Close the connections."""

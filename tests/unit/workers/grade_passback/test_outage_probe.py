@@ -1,10 +1,14 @@
 """A system that is back is found out by asking it, and a failure after that spends no attempt."""
 
 from datetime import timedelta
+from functools import partial
+from types import SimpleNamespace
+from typing import cast
 
 import fakeredis
 import pytest
 
+from shared.adapters.http.client import RemoteApi
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.outages import note_page_view, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
@@ -26,7 +30,11 @@ class System:
         self.asked = 0
         self.called = list[str]()
 
-    def answers(self, _system: str) -> bool:
+    def remote(self, system: str) -> RemoteApi:
+        """Return the system as far as the probe calls it."""
+        return cast("RemoteApi", SimpleNamespace(answers=self.answers, ask=partial(self.ask, system)))
+
+    def answers(self) -> bool:
         self.asked += 1
         return self.is_well
 
@@ -39,7 +47,7 @@ class System:
         """Run the probe as if an interval had passed since the last one."""
         for key in self.redis.keys("*beat:*"):
             self.redis.delete(key)
-        OutageProbe(self.redis, KEYS, SystemClock(), self.answers, self.ask).run_once()
+        OutageProbe(self.redis, KEYS, SystemClock(), self.remote).run_once()
 
 
 @pytest.fixture
@@ -87,7 +95,7 @@ def test_all_workers_together_ask_once_per_interval(system: System, monkeypatch:
     monkeypatch.setattr(outage_probe, "PROBE_INTERVAL", timedelta(days=365))
     system.limiter.record_failure("powerschool_unavailable", for_everybody=True)
     for _ in range(3):
-        OutageProbe(system.redis, KEYS, SystemClock(), system.answers, system.ask).run_once()
+        OutageProbe(system.redis, KEYS, SystemClock(), system.remote).run_once()
     assert system.asked == 1
 
 
