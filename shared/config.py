@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -554,7 +554,8 @@ def _from_secret_files(directory: str | None) -> dict[str, str]:
 
 def _may_be_empty(name: str) -> bool:
     field = Settings.model_fields[name]
-    return isinstance(field.default, tuple) or name.endswith(("_schedule", "_hours")) or name == "first_change_s"
+    is_optional = type(None) in get_args(field.annotation) and field.default is not None
+    return isinstance(field.default, tuple) or name.endswith(("_schedule", "_hours")) or is_optional
 
 
 def _refuse_unknown(values: Mapping[str, str]) -> None:

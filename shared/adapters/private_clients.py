@@ -14,11 +14,10 @@ from shared.adapters.canvas.page_sizes import MAX_CELLS, MAX_ROWS, ROWS, PageSiz
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.powerschool import PowerSchool, remote_api
+from shared.adapters.powerschool import PowerSchool, remote_api, section_rosters
 from shared.adapters.powerschool.client import PowerSchoolApi, SharedToken, request_token
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries
-from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.remote_limits.remote_limiter import MAX_PAUSE_WITHIN_SYNC, Permit, RemoteLimiter
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
@@ -26,7 +25,6 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.causes import Cause
 from shared.domain.plugin_queries import UnavailableQuery
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 
 # A request that was throttled is sent again so often, and waits so long where the system does not say how long.
 MAX_THROTTLED = 5
@@ -58,15 +56,7 @@ def private_powerschool(
     token, cache = PrivateToken(remote, settings.powerschool_client_id, secret), PrivateCache()
     api = PowerSchoolApi(remote, token, cache, settings.district_time_zone)
     queries = PowerQueries(api.query, NoUnavailableQueries(), clock)
-    roster = SectionRosters(
-        queries,
-        cache,
-        SisIdTemplate(settings.section_sis_id),
-        SisIdTemplate(settings.student_sis_id),
-        clock,
-        api.time_zone,
-        stored_ids=stored_ids,
-    )
+    roster = section_rosters(settings, clock, api, queries, cache, stored_ids=stored_ids)
     return PowerSchool(Gradebook(api, queries, cache), roster, api)
 
 

@@ -1,6 +1,6 @@
 """Reading and writing PowerSchool."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -93,16 +93,30 @@ def _rosters(
     queries: PowerQueries,
     cache: JsonCache,
 ) -> SectionRosters:
-    return SectionRosters(
+    return section_rosters(
+        settings,
+        clock,
+        api,
         queries,
         cache,
-        SisIdTemplate(settings.section_sis_id),
-        SisIdTemplate(settings.student_sis_id),
-        clock,
-        api.time_zone,
         last_change=partial(last_roster_change, redis_client, keys),
         stored_ids=partial(stored_student_ids, redis_client, keys),
     )
+
+
+def section_rosters(
+    settings: Settings,
+    clock: Clock,
+    api: PowerSchoolApi,
+    queries: PowerQueries,
+    cache: JsonCache,
+    *,
+    stored_ids: Callable[[], Mapping[int, str]],
+    last_change: Callable[[], str] = lambda: "",
+) -> SectionRosters:
+    """Return the reader of sections and students, by the templates of the settings."""
+    templates = SisIdTemplate(settings.section_sis_id), SisIdTemplate(settings.student_sis_id)
+    return SectionRosters(queries, cache, *templates, clock, api.time_zone, last_change, stored_ids)
 
 
 def _api(

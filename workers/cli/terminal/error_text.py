@@ -13,6 +13,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemory
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from shared.adapters.redis.remote_limits.outages import SYSTEM_NAMES
 from shared.adapters.telemetry.exceptions import exception_fields
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import PREFIX, ConfigurationError, Settings
@@ -134,7 +135,7 @@ def _remote_system(error: PassbackError) -> Explanation:
     variables = " and ".join(f"{PREFIX}{system.upper()}_{name}" for name in SETTINGS_OF.get(system, ()))
     check = f" Check {variables}; `passback doctor` finds out more." if variables else ""
     if isinstance(error, TransientError) and variables:
-        name = {"canvas": "Canvas", "powerschool": "PowerSchool"}[system]
+        name = SYSTEM_NAMES[system]
         why = network_cause(error)
         return f"{name} does not answer ({error}){f': {why}' if why else ''}.{check}", ExitCode.PROBLEMS
     code = ExitCode.USAGE if isinstance(error, AccessDenied) else ExitCode.PROBLEMS
