@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from shared.domain.dead_letters import DeadLetter
+from shared.domain.wording import counted
 from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
 from workers.dead_letters import Json, RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
-from workers.grade_passback.operations.preview import counted
 from workers.recorded_actions import RecordedActions
 
 dlq = typer.Typer(

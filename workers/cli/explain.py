@@ -10,10 +10,10 @@ from rich.text import Text
 
 from shared.domain.passback.rules.reasons import Reason
 from shared.domain.passback.student_status import StudentStatus
+from shared.domain.wording import counted
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.grade_passback.explain.response import ExplainQuery, Json
-from workers.grade_passback.operations.preview import counted
 
 
 def explain(

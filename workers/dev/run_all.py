@@ -15,6 +15,7 @@ from typing import Annotated, TextIO
 import typer
 
 from shared import config
+from shared.domain.wording import counted
 from shared.log_events import LogEvent
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.instructions import how_to_use, this_command, write_environment
@@ -146,7 +147,7 @@ def shown_line(line: str) -> str:
     event, course = entry.get("event", ""), entry.get("course_id")
     if event == LogEvent.COURSE_SYNCED:
         count = entry["scores_written"]
-        written = f"{count} score{'' if count == 1 else 's'} written to PowerSchool" if count else "nothing to write"
+        written = f"{counted(count, 'score')} written to PowerSchool" if count else "nothing to write"
         text = f"course {course} synced: {written}"
     elif (
         entry.get("level") in ("warning", "error")

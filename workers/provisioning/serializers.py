@@ -10,6 +10,7 @@ from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, WaitedFor
+from shared.domain.wording import counted
 from workers.provisioning.changed_rows import ChangedDataSet
 from workers.provisioning.comparison import MAX_PROBLEMS, Comparison
 
@@ -171,7 +172,7 @@ def counts_text(*changes: DataSetChange) -> str:
     added, changed, removed = (
         sum(getattr(change, field) for change in changes) for field in ("added", "changed", "removed")
     )
-    return f"{added} row{'' if added == 1 else 's'} added, {changed} changed, {removed} removed"
+    return f"{counted(added, 'row')} added, {changed} changed, {removed} removed"
 
 
 def _api_counts(change: DataSetChange) -> Json:

@@ -14,9 +14,10 @@ from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
+from shared.domain.wording import describe
 from workers.status import SILENCE, InstallationStatus
 from workers.web.pages.charts import chart, duration
-from workers.web.views.alerts import Level, alerts, describe
+from workers.web.views.alerts import Level, alerts
 
 NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]

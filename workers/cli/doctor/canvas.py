@@ -9,11 +9,11 @@ from shared.adapters.http.response import FailureKind, Payload, failure_of
 from shared.adapters.private_clients import private_sis_imports
 from shared.config import PREFIX
 from shared.domain.passback.canvas import Course
+from shared.domain.wording import counted
 from shared.errors import AccessDenied
 from workers.cli.doctor.network import check_answer, fetch, place_of
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
 from workers.cli.doctor.systems import SCORES_SAMPLE, Systems
-from workers.grade_passback.operations.preview import counted
 
 SETTINGS, CONNECTION, TOKEN = "settings: Canvas", "canvas: connection", "canvas: token"  # names of checks
 COURSES, FIELDS = "canvas: courses", "canvas: fields"

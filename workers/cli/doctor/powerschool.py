@@ -20,12 +20,12 @@ from shared.adapters.powerschool.rosters.sis_ids import ONLY_DCID
 from shared.config import PREFIX
 from shared.domain.causes import Cause
 from shared.domain.plugin_queries import STATE_QUERY
+from shared.domain.wording import counted
 from shared.errors import AccessDenied, RejectedRow, RequestRejected
 from workers.cli.doctor.canvas import CLOCK_FIX
 from workers.cli.doctor.network import check_answer, fetch, place_of
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date, ok
 from workers.cli.doctor.systems import Systems
-from workers.grade_passback.operations.preview import counted
 
 SETTINGS, CONNECTION, TOKEN = "settings: PowerSchool", "powerschool: connection", "powerschool: token"
 GRANTS_CHECK = "powerschool: grants"

@@ -6,8 +6,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from shared.domain.wording import counted
 from workers.cli.doctor.result import CheckResult
-from workers.grade_passback.operations.preview import counted
 
 Row = dict[str, str]
 QUERY = "powerschool: org.passback.sync."

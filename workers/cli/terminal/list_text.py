@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.domain.passback.course_state import NEED_ATTENTION, AssignmentStatus
-from workers.grade_passback.operations.preview import counted
+from shared.domain.wording import counted
 
 Json = dict[str, object]
 

@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shared.domain.wording import counted
 from workers.grade_passback.explain.response import Json
-from workers.grade_passback.operations.preview import ScoreAction, counted, score_text
+from workers.grade_passback.operations.preview import ScoreAction, score_text
 
 
 def plan_text(plan: Json) -> Group:

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from workers.grade_passback.operations.preview import counted
+from shared.domain.wording import counted
 
 Json = dict[str, object]
 STYLES = {"bad": "red", "warning": "yellow"}

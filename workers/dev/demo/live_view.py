@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shared.domain.wording import counted
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
 
@@ -52,7 +53,7 @@ class LiveView:
         counts = Table.grid(padding=(0, 2))
         for name, value in (
             ("Canvas", f"{self.grades} grades entered, {self.events} Live Events sent"),
-            ("passback", f"{self.courses} course{'' if self.courses == 1 else 's'} waiting or syncing"),
+            ("passback", f"{counted(self.courses, 'course')} waiting or syncing"),
             ("PowerSchool", f"{self.scores} scores written"),
         ):
             counts.add_row(name, value)

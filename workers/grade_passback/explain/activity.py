@@ -17,6 +17,7 @@ from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import PendingChanges
 from shared.domain.pauses import EVERYTHING, Pause
+from shared.domain.wording import counted
 
 # At shorter intervals a course does not wait noticeably.
 SLOW_INTERVAL = timedelta(seconds=1)
@@ -126,7 +127,7 @@ def _syncing(activity: CourseActivity) -> str | None:
     if activity.queue.queue_state is not QueueState.LEASED:
         return None
     return (
-        f"{_changes(activity.taken.count)} {_are(activity.taken.count)} being synced"
+        f"{counted(activity.taken.count, 'change')} {_are(activity.taken.count)} being synced"
         if activity.taken
         else "Its sync runs"
     )
@@ -169,7 +170,7 @@ def _retrying(activity: CourseActivity) -> str | None:
     if not attempts:
         return None
     why = f": {Cause(activity.wait.cause).meaning.rstrip('.')} ({activity.wait.cause})" if activity.wait else ""
-    return f"{attempts} attempt{_s(attempts)} failed{why}"
+    return f"{counted(attempts, 'attempt')} failed{why}"
 
 
 def _deferred(activity: CourseActivity) -> str | None:
@@ -204,18 +205,16 @@ def _sentence(activity: CourseActivity, said: Sequence[str]) -> str:
 def _waits(activity: CourseActivity) -> str:
     count = _count(activity)
     if activity.queue.queue_state is QueueState.LEASED:
-        return f"{_changes(count)} came meanwhile" if count else ""
+        return f"{counted(count, 'change')} came meanwhile" if count else ""
     if activity.is_waiting:
         due = activity.queue.until
         late = due is not None and due <= activity.now and activity.has_worker and not activity.outages
         busy = f", due since {_time(activity, due, seconds=True)}" if late and due and not activity.pause else ""
-        return f"{_changes(count)} {_wait(count)}{busy}" if count else f"its sync waits{busy}"
+        return f"{counted(count, 'change')} {_wait(count)}{busy}" if count else f"its sync waits{busy}"
     if activity.unread and not activity.has_worker:
-        return (
-            f"{activity.unread} unread message{_s(activity.unread)} {_wait(activity.unread)}, perhaps for this course"
-        )
+        return f"{counted(activity.unread, 'unread message')} {_wait(activity.unread)}, perhaps for this course"
     if dead := activity.dead_letters:
-        return f"{dead} dead letter{_s(dead)} {_wait(dead)} for a person"
+        return f"{counted(dead, 'dead letter')} {_wait(dead)} for a person"
     return "nothing waits"
 
 
@@ -229,14 +228,6 @@ def _remedy(activity: CourseActivity, state: Activity) -> str:
 
 def _count(activity: CourseActivity) -> int:
     return activity.queue.pending.count if activity.queue.pending else 0
-
-
-def _changes(count: int) -> str:
-    return f"{count} change{_s(count)}"
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _wait(count: int) -> str:

@@ -23,6 +23,7 @@ from shared.domain.passback.planning.plan import (
 )
 from shared.domain.passback.powerschool import ActualAssignment, Score
 from shared.domain.passback.student_status import sentence_of
+from shared.domain.wording import counted
 from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison, audit_text
 from workers.grade_passback.course_state import course_record
@@ -76,11 +77,6 @@ def summary_of_preview(assignments: Iterable[Json]) -> str:
         return "A sync would write nothing."
     *first, last = parts
     return f"A sync would {', '.join(first)} and {last}." if first else f"A sync would {last}."
-
-
-def counted(number: int, noun: str) -> str:
-    """Return the number with its noun: `1 score`, `2 scores`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def score_text(score: Json | None, points_possible: str | None) -> str:

@@ -14,9 +14,9 @@ from shared.clock import Clock
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from shared.domain.passback.history import HistoryField, actor_text, grader_text, triggers_text
 from shared.domain.passback.student_status import sentence_of
+from shared.domain.wording import describe
 from workers.grade_passback.operations.preview import score_text
 from workers.web.pages.charts import chart, duration
-from workers.web.views.alerts import describe
 
 STATIC = Path(str(resources.files(__package__) / "static"))
 

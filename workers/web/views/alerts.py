@@ -10,6 +10,7 @@ from shared.domain.causes import Cause, Scope
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.plugin_queries import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
+from shared.domain.wording import describe
 from workers.provisioning.service import KIND as PROVISIONING_WORKER
 from workers.status import LONG_WAIT, SILENCE, InstallationStatus
 
@@ -214,13 +215,3 @@ def _running(status: InstallationStatus) -> set[str]:
 
 def _kind(process: str) -> str:
     return process.partition("@")[0]
-
-
-def describe(duration: timedelta) -> str:
-    """Return a duration as text, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
-    seconds = max(0, round(duration.total_seconds()))
-    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= 2 * size or (seconds >= size and unit == "day"):
-            number = seconds // size
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return f"{seconds} second{'' if seconds == 1 else 's'}"

@@ -1,0 +1,17 @@
+"""Numbers and durations in sentences for people."""
+
+from datetime import timedelta
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 score`, `2 scores`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def describe(duration: timedelta) -> str:
+    """Return a duration as text, to one unit: `40 seconds`, `3 minutes`, `2 hours`, `5 days`."""
+    seconds = max(0, round(duration.total_seconds()))
+    for size, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size or (seconds >= size and unit == "day"):
+            return counted(seconds // size, unit)
+    return counted(seconds, "second")
