@@ -27,7 +27,7 @@ def plan_without(
     What then could not be applied stays as well:
     - a row that refers to one that is not there yet,
     - a login that somebody who stays still has,
-    - the user of a class that goes on.
+    - the user of an enrollment that stays.
     """
     merge = _Merge({s.key: s for s in before}, tuple(after), is_held)
     return merge.result()
@@ -93,17 +93,21 @@ class _Merge:
                 _restore(rows, identity, old)
 
     def _retain_users_of_classes(self) -> None:
-        """Retain the active users of retained classes."""
+        """Retain the users that retained enrollments name, and leave those of active enrollments active."""
         users, had = self._merged.get(USERS), self._old.get(USERS, {})
         if users is None:
             return
         for key, rows in self._merged.items():
-            if key.entity is Entity.ENROLLMENTS:
-                for row in rows.values():
-                    at = (value(Entity.ENROLLMENTS, row, "user_id"),)
-                    is_live = value(Entity.ENROLLMENTS, row, "status") == "active"
-                    if is_live and self._is_held(row.school_number) and _is_active(had.get(at)):
-                        users[at] = users[at] if _is_active(users.get(at)) else had[at]
+            if key.entity is not Entity.ENROLLMENTS:
+                continue
+            for row in rows.values():
+                at = (value(Entity.ENROLLMENTS, row, "user_id"),)
+                if not self._is_held(row.school_number) or at not in had:
+                    continue
+                is_live = value(Entity.ENROLLMENTS, row, "status") == "active"
+                ends = is_live and _is_active(had[at]) and not _is_active(users.get(at))
+                if at not in users or ends:
+                    users[at] = had[at]
 
     @staticmethod
     def _ids(sets: Mapping[DataSetKey, Rows], entity: Entity) -> set[str]:
