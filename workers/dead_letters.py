@@ -34,7 +34,7 @@ class RetryResult:
 
     retried: tuple[str, ...] = ()
     not_possible: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
+    not_attempted: tuple[str, ...] = ()
 
 
 class DeadLetterQueue:
@@ -91,8 +91,8 @@ class DeadLetterQueue:
         jobs = group_by_job(dead_letters)
         for number, job in enumerate(jobs):
             if number and is_cancelled():
-                left = tuple(each.id for later in jobs[number:] for each in later)
-                return RetryResult(tuple(done), tuple(refused), left)
+                not_attempted = tuple(each.id for later in jobs[number:] for each in later)
+                return RetryResult(tuple(done), tuple(refused), not_attempted)
             (done if self._retry(job, actor) else refused).extend(each.id for each in job)
         return RetryResult(tuple(done), tuple(refused))
 

@@ -95,7 +95,7 @@ def read_status(service: Container) -> InstallationStatus:
         messages=changes.pending_messages(),
         oldest_message_at=min(filter(None, (stats.stream(each).oldest_unfolded_at for each in Stream)), default=None),
         stale_courses=service.records.count_older_than(now - STALE_PASSES * reconcile_interval),
-        redis_memory=_used_memory(stats),
+        redis_memory=_memory_share(stats),
         tasks={queue.value: service.redis.llen(f"{celery}{queue}") for queue in Queue},
         unknown_changes=service.unknown_changes.count(),
         dead_letters=service.dead_letter_queue.count(),
@@ -116,7 +116,7 @@ def read_status(service: Container) -> InstallationStatus:
     )
 
 
-def _used_memory(stats: QueueStats) -> float | None:
+def _memory_share(stats: QueueStats) -> float | None:
     """Return the used part of Redis's memory; None where the server has no INFO, as the fake one."""
     try:
         return stats.memory().ratio

@@ -66,8 +66,8 @@ def test_a_message_of_a_thousand_fields_holds_nothing_up(
 
 def test_a_celery_message_goes_back_to_its_queue(district: District, messages: DeadMessages) -> None:
     """A Celery message is put back where workers take it from; one of no queue of ours never is."""
-    messages.keep(Queue.HOUSEKEEPING, "task_unknown", "passback.later", b"\x00payload")
-    messages.keep("elsewhere", "task_unknown", "passback.later", b"payload")
+    messages.add(Queue.HOUSEKEEPING, "task_unknown", "passback.later", b"\x00payload")
+    messages.add("elsewhere", "task_unknown", "passback.later", b"payload")
     ours, foreign = messages.all()
     assert (ours.source, ours.answer) == (Queue.HOUSEKEEPING, "passback.later")
     assert messages.republish(ours.id)
@@ -78,7 +78,7 @@ def test_a_celery_message_goes_back_to_its_queue(district: District, messages: D
 
 def test_of_a_huge_celery_message_only_its_task_is_kept(messages: DeadMessages) -> None:
     """What is too large to keep is told and not kept."""
-    messages.keep(Queue.HOUSEKEEPING, "message_undecodable", "unnamed", b"x" * (MAX_BYTES + 1))
+    messages.add(Queue.HOUSEKEEPING, "message_undecodable", "unnamed", b"x" * (MAX_BYTES + 1))
     [letter] = messages.all()
     assert messages.content(letter.id) == {}
     assert not messages.republish(letter.id)

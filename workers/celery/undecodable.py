@@ -79,7 +79,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]  # Celery has no ty
         # Stored first, then acknowledged: if the worker dies in between, the message is there twice, and not lost.
         queue = str(message.delivery_info.get("routing_key", ""))
         task = str((message.headers or {}).get("task", UNNAMED))[:MAX_NAME]
-        get_container().dead_messages.keep(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
+        get_container().dead_messages.add(queue, cause, task, json.dumps(message.serializable(), default=str).encode())
         log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause)
         message.ack()
 
@@ -97,7 +97,7 @@ def dead_letter_failed_task(sender: Any, exception: Exception, args: object, kwa
     messages = get_container().dead_messages
     if any((each.cause, each.answer) == (cause, sender.name) for each in messages.all()):
         return
-    messages.keep(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
+    messages.add(queue, cause, sender.name, task_message(sender.name, queue, args, kwargs))
     log.error(LogEvent.MESSAGE_DEAD_LETTERED, queue=queue, cause=cause, **exception_fields(exception))
 
 

@@ -27,7 +27,7 @@ from workers.dev.run_all import up
 from workers.dev.sandbox import sandbox
 
 
-class CommandLine(TyperGroup):
+class RootCommand(TyperGroup):
     """The group of all verbs. Whatever ends a verb, usage errors included, goes through the error boundary."""
 
     def main(self, *args: Any, **options: Any) -> Any:
@@ -46,7 +46,7 @@ def print_version(asked: bool) -> None:
 
 app = typer.Typer(
     name="passback",
-    cls=CommandLine,
+    cls=RootCommand,
     help="Keeps a PowerSchool gradebook in agreement with Canvas, and says why a grade is not there.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

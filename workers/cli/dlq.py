@@ -80,7 +80,7 @@ def retry(
         with _cancellable() as cancelled:
             done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
     emit(done, as_json, _retried_text)
-    raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.left else ExitCode.FINE)
+    raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.not_attempted else ExitCode.FINE)
 
 
 @dlq.command()
@@ -173,6 +173,6 @@ def _retried_text(done: RetryResult) -> str:
     lines += [
         f"{dead_letter_id}: cannot be put back, only exported or discarded" for dead_letter_id in done.not_possible
     ]
-    if done.left:
-        lines.append(f"cancelled: {len(done.left)} left untouched")
+    if done.not_attempted:
+        lines.append(f"cancelled: {len(done.not_attempted)} left untouched")
     return "\n".join(lines)

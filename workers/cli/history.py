@@ -14,7 +14,7 @@ from rich.text import Text
 from shared.domain.passback.audit import AuditEntry, ScoreChange
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.history import (
-    LOST_ANSWERS,
+    ARRIVAL_TEXTS,
     HistoryField,
     HistoryQuery,
     actor_text,
@@ -94,7 +94,7 @@ def history_lines(entries: Sequence[AuditEntry], names: dict[str, str], zone: tz
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):
             yield Padding(Text(line), (0, 0, 0, 4))
         if entry.answer_lost:
-            yield Padding(Text(LOST_ANSWERS[entry.arrival]), (0, 0, 0, 4))
+            yield Padding(Text(ARRIVAL_TEXTS[entry.arrival]), (0, 0, 0, 4))
 
 
 def _location(entry: AuditEntry, names: dict[str, str]) -> str:
@@ -106,7 +106,7 @@ def _location(entry: AuditEntry, names: dict[str, str]) -> str:
 def _field_lines(entry: AuditEntry) -> Iterator[str]:
     for field in entry.fields:
         before = "" if field.before is None else f"{_short(field.before) or 'nothing'} -> "
-        yield f"{HistoryField(field.field).words}: {before}{_short(field.after or '') or 'nothing'}"
+        yield f"{HistoryField(field.field).label}: {before}{_short(field.after or '') or 'nothing'}"
 
 
 def _short(text: str) -> str:

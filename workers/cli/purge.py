@@ -31,7 +31,7 @@ def course(courses: Courses, yes: Yes = False, actor: Actor = "", as_json: JsonO
     require_course_ids(*courses)
     target = course_target(courses[0]) if len(set(courses)) == 1 else "courses"
     with services() as service:
-        erased = _purge(service, actor, target, yes, lambda e, who: e.courses(courses, who, dry_run=not yes))
+        erased = _erase(service, actor, target, yes, lambda e, who: e.courses(courses, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -42,7 +42,7 @@ def student(
     """Delete a student from every course, then search for the id. The exit code is 1 if it is still found."""
     who = StudentIds(sis_id, frozenset(dcid or ()))
     with services() as service:
-        erased = _purge(service, actor, "student", yes, lambda e, actor: e.student(who, actor, dry_run=not yes))
+        erased = _erase(service, actor, "student", yes, lambda e, actor: e.student(who, actor, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -51,7 +51,7 @@ def older_than(before: Before, yes: Yes = False, actor: Actor = "", as_json: Jso
     """Delete audit entries, dead letters and stored messages from before a time."""
     with services() as service:
         at = time_option(service, before)
-        erased = _purge(service, actor, "older_than", yes, lambda e, who: e.older_than(at, who, dry_run=not yes))
+        erased = _erase(service, actor, "older_than", yes, lambda e, who: e.older_than(at, who, dry_run=not yes))
     _end(erased, yes, as_json)
 
 
@@ -70,7 +70,7 @@ def list_purges(as_json: JsonOption = False) -> None:
         emit(service.erasure_log.all(), as_json, zone=service.settings.district_time_zone)
 
 
-def _purge(
+def _erase(
     service: Container, actor: str, scope: str, yes: bool, erase: Callable[[Erasure, str], ErasureResult]
 ) -> ErasureResult:
     return RecordedActions(service, actor).purge(scope, erase, is_recorded=yes)
@@ -101,7 +101,7 @@ def _counted(count: int, kind: str) -> str:
     """Return the number with the kind of what is erased, whose first noun is in the plural: `1 audit entry`."""
     if count != 1:
         return f"{count} {kind}"
-    words = kind.split()
-    noun = next(place for place, word in enumerate(words) if word.endswith("s"))
-    words[noun] = re.sub("ies$", "y", words[noun]).removesuffix("s")
-    return f"1 {' '.join(words)}"
+    parts = kind.split()
+    noun = next(index for index, word in enumerate(parts) if word.endswith("s"))
+    parts[noun] = re.sub("ies$", "y", parts[noun]).removesuffix("s")
+    return f"1 {' '.join(parts)}"

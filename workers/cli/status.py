@@ -51,7 +51,7 @@ def status(as_json: JsonOption = False) -> None:
 
 
 def courses(
-    words: Annotated[
+    text: Annotated[
         str,
         typer.Argument(metavar="[WORDS]", help="Beginnings of words of a name, of a course id or a section's SIS id."),
     ] = "",
@@ -72,7 +72,7 @@ def courses(
             ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
         except NotFound as error:
             fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
-        page = service.course_lists.page(CourseSearch(words, school, term, problems, ids), limit=limit)
+        page = service.course_lists.page(CourseSearch(text, school, term, problems, ids), limit=limit)
         listed = {"courses": [listed_course(course) for course in page.courses], "more": page.next_start is not None}
         emit(listed, as_json, courses_text, zone=service.settings.district_time_zone)
 

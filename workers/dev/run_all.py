@@ -24,8 +24,8 @@ from workers.dev.sandbox import WITHOUT_PROVISIONING, point_events, sandbox_sett
 from workers.runtime.signals import end_on_sigterm
 
 PROCESSES = ("worker", "provisioning-worker", "beat")
-LOOK_EVERY_S = 0.3
-LINE_CHARS = 79
+POLL_INTERVAL_S = 0.3
+MAX_COLUMNS = 79
 
 
 def with_password(settings: config.Settings, environ: dict[str, str]) -> str:
@@ -122,9 +122,9 @@ def _watch(group: ProcessGroup, logs: Path | None) -> None:
         group.check()
         for file in files:
             for line in _added_lines(file):
-                if text := shown_line(line):
+                if text := console_text(line):
                     typer.echo(text)
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_INTERVAL_S)
 
 
 def _added_lines(file: TextIO) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _added_lines(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def shown_line(line: str) -> str:
+def console_text(line: str) -> str:
     """Return what a person sees of a line of a log: a finished sync or a problem. Empty for all else."""
     try:
         entry = json.loads(line)
@@ -160,4 +160,4 @@ def shown_line(line: str) -> str:
     else:
         return ""
     at = datetime.fromisoformat(entry["timestamp"]).astimezone()
-    return f"{at:%H:%M:%S}  {text}"[:LINE_CHARS]
+    return f"{at:%H:%M:%S}  {text}"[:MAX_COLUMNS]

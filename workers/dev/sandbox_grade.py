@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ScoreKey:
     """Where a grade is entered: the ids in Canvas, and the student's SIS id."""
 
     course_id: int
@@ -53,16 +53,16 @@ def grade(
         # Without Redis the grade could not be followed: find out before it is entered.
         service.changes.counts()
         found = _course(_read(canvas, "state"), course)
-        work, place = _place(found, assignment, student)
+        work, key = _score_key(found, assignment, student)
         if _read(canvas, "events")["target"] is None:
             _fail("the sandbox Canvas sends no Live Events, so that no grade is noticed; start it with --events")
-        if _score_in(found, place) == score:
+        if _score_in(found, key) == score:
             typer.echo("Canvas has this score already: nothing changes, and no event is sent.")
             return
         entered_at = service.clock.now()
-        _enter(canvas, place, score)
+        _post_score(canvas, key, score)
         typer.echo(f"Canvas: {score:g} of {work['points_possible'] or 0:g} points in {work['name']}"[:WIDTH])
-        _follow(service, place, entered_at)
+        _follow(service, key, entered_at)
 
 
 def _sandbox_url(settings: Settings) -> str:
@@ -95,7 +95,7 @@ def _course(state: Json, course_id: int) -> Json:
     return courses[course_id]
 
 
-def _place(course: Json, assignment_id: int, student: str) -> tuple[Json, Place]:
+def _score_key(course: Json, assignment_id: int, student: str) -> tuple[Json, ScoreKey]:
     """Return the assignment, and where the grade is entered."""
     assignments: dict[int, Json] = {each["id"]: each for each in course["assignments"]}
     if assignment_id not in assignments:
@@ -106,7 +106,7 @@ def _place(course: Json, assignment_id: int, student: str) -> tuple[Json, Place]
         _fail(
             f"student {student} is not in course {course['id']}; it has {_listed(filter(None, users.values()))}", USAGE
         )
-    return assignments[assignment_id], Place(course["id"], assignment_id, user_id, users[user_id] or student)
+    return assignments[assignment_id], ScoreKey(course["id"], assignment_id, user_id, users[user_id] or student)
 
 
 def _listed(ids: Any) -> str:
@@ -115,49 +115,49 @@ def _listed(ids: Any) -> str:
     return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more" if len(listed) > 6 else "")
 
 
-def _score_in(course: Json, place: Place) -> float | None:
-    at = place.assignment_id, place.user_id
+def _score_in(course: Json, key: ScoreKey) -> float | None:
+    at = key.assignment_id, key.user_id
     return next((s["score"] for s in course["submissions"] if (s["assignment_id"], s["user_id"]) == at), None)
 
 
-def _enter(canvas: httpx.Client, place: Place, score: float) -> None:
-    ids = {"course_id": place.course_id, "assignment_id": place.assignment_id, "user_id": place.user_id}
+def _post_score(canvas: httpx.Client, key: ScoreKey, score: float) -> None:
+    ids = {"course_id": key.course_id, "assignment_id": key.assignment_id, "user_id": key.user_id}
     response = canvas.post("/_sandbox/act", json={"do": "grade", **ids, "score": score})
     if response.status_code != 200:
         _fail(f"the sandbox Canvas refused the grade: {response.json().get('error', response.status_code)}")
 
 
-def _follow(service: Container, place: Place, since: datetime) -> None:
+def _follow(service: Container, key: ScoreKey, since: datetime) -> None:
     """Print when PowerSchool has the grade, or why it has not. The exit code is 1 where it has not."""
     until = time.monotonic() + ARRIVES_WITHIN_S
     while time.monotonic() < until:
-        entry = next(_writes(service, place, since), None)
+        entry = next(_writes(service, key, since), None)
         if entry is not None:
             _print_arrival(entry, since)
             return
-        if _was_synced(service, place, since):
+        if _was_synced(service, key, since):
             break
         time.sleep(POLL_S)
     # The write may have come between the two looks.
-    if entry := next(_writes(service, place, since), None):
+    if entry := next(_writes(service, key, since), None):
         _print_arrival(entry, since)
         return
-    reasons = _reasons(service, place)
+    reasons = _reasons(service, key)
     typer.echo("PowerSchool does not have it.")
     for line in reasons or ["No reason is recorded yet. Are the processes running? `passback status`"]:
         typer.echo(fill(line, WIDTH))
-    typer.echo(f"More: passback explain {place.course_id} --assignment {place.assignment_id}")
+    typer.echo(f"More: passback explain {key.course_id} --assignment {key.assignment_id}")
     raise typer.Exit(PROBLEMS)
 
 
-def _writes(service: Container, place: Place, since: datetime) -> Iterator[AuditEntry]:
-    entries = service.audit.of_course(str(place.course_id), since)
-    return entries_about(entries, str(place.assignment_id), place.student_sis_id)
+def _writes(service: Container, key: ScoreKey, since: datetime) -> Iterator[AuditEntry]:
+    entries = service.audit.of_course(str(key.course_id), since)
+    return entries_about(entries, str(key.assignment_id), key.student_sis_id)
 
 
-def _was_synced(service: Container, place: Place, since: datetime) -> bool:
+def _was_synced(service: Container, key: ScoreKey, since: datetime) -> bool:
     """Say whether the course was synced since then and rests: nothing more will be written."""
-    record = service.records.course(str(place.course_id))
+    record = service.records.course(str(key.course_id))
     is_idle = not service.changes.pending_messages() and not any(service.changes.counts())
     return is_idle and record is not None and record.synced_at > since
 
@@ -172,16 +172,16 @@ def _points(score: Score | None) -> str:
     return "no score" if score is None else f"{float(score.points or 0):g} points"
 
 
-def _reasons(service: Container, place: Place) -> list[str]:
+def _reasons(service: Container, key: ScoreKey) -> list[str]:
     """Return why the grade is not in PowerSchool, as the last sync recorded it."""
-    query = ExplainQuery(str(place.course_id), str(place.assignment_id), place.student_sis_id)
+    query = ExplainQuery(str(key.course_id), str(key.assignment_id), key.student_sis_id)
     assignments: Any = service.explainer.explain_stored(query)["assignments"]
-    own = [a["student"]["section_sis_id"] for a in assignments if a.get("student")]
+    of_student = [a["student"]["section_sis_id"] for a in assignments if a.get("student")]
     reasons = {
         f"{reason['message']} {reason['remedy']}": None
         for assignment in assignments
         for section in assignment["sections"]
-        if section["section_sis_id"] in own
+        if section["section_sis_id"] in of_student
         for reason in section["reasons"]
     }
     return list(reasons) or [a["student"]["sentence"] for a in assignments if a.get("student")]

@@ -28,7 +28,7 @@ from shared.ports.passback import CachePolicy, RosterReader
 from workers.celery.app import MAX_SYNC_DURATION
 from workers.grade_passback.apply.apply_plan import PlanApplier
 from workers.grade_passback.apply.context import ApplyResult
-from workers.grade_passback.apply.lost_answers import settle_lost_answers
+from workers.grade_passback.apply.lost_responses import resolve_lost_responses
 from workers.grade_passback.compare import CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.course_state import category_matches, course_record, gone_record, unreadable_failures
@@ -188,7 +188,7 @@ class CourseSync:
                     cache=_cache_policy(changes),
                 )
             )
-            settle_lost_answers(self._audit, comparison)
+            resolve_lost_responses(self._audit, comparison)
             missed = missed or self._missed(changes, comparison)
             applied = self._applier.apply(comparison, guard, context)
             applied.written_before.update(written)

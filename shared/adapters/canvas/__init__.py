@@ -80,8 +80,8 @@ def canvas_sis_imports(
 
 def provisioning_token(settings: Settings) -> SecretStr:
     """Return the token of SIS imports: its own, else the one for reading."""
-    own = settings.canvas_provisioning_token
-    return own if own.get_secret_value() else settings.canvas_token
+    token = settings.canvas_provisioning_token
+    return token if token.get_secret_value() else settings.canvas_token
 
 
 def _limiter(redis_client: redis.Redis, keys: Keys, clock: Clock) -> RemoteLimiter:

@@ -61,10 +61,10 @@ def probed_commands() -> Mapping[str, list[list[str]]]:
     """Return the calls by the command's name in an ACL rule."""
     calls: dict[str, list[list[str]]] = {}
     for line in _COMMANDS.replace("\n", ";").split(";"):
-        words = line.split()
-        if words:
-            name = "|".join(words[:2]) if words[0] in _WITH_SUBCOMMAND else words[0]
-            calls.setdefault(name, []).append(words)
+        parts = line.split()
+        if parts:
+            name = "|".join(parts[:2]) if parts[0] in _WITH_SUBCOMMAND else parts[0]
+            calls.setdefault(name, []).append(parts)
     return calls
 
 

@@ -23,7 +23,7 @@ class CourseSearch:
     term, `2026-08-17/2026-12-18`. `course_ids` are the courses of a person, as Canvas has them now.
     """
 
-    words: str = ""
+    text: str = ""
     school: int | None = None
     term: str = ""
     only_problems: bool = False
@@ -32,12 +32,12 @@ class CourseSearch:
     @property
     def selects_all(self) -> bool:
         """Say whether nothing restricts the search."""
-        return self == CourseSearch(words=self.words) and not search_terms(self.words)
+        return self == CourseSearch(text=self.text) and not search_terms(self.text)
 
 
-def search_terms(words: str) -> list[str]:
+def search_terms(text: str) -> list[str]:
     """Return the words of a search, sorted and without regard to case."""
-    return sorted({term[:MAX_TERM_CHARS] for term in re.findall(r"\w+", words.casefold())[:MAX_SEARCH_TERMS]})
+    return sorted({term[:MAX_TERM_CHARS] for term in re.findall(r"\w+", text.casefold())[:MAX_SEARCH_TERMS]})
 
 
 def find_courses(
@@ -50,7 +50,7 @@ def find_courses(
     has no summary: only its dead letters and its id are known.
     """
     found = [summary for summary in summaries if _is_selected(search, summary, dead_letters)]
-    terms = _term_matcher(search.words)
+    terms = _term_matcher(search.text)
     if terms is not None:
         matched = [(match, s.course_id) for s in found if (match := terms(s))]
         return [course_id for _, course_id in sorted(matched)]
@@ -78,9 +78,9 @@ def _never_synced(search: CourseSearch, dead_letters: Mapping[str, int]) -> dict
     return {id_: 0 for id_ in dead_letters if search.course_ids is None or id_ in search.course_ids}
 
 
-def _term_matcher(words: str) -> Callable[[CourseSummary], str | None] | None:
+def _term_matcher(text: str) -> Callable[[CourseSummary], str | None] | None:
     """Return a function from a course to the first term by which the longest word finds it; None without words."""
-    wanted = sorted(search_terms(words), key=len, reverse=True)
+    wanted = sorted(search_terms(text), key=len, reverse=True)
     if not wanted:
         return None
     longest, *others = (re.compile(rf"(?<!\w){re.escape(word)}\w*") for word in wanted)

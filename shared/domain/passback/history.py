@@ -24,13 +24,13 @@ class HistoryField(StrEnum):
     SCORES_PUBLISHED = "scores_published"
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """The field's name for people."""
-        words = {HistoryField.POINTS: "points possible", HistoryField.COUNTED: "counted in the final grade"}
-        return words.get(self, self.value.replace("_", " "))
+        label = {HistoryField.POINTS: "points possible", HistoryField.COUNTED: "counted in the final grade"}
+        return label.get(self, self.value.replace("_", " "))
 
 
-TRIGGER_WORDS = {
+TRIGGER_LABELS = {
     ChangeCause.EVENT: "a change in Canvas",
     ChangeCause.WEBHOOK: "a webhook",
     ChangeCause.PERSON: "a person",
@@ -42,7 +42,7 @@ TRIGGER_WORDS = {
     ChangeCause.UNKNOWN_COURSE: "an event of an unknown course",
     ChangeCause.RETRY: "a retry",
 }
-LOST_ANSWERS = {
+ARRIVAL_TEXTS = {
     None: "PowerSchool's answer was lost. The next sync that reads the assignment finds out whether it had arrived.",
     Arrival.ARRIVED: "PowerSchool's answer was lost. The next sync found that it had arrived.",
     Arrival.NOT_ARRIVED: "PowerSchool's answer was lost. The next sync found that it had not arrived and sent it.",
@@ -98,7 +98,7 @@ def changed_parts(change: ScoreChange) -> tuple[HistoryField, ...]:
 
 def triggers_text(entry: AuditEntry) -> str:
     """Return why the sync ran."""
-    return " and ".join(TRIGGER_WORDS[cause] for cause in entry.occasion.causes)
+    return " and ".join(TRIGGER_LABELS[cause] for cause in entry.occasion.causes)
 
 
 def actor_text(entry: AuditEntry) -> str:

@@ -69,13 +69,13 @@ class GradebookActions:
 
     def rescore(self, assignment_section_id: int, student_dcid: int, points: Decimal) -> None:
         """Enter a score by hand; flags that were there are gone."""
-        self._enter(assignment_section_id, student_dcid, "REAL_SCORE", plain(points))
+        self._post_score(assignment_section_id, student_dcid, "REAL_SCORE", plain(points))
 
     def score_code(self, assignment_section_id: int, student_dcid: int, code: str) -> None:
         """Enter a special code, which appears as SCORE_CODE."""
         if code not in SCORE_CODES:
             raise message(404, f"no score code {code}")
-        self._enter(assignment_section_id, student_dcid, "SCORE_CODE", code)
+        self._post_score(assignment_section_id, student_dcid, "SCORE_CODE", code)
 
     def mark_score(self, assignment_section_id: int, student_dcid: int, **marks: Any) -> None:
         """Set or remove flags and the comment of a score row, with or without a score in it."""
@@ -114,7 +114,7 @@ class GradebookActions:
         self._state.touch("assignmentsection", assignment_section_id)
         return row
 
-    def _enter(self, assignment_section_id: int, student_dcid: int, kind: str, entered: str) -> None:
+    def _post_score(self, assignment_section_id: int, student_dcid: int, kind: str, entered: str) -> None:
         state, row = self._state, self._row(assignment_section_id)
         old = row.scores.get(student_dcid)
         score = Score(old.score_id if old else next(state.score_ids), state.clock.now(), entered=entered, kind=kind)

@@ -21,7 +21,7 @@ from tests.benchmarks.rig.town import Town, town
 from tests.benchmarks.rig.windows import Graded, district_evening
 
 STUDENTS, ASSIGNMENTS = 30, 10
-LOOK_EVERY_S = 0.25
+POLL_INTERVAL_S = 0.25
 TELL_EVERY_S = 15.0
 PER_SYNC = 2
 WORKERS = 2
@@ -68,7 +68,7 @@ class _Watch:
 
     def look(self) -> None:
         """Sample at intervals until the evening is over."""
-        while not self.over.wait(LOOK_EVERY_S):
+        while not self.over.wait(POLL_INTERVAL_S):
             changes = self.running.service.changes
             now = self.running.service.clock.now()
             due = [course for course in changes.waiting(10_000) if course.due_at <= now]
@@ -76,8 +76,10 @@ class _Watch:
             self.attempts += sum(pending.attempts for pending in states if pending is not None)
             longest = max(((now - course.due_at).total_seconds() for course in due), default=0.0)
             self.seen.append((time.time(), len(due) + changes.counts().claimed, longest))
-            if len(self.seen) % round(TELL_EVERY_S / LOOK_EVERY_S) == 0:
-                _tell(f"{self.name}: {len(self.seen) * LOOK_EVERY_S:.0f} s, {self.seen[-1][1]} courses due or syncing")
+            if len(self.seen) % round(TELL_EVERY_S / POLL_INTERVAL_S) == 0:
+                _tell(
+                    f"{self.name}: {len(self.seen) * POLL_INTERVAL_S:.0f} s, {self.seen[-1][1]} courses due or syncing"
+                )
 
 
 def _evening(trace: list[Graded], courses: int, interval_ms: int) -> dict[str, float]:

@@ -160,7 +160,7 @@ def test_writes_go_on_after_an_erasure(client: redis.Redis, keys: Keys, erasure:
 def test_a_dry_run_changes_nothing(client: redis.Redis, keys: Keys, erasure: RedisErasure) -> None:
     """Counting is reading."""
     remember(client, keys, COURSE)
-    DeadMessages(client, keys).keep("course-syncs", "unreadable", "", GONE.encode())
+    DeadMessages(client, keys).add("course-syncs", "unreadable", "", GONE.encode())
     before = everything(client, keys)
     assert erasure.course(COURSE, dry_run=True)
     assert erasure.student(COURSE, STUDENT, dry_run=True)
@@ -174,7 +174,7 @@ def test_messages_and_remembered_rosters_with_the_id_go(client: redis.Redis, key
     """What nobody could read may hold anything: it goes where the id stands in it as a whole word."""
     messages = DeadMessages(client, keys)
     for payload in (f'{{"user": "{GONE}"}}', f"{GONE}9", "else"):
-        messages.keep("course-syncs", "unreadable", "", payload.encode())
+        messages.add("course-syncs", "unreadable", "", payload.encode())
     client.set(keys.cached("sections", "1"), f'["{GONE}"]')
     client.set(keys.cached("sections", "2"), f'["{STAYS}"]')
 

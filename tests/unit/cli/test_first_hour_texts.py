@@ -21,7 +21,7 @@ from workers.dev.demo.check import DemoReport, MissingScore, RequestCounts
 from workers.dev.demo.scenario import QUIZ, SINGLE
 from workers.dev.demo.verdict import verdict
 from workers.dev.instructions import how_to_use, this_command, write_environment
-from workers.dev.run_all import shown_line, up
+from workers.dev.run_all import console_text, up
 from workers.dev.sandbox import starting_district
 from workers.dev.sandbox_text import about_canvas, about_powerschool
 
@@ -141,7 +141,7 @@ def test_the_next_command_is_called_as_this_one(monkeypatch: pytest.MonkeyPatch,
 )
 def test_what_up_says_of_a_log_line(entry: dict[str, object], shown: str) -> None:
     """A line per finished sync and per problem."""
-    line = shown_line(json.dumps(entry | {"timestamp": "2031-03-04T10:11:12.000000Z"}))
+    line = console_text(json.dumps(entry | {"timestamp": "2031-03-04T10:11:12.000000Z"}))
 
     assert shown in line
     assert len(line) < COLUMNS
@@ -158,7 +158,7 @@ def test_what_up_says_of_a_log_line(entry: dict[str, object], shown: str) -> Non
 )
 def test_other_lines_are_left_to_the_logs(line: str) -> None:
     """What is neither a sync nor a problem of ours is not shown."""
-    assert shown_line(line) == ""
+    assert console_text(line) == ""
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def test_a_retry_may_be_cancelled(school: School) -> None:
     """Once cancelled between two jobs, the rest is untouched and can be retried later."""
     desk, answers = Desk(school), iter([False, True])
     done = desk.queue.retry(desk.queue.all(), "operator", lambda: next(answers))
-    assert (done.retried, done.left) == (("assignment-1-11", "assignment-1-12", "course-2"), (desk.message,))
+    assert (done.retried, done.not_attempted) == (("assignment-1-11", "assignment-1-12", "course-2"), (desk.message,))
     assert desk.republished() == []
 
 

@@ -11,7 +11,7 @@ from shared.config import PREFIX
 from shared.domain.passback.canvas import Course
 from shared.domain.wording import counted
 from shared.errors import AccessDenied
-from workers.cli.doctor.network import check_answer, fetch, place_of
+from workers.cli.doctor.network import check_response, endpoint_of, fetch
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
 from workers.cli.doctor.systems import SCORES_SAMPLE, Systems
 
@@ -50,21 +50,21 @@ def steps(systems: Systems) -> Iterator[Step]:
     yield Step(FIELDS, partial(_fields, systems), FIELDS_FIX, needs=(COURSES,))
     yield Step("canvas: page links", partial(_page_links, systems), PAGES_FIX, needs=(FIELDS,))
     if settings.provision_schedule:
-        has_own_token = settings.canvas_provisioning_token.get_secret_value()
-        needs = (CONNECTION,) if has_own_token else (TOKEN,)
+        has_import_token = settings.canvas_provisioning_token.get_secret_value()
+        needs = (CONNECTION,) if has_import_token else (TOKEN,)
         yield Step("canvas: imports", partial(_imports, systems), IMPORTS_FIX, needs, CheckResult.WARN)
 
 
 def _connection(systems: Systems) -> str:
     url = systems.settings.canvas_url
-    place = place_of(url, f"{PREFIX}CANVAS_URL")
-    response = fetch(f"{url}{PROBE}", place)
+    endpoint = endpoint_of(url, f"{PREFIX}CANVAS_URL")
+    response = fetch(f"{url}{PROBE}", endpoint)
     systems.dates["canvas"] = http_date(response.headers.get("Date"))
     # Without a token Canvas answers 401 here.
     failure = failure_of(response)
     is_throttled = failure is not None and failure[0] is FailureKind.THROTTLED
     is_canvas = response.status in (200, 401, 403) and response.payload is Payload.JSON
-    return check_answer(response, "Canvas", place, is_expected=is_throttled or is_canvas)
+    return check_response(response, "Canvas", endpoint, is_expected=is_throttled or is_canvas)
 
 
 def _clock(systems: Systems) -> Check:

@@ -8,7 +8,7 @@ from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.config import PREFIX
 from shared.events.signatures import keys_by_id
 from shared.queues import Stream
-from workers.cli.doctor.network import fetch, place_of
+from workers.cli.doctor.network import endpoint_of, fetch
 from workers.cli.doctor.redis import NEEDS
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, ok
 from workers.container import Container
@@ -31,13 +31,13 @@ def steps(service: Container) -> Iterator[Step]:
 
 def _keys(url: str) -> str:
     """Read the keys that verify Live Events: without them every event is rejected."""
-    place = place_of(url, f"{PREFIX}LIVE_EVENTS_JWKS_URL")
-    response = fetch(url, place)
+    endpoint = endpoint_of(url, f"{PREFIX}LIVE_EVENTS_JWKS_URL")
+    response = fetch(url, endpoint)
     if not response.succeeded:
-        raise CheckFailed(CheckResult.FAIL, f"{place.address} answers {response.status}")
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {response.status}")
     count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0
     if not count:
-        raise CheckFailed(CheckResult.FAIL, f"{place.address} gives no usable key")
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} gives no usable key")
     return f"{count} keys"
 
 

@@ -59,12 +59,12 @@ def _students(systems: Systems) -> str:
     return _share(len(wanted & known), len(wanted), "students", min(wanted), min(known, default=""))
 
 
-def _share(found: int, wanted: int, what: str, theirs: str, ours: str = "") -> str:
+def _share(found: int, wanted: int, what: str, theirs: str, example: str = "") -> str:
     """Return how many were found. Raises: CheckFailed where fewer than half were."""
     text = f"{found} of {wanted} {what} found in PowerSchool"
     if found * 2 >= wanted:
         return text
-    made = f", the template makes such as {ours}" if ours else ""
+    made = f", the template makes such as {example}" if example else ""
     verdict = CheckResult.WARN if found else CheckResult.FAIL
     raise CheckFailed(verdict, f"{text}: Canvas has ids such as {theirs}{made}")
 

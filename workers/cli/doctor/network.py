@@ -25,7 +25,7 @@ PUBLIC_AUTHORITY_FIX = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a connection leads, and which setting says so.
 
     `hop` and `hop_setting` are those of the first connection: a proxy's, where the environment names one.
@@ -39,15 +39,15 @@ class Place:
     hop_setting: str = ""
 
 
-def place_of(url: str, setting: str, authority_fix: str = PUBLIC_AUTHORITY_FIX) -> Place:
+def endpoint_of(url: str, setting: str, authority_fix: str = PUBLIC_AUTHORITY_FIX) -> Endpoint:
     """Return the place of a URL of HTTP."""
     address, scheme = address_of(url), urlsplit(url).scheme
     proxies = {} if proxy_bypass(address) else getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
     if proxy is None:
-        return Place(address, setting, authority_fix, address, setting)
+        return Endpoint(address, setting, authority_fix, address, setting)
     hop = f"the proxy {address_of(proxy if '//' in proxy else f'http://{proxy}')}"
-    return Place(address, setting, authority_fix, hop, f"{scheme.upper()}_PROXY, or exempt the host in NO_PROXY")
+    return Endpoint(address, setting, authority_fix, hop, f"{scheme.upper()}_PROXY, or exempt the host in NO_PROXY")
 
 
 def address_of(url: str) -> str:
@@ -109,22 +109,22 @@ _FAULTS = (
 )
 
 
-def network_fault(error: BaseException, place: Place) -> CheckFailed | None:
+def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | None:
     """Return what is wrong with the connection; None for an error that no connection causes."""
     causes = list(exception_chain(error))
     for fault in _FAULTS:
         cause = next((each for each in causes if isinstance(each, fault.errors)), None)
         if cause is None:
             continue
-        words = {
-            "address": place.address,
-            "setting": place.setting,
-            "authority_fix": place.authority_fix,
-            "hop": place.hop or place.address,
-            "hop_setting": place.hop_setting or place.setting,
+        fields = {
+            "address": endpoint.address,
+            "setting": endpoint.setting,
+            "authority_fix": endpoint.authority_fix,
+            "hop": endpoint.hop or endpoint.address,
+            "hop_setting": endpoint.hop_setting or endpoint.setting,
             "detail": _detail(cause),
         }
-        return CheckFailed(CheckResult.FAIL, fault.found.format(**words), fault.fix.format(**words))
+        return CheckFailed(CheckResult.FAIL, fault.found.format(**fields), fault.fix.format(**fields))
     return None
 
 
@@ -144,7 +144,7 @@ def _detail(error: BaseException) -> str:
     return type(error).__name__
 
 
-def fetch(url: str, place: Place, ca_bundle: Path | None = None) -> ApiResponse:
+def fetch(url: str, endpoint: Endpoint, ca_bundle: Path | None = None) -> ApiResponse:
     """Return what a GET without a token brings. Raises: CheckFailed where nothing comes."""
     try:
         with (
@@ -157,38 +157,42 @@ def fetch(url: str, place: Place, ca_bundle: Path | None = None) -> ApiResponse:
             except BodyTooLarge as large:
                 body = large.start
     except httpx.InvalidURL:
-        raise CheckFailed(CheckResult.FAIL, f"{place.setting} is no URL", f"Correct {place.setting}.") from None
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.setting} is no URL", f"Correct {endpoint.setting}.") from None
     except httpx.RequestError as error:
-        raise network_fault(error, place) or CheckFailed(CheckResult.FAIL, type(error).__name__) from None
+        raise network_fault(error, endpoint) or CheckFailed(CheckResult.FAIL, type(error).__name__) from None
     return ApiResponse.of(RequestInfo("", "GET", url), response, raw=body)
 
 
-def check_answer(response: ApiResponse, name: str, place: Place, *, is_expected: bool) -> str:
+def check_response(response: ApiResponse, name: str, endpoint: Endpoint, *, is_expected: bool) -> str:
     """Return that the system answers. Raises: CheckFailed where something else does, or it is in maintenance."""
     status = response.status
     if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
-        found = f"proxy: {place.hop} asks for a user and a password (407)"
-        raise CheckFailed(CheckResult.FAIL, found, f"Correct {place.hop_setting}.")
+        found = f"proxy: {endpoint.hop} asks for a user and a password (407)"
+        raise CheckFailed(CheckResult.FAIL, found, f"Correct {endpoint.hop_setting}.")
     if 300 <= status < 400:
-        _raise_redirect(response, name, place)
+        _raise_redirect(response, name, endpoint)
     if status >= 500:
         fix = f"See whether {name} is up. Workers wait and lose nothing; `passback status` shows what waits."
-        raise CheckFailed(CheckResult.FAIL, f"{place.address} answers {status}: {name} is unavailable", fix)
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {status}: {name} is unavailable", fix)
     if not is_expected:
         media_type = response.headers.get("Content-Type", "nothing").partition(";")[0][:40]
-        found = f"{place.address} answers, but not as {name} does ({status}, {media_type})"
-        raise CheckFailed(CheckResult.FAIL, found, f"Correct {place.setting}: scheme and host alone, without a path.")
-    return f"{place.address} answers"
+        found = f"{endpoint.address} answers, but not as {name} does ({status}, {media_type})"
+        raise CheckFailed(
+            CheckResult.FAIL, found, f"Correct {endpoint.setting}: scheme and host alone, without a path."
+        )
+    return f"{endpoint.address} answers"
 
 
-def _raise_redirect(response: ApiResponse, name: str, place: Place) -> None:
+def _raise_redirect(response: ApiResponse, name: str, endpoint: Endpoint) -> None:
     """Raise what a redirect means: another address of the same resource, or a page in its place."""
     asked = response.request.template
     target = urlsplit(urljoin(asked, response.headers.get("Location", "")[:500]))
     origin = f"{target.scheme}://{target.hostname or ''}{f':{target.port}' if target.port else ''}"
     if target.path == urlsplit(asked).path:
-        found = f"{place.address} redirects to {origin}"
-        raise CheckFailed(CheckResult.FAIL, found, f"Set {place.setting} to {origin}, if that is your {name}.")
-    found = f"{place.address} redirects to a page ({response.status}): {name} is in maintenance, or this is not {name}"
-    fix = f"Wait for the end of the maintenance, or correct {place.setting}. Workers wait and lose nothing."
+        found = f"{endpoint.address} redirects to {origin}"
+        raise CheckFailed(CheckResult.FAIL, found, f"Set {endpoint.setting} to {origin}, if that is your {name}.")
+    found = (
+        f"{endpoint.address} redirects to a page ({response.status}): {name} is in maintenance, or this is not {name}"
+    )
+    fix = f"Wait for the end of the maintenance, or correct {endpoint.setting}. Workers wait and lose nothing."
     raise CheckFailed(CheckResult.FAIL, found, fix)

@@ -23,7 +23,7 @@ from shared.domain.plugin_queries import STATE_QUERY
 from shared.domain.wording import counted
 from shared.errors import AccessDenied, RejectedRow, RequestRejected
 from workers.cli.doctor.canvas import CLOCK_FIX
-from workers.cli.doctor.network import check_answer, fetch, place_of
+from workers.cli.doctor.network import check_response, endpoint_of, fetch
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date, ok
 from workers.cli.doctor.systems import Systems
 
@@ -88,14 +88,14 @@ def check_name(query: str) -> str:
 
 def _connection(systems: Systems) -> str:
     url = systems.settings.powerschool_url
-    place = place_of(url, f"{PREFIX}POWERSCHOOL_URL", AUTHORITY_FIX)
-    response = fetch(f"{url}{METADATA}", place, systems.settings.ca_bundle)
+    endpoint = endpoint_of(url, f"{PREFIX}POWERSCHOOL_URL", AUTHORITY_FIX)
+    response = fetch(f"{url}{METADATA}", endpoint, systems.settings.ca_bundle)
     systems.dates["powerschool"] = http_date(response.headers.get("Date"))
     failure = failure_of(response)
     is_throttled = failure is not None and failure[0] is FailureKind.THROTTLED
     has_metadata = response.status == 200 and isinstance(response.body, dict) and "metadata" in response.body
-    return check_answer(
-        response, "PowerSchool", place, is_expected=is_throttled or has_metadata or response.status == 401
+    return check_response(
+        response, "PowerSchool", endpoint, is_expected=is_throttled or has_metadata or response.status == 401
     )
 
 
@@ -166,10 +166,10 @@ def named_columns(rows: Sequence[RejectedRow]) -> set[str]:
     """Return the `table.column` that refused rows name: in one word, or as a field and its resource."""
     found = set()
     for row in rows:
-        words = [word for word in row.field.split() if word != "NoAccess"]
-        whole = next((word for word in words if "." in word), None)
-        if whole or len(words) == len(("field", "resource")):
-            found.add((whole or ".".join(reversed(words))).lower())
+        parts = [word for word in row.field.split() if word != "NoAccess"]
+        qualified = next((word for word in parts if "." in word), None)
+        if qualified or len(parts) == len(("field", "resource")):
+            found.add((qualified or ".".join(reversed(parts))).lower())
     return found
 
 

@@ -12,7 +12,7 @@ from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.rights import missing_rights
 from shared.adapters.redis.urls import url_options
 from shared.config import PREFIX, Settings
-from workers.cli.doctor.network import Place, address_of, network_fault
+from workers.cli.doctor.network import Endpoint, address_of, network_fault
 from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, ok
 from workers.cli.terminal.error_text import exception_chain
 from workers.container import Container
@@ -58,30 +58,30 @@ def _responds(service: Container) -> Check:
 def _fault(error: RedisError, settings: Settings) -> CheckFailed:
     """Return why Redis cannot be used: credentials, the connection, or what it says itself."""
     causes = list(exception_chain(error))
-    place = _place(settings)
+    endpoint = _endpoint(settings)
     if any(isinstance(each, AuthenticationError) for each in causes):
         has_password = settings.redis_password.get_secret_value() or url_options(settings).get("password")
         wrong = "refuses the user or the password" if has_password else "asks for a password, and none is set"
-        return CheckFailed(CheckResult.FAIL, f"{place.address} {wrong}", PASSWORD_FIX)
+        return CheckFailed(CheckResult.FAIL, f"{endpoint.address} {wrong}", PASSWORD_FIX)
     if any(isinstance(each, MasterNotFoundError) for each in causes):
         found = f"no Sentinel names a master called {settings.redis_sentinel_master}"
         fix = f"Correct {PREFIX}REDIS_SENTINELS (name@host:port) and {PREFIX}REDIS_SENTINEL_PASSWORD."
         return CheckFailed(CheckResult.FAIL, found, fix)
     if any("DB index" in str(each) for each in causes if isinstance(each, ResponseError)):
         fix = f"Correct the number at the end of {PREFIX}REDIS_URL."
-        return CheckFailed(CheckResult.FAIL, f"{place.address} has no such database", fix)
+        return CheckFailed(CheckResult.FAIL, f"{endpoint.address} has no such database", fix)
     if any(isinstance(each, InvalidResponse) for each in causes):
-        return CheckFailed(CheckResult.FAIL, f"{place.address} is no Redis", f"Correct {place.setting}.")
+        return CheckFailed(CheckResult.FAIL, f"{endpoint.address} is no Redis", f"Correct {endpoint.setting}.")
     if any(isinstance(each, ResponseError) for each in causes):
         fix = "See Redis's log: it may be loading its data, or out of memory."
-        return CheckFailed(CheckResult.FAIL, f"{place.address} answers with an error ({type(error).__name__})", fix)
-    return network_fault(error, place) or CheckFailed(CheckResult.FAIL, f"no answer ({type(error).__name__})")
+        return CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers with an error ({type(error).__name__})", fix)
+    return network_fault(error, endpoint) or CheckFailed(CheckResult.FAIL, f"no answer ({type(error).__name__})")
 
 
-def _place(settings: Settings) -> Place:
+def _endpoint(settings: Settings) -> Endpoint:
     parts = urlsplit(settings.redis_url)
     address = parts.path if parts.scheme == "unix" else address_of(settings.redis_url)
-    return Place(address, f"{PREFIX}REDIS_URL", AUTHORITY_FIX)
+    return Endpoint(address, f"{PREFIX}REDIS_URL", AUTHORITY_FIX)
 
 
 def _rights(service: Container) -> str:

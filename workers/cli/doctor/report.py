@@ -32,8 +32,8 @@ def report(checks: Sequence[Row]) -> Group:
     for verdict, text in (*_problems(failed), *_problems(warned), *_skipped(skipped), *_well([] if failed else well)):
         grid.add_row(Text(verdict, style=_STYLES[CheckResult(verdict)] if verdict else ""), Text(text))
     counts = counted(len(failed), "problem"), counted(len(warned), "warning"), f"{len(skipped)} skipped"
-    hint = " (--json lists them)" if failed else ""
-    return Group(grid, Text(f"{', '.join(counts)}, {len(well)} ok{hint}", style="bold"))
+    suffix = " (--json lists them)" if failed else ""
+    return Group(grid, Text(f"{', '.join(counts)}, {len(well)} ok{suffix}", style="bold"))
 
 
 def _problems(checks: Sequence[Row]) -> Iterator[tuple[str, str]]:

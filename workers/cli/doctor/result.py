@@ -86,7 +86,7 @@ def ok(name: str, found: str) -> Check:
 
 def _run(step: Step) -> Check:
     try:
-        answer = step.ask()
+        found = step.ask()
     except CheckFailed as failed:
         fix = "" if failed.verdict is CheckResult.SKIP else step.fix
         return Check(step.name, failed.verdict, failed.found, failed.fix or fix)
@@ -101,7 +101,7 @@ def _run(step: Step) -> Check:
     except RedisError as error:
         # Its text repeats the command with its arguments, such as a token.
         return Check(step.name, step.failure, f"Redis: {type(error).__name__}", AGAIN_FIX)
-    return answer if isinstance(answer, Check) else Check(step.name, CheckResult.OK, answer)
+    return found if isinstance(found, Check) else Check(step.name, CheckResult.OK, found)
 
 
 def clock_check(name: str, theirs: datetime | None, fix: str, clock: Clock | None = None) -> Check:

@@ -50,7 +50,9 @@ NETWORK_CAUSES: dict[type[BaseException], str] = {
 }
 """Why a system does not answer, by exception. The first row counts that any exception of the chain is one of."""
 
-DEFECT = "this is a defect of passback. Report it with the log line above, which has the stack and no personal data."
+UNEXPECTED = (
+    "this is a defect of passback. Report it with the log line above, which has the stack and no personal data."
+)
 ACL_FIX = (
     f"Allow it all keys that begin with {PREFIX}REDIS_PREFIX, as deploy/redis/users.acl.in does, or correct the prefix."
 )
@@ -68,7 +70,7 @@ def report(error: Exception) -> ExitCode:
             configure_logging(Settings())
         fields = exception_fields(error)
         log.error(LogEvent.PROCESS_CRASHED, thread="main", **fields)
-        explanation = f"unexpected error ({fields['error']}): {DEFECT}", ExitCode.PROBLEMS
+        explanation = f"unexpected error ({fields['error']}): {UNEXPECTED}", ExitCode.PROBLEMS
     text, code = explanation
     if text:
         sys.stderr.write("\n".join(f"passback: {printable(line)}" for line in text.splitlines()) + "\n")

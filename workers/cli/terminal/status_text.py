@@ -68,7 +68,7 @@ def _paused_text(pause: Mapping[str, object]) -> str:
     return f"{pause['target']}, by {pause['actor']} since {pause['since']}{why}"
 
 
-def _held_text(run: Mapping[str, object]) -> str:
+def _awaiting_approval_text(run: Mapping[str, object]) -> str:
     scope = "the district" if run["school_number"] is None else f"school {run['school_number']}"
     return f"run {run['run_id']} of {scope}: see `passback provision held`"
 
@@ -79,7 +79,7 @@ ITEM_TEXTS: dict[str, Callable[[Mapping[str, object]], str]] = {
     "query": lambda q: f"{q['query']}: {q['cause']} since {q['since']}. {q['remedy']}",
     "system": lambda s: f"{s['system']} since {s['since'] or 'a while'} ({s['cause']})",
     "target": _paused_text,
-    "run_id": _held_text,
+    "run_id": _awaiting_approval_text,
     "changes": lambda c: f"course {c['course_id']}: {counted(int(str(c['changes'])), 'change')}, due {c['due_at']}",
     "cause": lambda w: f"course {w['course_id']}: {w['cause']} since {w['since']}",
 }

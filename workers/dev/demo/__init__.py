@@ -44,18 +44,18 @@ def demo(
     console = Console(highlight=False)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-")))
-        ours = {"PASSBACK_OPERATOR_PASSWORD": secrets.token_urlsafe(12), **DEMO_SETTINGS}
-        findings, web = _play(console, folder, stack, ours)
+        demo_environ = {"PASSBACK_OPERATOR_PASSWORD": secrets.token_urlsafe(12), **DEMO_SETTINGS}
+        findings, web = _play(console, folder, stack, demo_environ)
         if report:
             show_tables(console, findings)
         for line in verdict(findings, this_command()):
             console.print(line, soft_wrap=True)
         if keep_running:
-            _keep_running(write_environment(folder, ours), web, ours["PASSBACK_OPERATOR_PASSWORD"])
+            _keep_running(write_environment(folder, demo_environ), web, demo_environ["PASSBACK_OPERATOR_PASSWORD"])
         raise typer.Exit(1 if findings.problems else 0)
 
 
-def _play(console: Console, folder: Path, stack: ExitStack, ours: dict[str, str]) -> tuple[DemoReport, str]:
+def _play(console: Console, folder: Path, stack: ExitStack, demo_environ: dict[str, str]) -> tuple[DemoReport, str]:
     """Play the day and return what it led to, and the URL of the web process. Adds the settings to `ours`."""
     view = LiveView(time.monotonic())
     say = _speaker(console, view)
@@ -68,8 +68,8 @@ def _play(console: Console, folder: Path, stack: ExitStack, ours: dict[str, str]
             say(f"Redis is {redis.description}.")
         environ = without_settings()
         canvas, powerschool = start_sandboxes(stack.enter_context(process_group(folder, environ)))
-        ours |= {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool)}
-        group = stack.enter_context(process_group(folder, {**environ, **ours}))
+        demo_environ |= {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool)}
+        group = stack.enter_context(process_group(folder, {**environ, **demo_environ}))
         port = free_port()
         web = f"http://127.0.0.1:{port}"
         group.start("web", "web", "--port", str(port))
@@ -77,7 +77,7 @@ def _play(console: Console, folder: Path, stack: ExitStack, ours: dict[str, str]
         group.start("beat", "beat")
         group.wait_ready(f"{web}/readyz")
         point_events(canvas, web)
-        settings = load(ours, env_file=folder / "no.env")
+        settings = load(demo_environ, env_file=folder / "no.env")
         # What this process does as the operator is logged to a file, like the other processes' logs.
         configure_logging(settings, stack.enter_context((folder / "operator.log").open("w")))
         # What ends this process is logged after that file is closed.

@@ -13,7 +13,7 @@ from workers.container import Container
 from workers.dev.demo.client import DemoClient
 
 # Each look asks both sandboxes and Redis.
-LOOK_EVERY_S = 0.4
+POLL_INTERVAL_S = 0.4
 
 
 @dataclass
@@ -26,14 +26,14 @@ class LiveView:
     events: int = 0
     scores: int = 0
     courses: int = 0
-    _looked_at: float = 0.0
+    _polled_at: float = 0.0
 
     def look(self, client: DemoClient, service: Container) -> None:
         """Read what both systems and the queue hold now; at most a few times a second."""
         now = time.monotonic()
-        if now - self._looked_at < LOOK_EVERY_S:
+        if now - self._polled_at < POLL_INTERVAL_S:
             return
-        self._looked_at = now
+        self._polled_at = now
         self.grades, self.events = len(client.timestamps), client.events()
         self.scores = sum(len(each) for write in client.writes() if isinstance(each := write["students"], list))
         try:

@@ -144,9 +144,9 @@ class DemoScenario:
 
     def _pass_time(self, seconds: float) -> None:
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while (remaining_s := until - time.monotonic()) > 0:
             self.check()
-            time.sleep(min(left, POLL_S))
+            time.sleep(min(remaining_s, POLL_S))
 
     def _settle(self, what: str) -> None:
         """Wait until no event, message or course is pending."""

@@ -119,7 +119,7 @@ class ApplyContext:
         """Call the guard, and record the write that the block sends, also if this process dies meanwhile.
 
         Until its response arrives, and if none does, the audit has the write as one whose response was lost. The next
-        sync reads whether it arrived (`lost_answers.py`).
+        sync reads whether it arrived (`lost_responses.py`).
         """
         self.guard()
         begun = self._audit.begin(self._course_id, self._as_of_now(entries, answer_lost=True))

@@ -21,7 +21,7 @@ from shared.domain.wording import counted
 
 # At shorter intervals a course does not wait noticeably.
 SLOW_INTERVAL = timedelta(seconds=1)
-AT_REST = CourseQueueState(QueueState.IDLE, None, None)
+UP_TO_DATE = CourseQueueState(QueueState.IDLE, None, None)
 
 
 class Activity(StrEnum):
@@ -48,7 +48,7 @@ class CourseActivity:
     """
 
     now: datetime
-    queue: CourseQueueState = AT_REST
+    queue: CourseQueueState = UP_TO_DATE
     taken: PendingChanges | None = None
     wait: LongWait | None = None
     pause: Pause | None = None

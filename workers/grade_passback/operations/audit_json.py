@@ -23,7 +23,7 @@ def entry_json(entry: AuditEntry) -> Json:
         "token": entry.occasion.token,
         "points_possible": None if entry.points_possible is None else str(entry.points_possible),
         "fields": [
-            {"field": f.field, "name": HistoryField(f.field).words, "before": f.before, "after": f.after}
+            {"field": f.field, "name": HistoryField(f.field).label, "before": f.before, "after": f.after}
             for f in entry.fields
         ],
         "students": [

@@ -59,7 +59,7 @@ def _head(entry: AuditEntry) -> dict[str, object]:
 
 def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]]:
     for field in entry.fields:
-        yield {"field": HistoryField(field.field).words, "before": field.before, "after": field.after}
+        yield {"field": HistoryField(field.field).label, "before": field.before, "after": field.after}
     for score in entry.scores:
         student = {"student_dcid": score.student_dcid, "student_sis_id": score.student_sis_id}
         if not with_scores:
@@ -67,7 +67,7 @@ def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]
             continue
         before, after = _values(score.before), _values(score.after)
         for part in changed_parts(score):
-            values = {"field": part.words, "before": before[part], "after": after[part]}
+            values = {"field": part.label, "before": before[part], "after": after[part]}
             yield {**student, **values, "graded_by": score.graded_by}
 
 
@@ -83,5 +83,5 @@ def _values(score: Score | None) -> dict[HistoryField, object]:
 def _safe(value: object) -> object:
     if not isinstance(value, str):
         return value
-    text = "".join(letter if letter.isprintable() else " " for letter in value)
+    text = "".join(character if character.isprintable() else " " for character in value)
     return f"'{text}" if text.startswith(FORMULA_MARKS) else text

@@ -136,7 +136,7 @@ def _sentence(step: Step, steps: Iterable[Step]) -> str:
         case UpdateStep(is_temporary=True):
             sentence = "Rename the assignment for a moment: another one needs its name."
         case UpdateStep(changed_fields=fields):
-            names = ", ".join(HistoryField(field).words for field in fields)
+            names = ", ".join(HistoryField(field).label for field in fields)
             sentence = f"Update the assignment: PowerSchool differs in {names}."
         case WriteScoresStep(scores=scores, replaces=replaces):
             numbers = ((len(scores) - len(replaces), "new score"), (len(replaces), "changed score"))
@@ -155,7 +155,7 @@ def _nothing(state: State) -> str:
 def _fields(step: UpdateStep, comparison: CourseComparison) -> list[Json]:
     return [
         {
-            "field": HistoryField(field).words,
+            "field": HistoryField(field).label,
             "before": audit_text(comparison.data, step.actual, field),
             "after": audit_text(comparison.data, step.desired, field),
         }

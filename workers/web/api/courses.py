@@ -48,7 +48,7 @@ class SyncRequest(StrictModel):
 @router.get("/courses")
 def courses(
     service: Service,
-    words: Annotated[
+    text: Annotated[
         str, Query(alias="q", max_length=200, description="Beginnings of words of the name, of the id or of a section")
     ] = "",
     problems: Annotated[bool, Query(description="Only courses with problems")] = False,
@@ -62,7 +62,7 @@ def courses(
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
     course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
-    search = CourseSearch(words, school, term, problems, course_ids)
+    search = CourseSearch(text, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
     return {"courses": [plain(listed_course(course)) for course in page.courses], "next": page.next_start}
 

@@ -122,13 +122,13 @@ def groups(service: Service) -> list[Json]:
 
 
 @router.post("/dead-letters/retry", status_code=202)
-def retry_some(service: Service, actions: Actions, selection: AnySelection) -> Json:
+def retry_selected(service: Service, actions: Actions, selection: AnySelection) -> Json:
     """Start a batch that retries the selected dead letters; with `dry_run`, return their ids only."""
     return _start_batch(service, actions, Verb.RETRY, selection)
 
 
 @router.post("/dead-letters/discard", status_code=202)
-def discard_some(service: Service, actions: Actions, selection: AnySelection) -> Json:
+def discard_selected(service: Service, actions: Actions, selection: AnySelection) -> Json:
     """Start a batch that discards the selected dead letters; with `dry_run`, return their ids only."""
     return _start_batch(service, actions, Verb.DISCARD, selection)
 

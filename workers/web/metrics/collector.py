@@ -203,7 +203,7 @@ def provisioning_samples(runs: ProvisionRuns, now: datetime) -> Iterator[Sample]
         yield of.PROVISIONING_SUCCESS_AGE, (), max(0.0, (now - max(succeeded)).total_seconds())
     awaiting_approval = Counter("district" if run.school_number is None else "school" for run in runs.held_runs())
     for scope in ("district", "school"):
-        yield of.PROVISIONING_HELD, (scope,), awaiting_approval[scope]
+        yield of.PROVISIONING_AWAITING_APPROVAL, (scope,), awaiting_approval[scope]
 
 
 def _family(metric: Metric, samples: Iterable[Sample]) -> Family:

@@ -111,7 +111,7 @@ PROVISIONING_RUNS = _gauge(
 PROVISIONING_SUCCESS_AGE = _gauge(
     "provisioning_success_age_seconds", "Since the newest of them that succeeded ended; absent without one."
 )
-PROVISIONING_HELD = _gauge(
+PROVISIONING_AWAITING_APPROVAL = _gauge(
     "provisioning_held",
     "Plans that wait for a person's approval, of the district or of a school.",
     "scope",

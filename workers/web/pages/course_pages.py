@@ -29,12 +29,12 @@ STATUSES = (
 
 def list_courses(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses`: the connected courses, by name or id, school, term and person, and those with problems."""
-    words, school, term = request.query("q")[:MAX_SEARCH_CHARS], request.query("school"), request.query("term")[:30]
+    text, school, term = request.query("q")[:MAX_SEARCH_CHARS], request.query("school"), request.query("term")[:30]
     user_id = request.query("user") if re.fullmatch(CANVAS_ID, request.query("user")) else ""
     person = request.query("person").strip()[:255]
     courses = courses_of_person(pages.service, user_id, person) if user_id or person else PersonCourses()
     search = CourseSearch(
-        words=words,
+        text=text,
         school=int(school) if school.isdecimal() and len(school) < 9 else None,
         term=term,
         only_problems=request.query("problems") == "1",

@@ -43,9 +43,9 @@ def preview_rows(assignments: Sequence[Explanation]) -> list[tuple[Explanation, 
 def _merged_preview(sections: Sequence[Explanation]) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for number, section in enumerate(sections):
-        is_own = section["actions"] or section["students"]
+        is_single = section["actions"] or section["students"]
         row = rows.setdefault(
-            str(number) if is_own else repr((section["would"], section["reasons"])),
+            str(number) if is_single else repr((section["would"], section["reasons"])),
             {**section, "sections": [], "scores_equal": 0, "status": _status(section)},
         )
         row["sections"].append(section["section_sis_id"] or "without SIS id")

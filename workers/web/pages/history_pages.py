@@ -11,7 +11,7 @@ from starlette.responses import Response
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord
-from shared.domain.passback.history import LOST_ANSWERS, TRIGGER_WORDS, HistoryField, HistoryQuery, matching
+from shared.domain.passback.history import ARRIVAL_TEXTS, TRIGGER_LABELS, HistoryField, HistoryQuery, matching
 from workers.grade_passback.operations.history_csv import csv_text
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
@@ -32,10 +32,10 @@ def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     path = f"/courses/{course_id}/history"
     return pages.page(
         "history.html", request, course_id=course_id, entries=entries[:PAGE_SIZE], people=people, given=given,
-        assignments=_assignments(record), sections=_sections(record), triggers=TRIGGER_WORDS,
-        fields=[(field.value, field.words) for field in HistoryField],
+        assignments=_assignments(record), sections=_sections(record), triggers=TRIGGER_LABELS,
+        fields=[(field.value, field.label) for field in HistoryField],
         by_sis_id={person.sis_user_id: person.name for person in people.people if person.sis_user_id},
-        lost_answers=LOST_ANSWERS, link=f"{path}?{urlencode(given)}" if given else path,
+        arrival_texts=ARRIVAL_TEXTS, link=f"{path}?{urlencode(given)}" if given else path,
         csv_link=f"{path}.csv?{urlencode(given)}", start=start,
         next_start=start + PAGE_SIZE if len(entries) > PAGE_SIZE else None,
     )  # fmt: skip

@@ -36,7 +36,7 @@ def confirm_pause(pages: PageHandlers, request: PageRequest) -> Response:
     refuse_without_reason(target, reason)
     return pages.page(
         "layout/question.html", request, title=f"Pause {target_text(target)}",
-        sentences=_consequences(pages, target, reason),
+        consequences=_consequences(pages, target, reason),
         action="/pause", fields={"target": target, "reason": reason}, back=_page_of(target), is_danger=True,
     )  # fmt: skip
 

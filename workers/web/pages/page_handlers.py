@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from shared.adapters.redis.client import RedisUnavailable
-from shared.adapters.redis.remote_limits.outages import note_page_view, read_outages
+from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
 from workers.container import Container
@@ -81,7 +81,7 @@ class PageHandlers:
     def page(self, template: str, request: PageRequest, **values: object) -> Response:
         """Return the page with what every page shows."""
         user, token, path = request.user, request.token, request.path
-        note_page_view(self.service.redis, self.service.keys)
+        record_page_view(self.service.redis, self.service.keys)
         outages, counts = read_outages(self.service.redis, self.service.keys), self._needing_people()
         return self.renderer.page(
             template, 200, user=user, token=token, path=path, outages=outages, counts=counts, **values

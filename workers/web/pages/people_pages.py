@@ -45,9 +45,9 @@ def show_student(pages: PageHandlers, request: PageRequest) -> Response:
         raise ApiError(422, "not_valid", "A SIS id has at most 255 characters.")
     explanation = service.explainer.explain(ExplainQuery(course_id, None, sis_id)) if sis_id else None
     students = students_of(service, request.user, course_id)
-    chosen = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
+    student = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
     return pages.page(
-        "student.html", request, course_id=course_id, sis_id=sis_id, people=students, chosen=chosen,
+        "student.html", request, course_id=course_id, sis_id=sis_id, people=students, student=student,
         explanation=explanation and visible_to(request.user, explanation),
     )  # fmt: skip
 
@@ -58,9 +58,9 @@ def search_people(pages: PageHandlers, request: PageRequest) -> Response:
     if not text:
         return redirect("/courses")
     by_sis_id = courses_of_person(pages.service, "", text)
-    if not by_sis_id.trouble:
+    if not by_sis_id.failure:
         return redirect(f"/courses?{urlencode({'person': text})}")
-    people = LivePeople(trouble=by_sis_id.trouble)
+    people = LivePeople(failure=by_sis_id.failure)
     if request.user.can_see_scores and len(text) >= MIN_NAME_CHARS:
         people = find_people(pages.service, text)
     if len(people.people) == 1:

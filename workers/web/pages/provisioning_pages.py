@@ -38,29 +38,29 @@ def show_run(pages: PageHandlers, request: PageRequest) -> Response:
 
 def confirm_approval(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}/approve`: how many rows a plan changes in Canvas, before it is approved."""
-    run = _held(pages, request)
+    run = _held_run(pages, request)
     counts = [
         f"{counts_text(change)} of {change.key.entity}{f' of term {term}' if (term := change.key.term_sis_id) else ''}"
         for change in run.changes
     ]
-    sentences = [f"Canvas is sent the rows of {run.scope} that the plan shows.", *counts]
-    return _question(pages, request, run, "Approve", sentences, is_danger=any(each.removed for each in run.changes))
+    consequences = [f"Canvas is sent the rows of {run.scope} that the plan shows.", *counts]
+    return _question(pages, request, run, "Approve", consequences, is_danger=any(each.removed for each in run.changes))
 
 
 def confirm_discard(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}/discard`: what happens without a plan, before it is discarded."""
-    sentences = ["Nothing of the plan is sent to Canvas.", "The next run plans again, and may be held again."]
-    return _question(pages, request, _held(pages, request), "Discard", sentences, is_danger=True)
+    consequences = ["Nothing of the plan is sent to Canvas.", "The next run plans again, and may be held again."]
+    return _question(pages, request, _held_run(pages, request), "Discard", consequences, is_danger=True)
 
 
 def _question(
-    pages: PageHandlers, request: PageRequest, run: Run, verb: str, sentences: list[str], *, is_danger: bool
+    pages: PageHandlers, request: PageRequest, run: Run, verb: str, consequences: list[str], *, is_danger: bool
 ) -> Response:
     action, back = f"/provisioning/{run.id}/{verb.lower()}", f"/provisioning/{run.id}"
     title, fields = f"{verb} the plan of run {run.id}", {"plan_digest": run.plan_digest}
     return pages.page(
-        "layout/question.html", request, title=title, sentences=sentences, action=action, fields=fields, back=back,
-        is_danger=is_danger,
+        "layout/question.html", request, title=title, consequences=consequences, action=action, fields=fields,
+        back=back, is_danger=is_danger,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def _run(pages: PageHandlers, request: PageRequest) -> Run:
     return run
 
 
-def _held(pages: PageHandlers, request: PageRequest) -> Run:
+def _held_run(pages: PageHandlers, request: PageRequest) -> Run:
     run = _run(pages, request)
     if run.state is not RunState.HELD:
         raise ApiError(409, "not_held", f"The plan of run {run.id} does not wait for a decision any more: it is "

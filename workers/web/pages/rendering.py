@@ -46,7 +46,7 @@ class Renderer:
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
              "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
-             "field": lambda name: HistoryField(name).words, "sentence": sentence_of, "triggers": triggers_text,
+             "field": lambda name: HistoryField(name).label, "sentence": sentence_of, "triggers": triggers_text,
              "actor": actor_text, "grader": grader_text,
              "score": score_text}
         )  # fmt: skip

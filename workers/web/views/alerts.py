@@ -19,7 +19,7 @@ MANY_MESSAGES = 1000
 # As long as the alerts PassbackEventsNotFolded, PassbackProvisioningStale and PassbackRedisMemory wait.
 UNREAD_TIMEOUT = timedelta(minutes=1)
 ROSTERS_STALE = timedelta(hours=36)
-MEMORY_LIMIT = 0.8
+MAX_MEMORY_SHARE = 0.8
 NEEDED = ("worker", "beat")
 
 
@@ -53,9 +53,9 @@ def _processes(status: InstallationStatus) -> Iterator[Alert]:
         if kind not in alive:
             what = "no grade is synced" if kind == "worker" else "nothing that is scheduled happens"
             yield Alert(Level.BAD, f"no_{kind}", f"No {kind} is running: {what}.", f"Start `passback {kind}`.")
-    told = {*NEEDED, *([PROVISIONING_WORKER] if status.last_run else ())} - alive
+    reported = {*NEEDED, *([PROVISIONING_WORKER] if status.last_run else ())} - alive
     for heartbeat in status.processes:
-        if heartbeat.is_stale and _kind(heartbeat.process) not in told:
+        if heartbeat.is_stale and _kind(heartbeat.process) not in reported:
             ago = describe(heartbeat.age)
             yield Alert(
                 Level.WARNING, "process_gone", f"{heartbeat.process} was last seen {ago} ago.",
@@ -160,7 +160,7 @@ def _throughput(status: InstallationStatus) -> Iterator[Alert]:
 
 
 def _storage(status: InstallationStatus) -> Iterator[Alert]:
-    if status.redis_memory is not None and status.redis_memory > MEMORY_LIMIT:
+    if status.redis_memory is not None and status.redis_memory > MAX_MEMORY_SHARE:
         yield Alert(
             Level.WARNING, "redis_memory", f"Redis uses {status.redis_memory:.0%} of its memory.",
             "Give it more before it is full: then events are refused and nothing is synced.",

@@ -20,7 +20,7 @@ class LivePeople:
     """People by name, or a sentence that says why they could not be read."""
 
     people: tuple[Person, ...] = ()
-    trouble: str = ""
+    failure: str = ""
 
     @property
     def names(self) -> dict[str, str]:
@@ -33,7 +33,7 @@ class PersonCourses:
     """The ids of a person's courses, None for no person in particular, or a sentence why they could not be read."""
 
     ids: frozenset[str] | None = None
-    trouble: str = ""
+    failure: str = ""
 
 
 def students_of(service: Container, user: User, course_id: str) -> LivePeople:
@@ -52,7 +52,7 @@ def _read(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
     try:
         return LivePeople(read())
     except (PassbackError, ConfigurationError) as error:
-        return LivePeople(trouble=f"The names could not be read from Canvas ({error}).")
+        return LivePeople(failure=f"The names could not be read from Canvas ({error}).")
 
 
 def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCourses:
@@ -74,7 +74,7 @@ def find_people(service: Container, name: str) -> LivePeople:
     try:
         found = service.canvas_people.find(name)
     except AccessDenied:
-        return LivePeople(trouble=NOT_ALLOWED)
+        return LivePeople(failure=NOT_ALLOWED)
     except (PassbackError, ConfigurationError) as error:
-        return LivePeople(trouble=f"Canvas could not be asked ({error}).")
+        return LivePeople(failure=f"Canvas could not be asked ({error}).")
     return LivePeople(found, "" if found else "Canvas has nobody of this name or with this SIS id.")

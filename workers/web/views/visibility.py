@@ -25,7 +25,7 @@ STUDENT_FIELDS = frozenset(
 STUDENT_KEYS = frozenset({"student", "students", "scores"})
 SCORE_FIELDS = frozenset({"points", "missing", "exempt"})
 # The sentence about a student contains the score: these replace it.
-SENTENCES = {
+STATUS_TEXTS = {
     StudentStatus.SENT: "Sent.",
     StudentStatus.WAITING: "Waiting: the next sync or the section's first score sends it.",
     StudentStatus.HELD: "Held: see the reasons of the assignment and of the student.",
@@ -67,7 +67,7 @@ def _student(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     student = {name: each for name, each in value.items() if name in STUDENT_FIELDS}
-    return {**student, "sentence": SENTENCES[value["standing"]]} if "standing" in value else student
+    return {**student, "sentence": STATUS_TEXTS[value["standing"]]} if "standing" in value else student
 
 
 def _is_score(value: object) -> bool:

@@ -40,7 +40,7 @@ class DeadMessages:
         self._celery_prefix = f"{keys.prefix}:celery:"
         self._republish = load_script(client, "dead_letters/republish")
 
-    def keep(self, queue: str, cause: str, task: str, payload: bytes) -> None:
+    def add(self, queue: str, cause: str, task: str, payload: bytes) -> None:
         """Store a Celery message; of one that is too large, only that there was one."""
         fields: dict[EncodableT, EncodableT] = {"stream": queue, "reason": cause, "task": task}
         fields |= {"payload": payload} if len(payload) <= MAX_BYTES else {"cut": "1"}

@@ -44,8 +44,8 @@ class Outage:
 
     def may_be_over(self, now: datetime) -> bool:
         """Say whether to ask the system before the pause ends: not where it said itself for how long to wait."""
-        is_own_pause = self.paused_until is None or self.paused_until - now <= LONGEST_PAUSE
-        return self.cause.endswith(_SILENT) and is_own_pause
+        is_circuit_pause = self.paused_until is None or self.paused_until - now <= LONGEST_PAUSE
+        return self.cause.endswith(_SILENT) and is_circuit_pause
 
     @property
     def meaning(self) -> str:
@@ -67,12 +67,12 @@ def read_outages(client: redis.Redis, keys: Keys) -> list[Outage]:
         time, *rows = pipeline.execute()
     now = time_at(clock_ms(time))
     found = []
-    for system, (pause, half_open, since), left_ms in zip(SYSTEMS, rows[::2], rows[1::2], strict=True):
-        is_paused = pause is not None and left_ms > 0
+    for system, (pause, half_open, since), remaining_ms in zip(SYSTEMS, rows[::2], rows[1::2], strict=True):
+        is_paused = pause is not None and remaining_ms > 0
         # A system that throttles without a pause is there.
         is_probed = half_open is not None and since is not None and not text(half_open).endswith(_THROTTLED)
         if is_paused or is_probed:
-            until = now + timedelta(milliseconds=left_ms) if is_paused else None
+            until = now + timedelta(milliseconds=remaining_ms) if is_paused else None
             found.append(Outage(system, text(pause if is_paused else half_open), _time(since), until))
     return found
 
@@ -85,7 +85,7 @@ def end_outage(client: redis.Redis, keys: Keys, system: str) -> None:
         pipeline.execute()
 
 
-def note_page_view(client: redis.Redis, keys: Keys) -> None:
+def record_page_view(client: redis.Redis, keys: Keys) -> None:
     """Record that somebody looks at a page: until `WATCHED_TTL`, systems that nobody calls are asked."""
     client.set(keys.watched, 1, px=WATCHED_TTL)
 

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.history import (
-    TRIGGER_WORDS,
+    TRIGGER_LABELS,
     HistoryField,
     HistoryQuery,
     actor_text,
@@ -41,9 +41,9 @@ UPDATE = replace(
 
 def test_every_field_and_trigger_has_words() -> None:
     """No code is shown to a person; assignment fields are those that passback owns."""
-    assert set(TRIGGER_WORDS) == set(ChangeCause)
+    assert set(TRIGGER_LABELS) == set(ChangeCause)
     assert {field.value for field in OwnedField} <= {field.value for field in HistoryField}
-    assert [HistoryField(field).words for field in ("points", "due_date")] == ["points possible", "due date"]
+    assert [HistoryField(field).label for field in ("points", "due_date")] == ["points possible", "due date"]
 
 
 def test_people_and_passback_are_named() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.outages import note_page_view, read_outages
+from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
 from shared.errors import ServiceUnavailable
@@ -103,14 +103,14 @@ def test_a_system_that_nobody_calls_is_asked_while_a_page_is_open(system: System
     """An outage shows on the page although no grade changes."""
     system.probe()
     assert system.called == []
-    note_page_view(system.redis, KEYS)
+    record_page_view(system.redis, KEYS)
     system.probe()
     assert sorted(system.called) == ["canvas", "powerschool"]
 
 
 def test_a_system_that_is_called_anyway_is_not_asked_as_well(system: System) -> None:
     """Its own requests find an outage, and its rate is theirs. While it is unavailable, the probe asks it instead."""
-    note_page_view(system.redis, KEYS)
+    record_page_view(system.redis, KEYS)
     system.redis.hset(KEYS.rate("powerschool"), "last", int(system.redis.time()[0]) * 1000)
     RemoteLimiter(system.redis, KEYS, "canvas", SystemClock(), timedelta(0)).record_failure(
         "canvas_unavailable", for_everybody=True

@@ -26,7 +26,7 @@ AWAY = Outage("powerschool", "powerschool_unavailable", SINCE, NOW + timedelta(s
 FAILED = LongWait("1", SINCE, "powerschool_timeout")
 SLOW = SystemRate("powerschool", timedelta(seconds=2), timedelta(0))
 OVERDUE = replace(WAITING, queue=CourseQueueState(QueueState.DUE, SINCE, CHANGES))
-AT_REST = CourseActivity(NOW, zone=ZoneInfo("America/Chicago"))
+UP_TO_DATE = CourseActivity(NOW, zone=ZoneInfo("America/Chicago"))
 SYNCING = replace(WAITING, queue=CourseQueueState(QueueState.LEASED, SOON, replace(CHANGES, count=1)), taken=CHANGES)
 RETRIED = replace(WAITING, wait=FAILED, queue=CourseQueueState(QueueState.DUE, SOON, replace(CHANGES, attempts=2)))
 
@@ -34,11 +34,11 @@ RETRIED = replace(WAITING, wait=FAILED, queue=CourseQueueState(QueueState.DUE, S
 @pytest.mark.parametrize(
     ("activity", "state", "sentence"),
     [
-        (AT_REST, "idle", "Nothing waits."),
-        (replace(AT_REST, dead_letters=1), "idle", "1 dead letter waits for a person."),
+        (UP_TO_DATE, "idle", "Nothing waits."),
+        (replace(UP_TO_DATE, dead_letters=1), "idle", "1 dead letter waits for a person."),
         (WAITING, "waiting", "3 changes wait. Their sync begins at 07:20:30."),
         (OVERDUE, "waiting", "3 changes wait, due since 07:12:00."),
-        (replace(AT_REST, outages=[AWAY]), "idle", "PowerSchool has not answered since 07:12; nothing waits."),
+        (replace(UP_TO_DATE, outages=[AWAY]), "idle", "PowerSchool has not answered since 07:12; nothing waits."),
         (
             replace(WAITING, outages=[AWAY], wait=FAILED),
             "unavailable",
@@ -85,7 +85,7 @@ RETRIED = replace(WAITING, wait=FAILED, queue=CourseQueueState(QueueState.DUE, S
         ),
         (replace(WAITING, has_worker=False), "no_worker", "No worker is running; 3 changes wait."),
         (
-            replace(AT_REST, has_worker=False, unread=5),
+            replace(UP_TO_DATE, has_worker=False, unread=5),
             "idle",
             "No worker is running; 5 unread messages wait, perhaps for this course.",
         ),

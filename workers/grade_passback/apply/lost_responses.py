@@ -11,7 +11,7 @@ from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, 
 from workers.grade_passback.compare import CourseComparison, audit_text
 
 
-def settle_lost_answers(audit: Audit, comparison: CourseComparison) -> None:
+def resolve_lost_responses(audit: Audit, comparison: CourseComparison) -> None:
     """Store what became of the course's writes that have no answer; those whose assignment was not read stay.
 
     What remains of a write is stored before its settled part: if this process dies in between, an entry is there twice
