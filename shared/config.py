@@ -29,6 +29,7 @@ from shared.setting_types import (
     Logins,
     Networks,
     OptionalSeconds,
+    Origins,
     ProxyRoles,
     SectionTemplate,
     Selection,
@@ -294,6 +295,34 @@ class Settings(BaseModel):
         "students' scores and names. Without any `viewer`, every user of the proxy is a viewer.",
     )
 
+    public_url: Url = Field(
+        "",
+        description="Address of the web process as browsers reach it, such as `https://passback.district.example`. "
+        "The page inside Canvas needs it.",
+    )
+    lti_client_id: str = Field(
+        "",
+        pattern=r"^\d*$",
+        description="Client id that Canvas shows for passback in Developer Keys. Not needed for a registration that an "
+        "operator confirmed.",
+    )
+    lti_issuer: Url = Field(
+        "https://canvas.instructure.com",
+        description="Issuer of Canvas's launches. Beta: `https://canvas.beta.instructure.com`. A self-hosted Canvas "
+        "has its own in `config/security.yml`.",
+    )
+    lti_platform_url: Url = Field(
+        "",
+        description="Address under which a self-hosted Canvas authorizes launches and publishes its keys. Unset: "
+        "Instructure's for the issuer, or `PASSBACK_CANVAS_URL` for another issuer.",
+    )
+    lti_frame_ancestors: Origins = Field(
+        (),
+        description="Further addresses under which people open Canvas, such as `https://canvas.district.example`. Only "
+        "Canvas may show passback in a frame.",
+    )
+    lti_teachers_may_sync: bool = Field(True, description="Teachers may request a sync of their course inside Canvas.")
+
     metrics_token: SecretStr = Field(
         SecretStr(""),
         description="Bearer token for `/metrics`, at least 16 characters. Unset: only this machine and the operator "
@@ -340,6 +369,17 @@ class Settings(BaseModel):
                 f"{PREFIX}PROXY_HEADERS is set, and {PREFIX}PROXY_ADDRESSES is not: anybody could send these headers; "
                 "name the addresses of the proxy"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _canvas_can_open_passback(self) -> Self:
+        parts = urlsplit(self.public_url)
+        if parts.path or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError(
+                f"{PREFIX}PUBLIC_URL is more than a scheme and a host; write it such as https://passback.district.example"
+            )
+        if self.lti_client_id and (missing := self.missing_for_lti()):
+            raise ValueError("\n".join(f"{PREFIX}LTI_CLIENT_ID is set, but {problem}" for problem in missing))
         return self
 
     @model_validator(mode="after")
@@ -439,6 +479,19 @@ class Settings(BaseModel):
     def proxy_names(self, role: str) -> frozenset[str]:
         """Return the groups (users, without a header of groups) that have a role."""
         return frozenset(name for key, name in pairs(self.proxy_roles) if key == role)
+
+    def missing_for_lti(self) -> list[str]:
+        """Return what keeps Canvas from opening a page of passback, as ends of a sentence."""
+        problems = []
+        if not self.public_url:
+            problems.append(f"{PREFIX}PUBLIC_URL is not; set it to the address at which browsers reach passback")
+        elif not self.public_url.startswith("https://") and not is_loopback(self.public_url):
+            problems.append(f"{PREFIX}PUBLIC_URL is not https; Canvas does not show pages without TLS")
+        if not self.canvas_root_account_uuid:
+            problems.append(
+                f"{PREFIX}CANVAS_ROOT_ACCOUNT_UUID is not; set it, else people of other Canvas customers could get in"
+            )
+        return problems
 
     @property
     def has_sign_in(self) -> bool:

@@ -26,8 +26,8 @@ class LogEvent(StrEnum):
     """warning: a receiver answered 503, so the sender sends again. The same fields."""
 
     REQUEST_REJECTED = "request_rejected"
-    """warning: a request for the pages, the API, the metrics or the health checks broke a limit. `door`, `status`,
-    `cause`, `unlogged`."""
+    """warning: a request for the pages (in Canvas: `lti`), the API, the metrics or the health checks broke a limit.
+    `door`, `status`, `cause`, `unlogged`."""
 
     QUEUE_CONSUMER_ERROR = "queue_consumer_error"
     """warning: SQS or Redis returned an error; no unread message is deleted, reading is retried. `cause`, `error`."""

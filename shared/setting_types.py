@@ -66,6 +66,12 @@ def _http_url(value: object) -> object:
     return value.rstrip("/")
 
 
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:\d{1,5})?", value):
+        raise ValueError(f"{value} is no address such as https://canvas.district.example or https://*.district.example")
+    return value
+
+
 def _zone(value: object) -> object:
     if isinstance(value, ZoneInfo) or value in (None, ""):
         return value or None
@@ -127,6 +133,7 @@ OptionalSeconds = Annotated[float | None, BeforeValidator(lambda value: None if 
 Waits = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Split]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Split]
 Headers = Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")], ...], Split, Field(max_length=2)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Split]
 Sentinels = Annotated[tuple[str, ...], Split, AfterValidator(_sentinels)]
 
 SectionTemplate = Annotated[str, _template_of(SECTION_FIELDS)]

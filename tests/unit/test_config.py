@@ -391,3 +391,46 @@ def test_a_token_with_a_foreign_letter_is_refused(tmp_path: Path) -> None:
     """No header takes it; an error of the HTTP library would quote it."""
     with pytest.raises(ConfigurationError, match="PASSBACK_CANVAS_TOKEN"):
         load({"PASSBACK_CANVAS_TOKEN": "caf\u00e9-token"}, tmp_path / "no.env")
+
+
+def test_a_client_of_canvas_needs_what_makes_it_safe() -> None:
+    """With an LTI client id alone, every missing setting is named with what to do."""
+    message = refusal(LTI_CLIENT_ID="10000000000042")
+    assert "PASSBACK_PUBLIC_URL is not; set it to the address at which browsers reach passback" in message
+    assert "PASSBACK_CANVAS_ROOT_ACCOUNT_UUID is not; set it, else people of other Canvas customers" in message
+
+
+@pytest.mark.parametrize(
+    ("url", "is_accepted"),
+    [
+        ("https://passback.district.example", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost:8000", True),
+        ("http://passback.district.example", False),
+    ],
+)
+def test_canvas_shows_pages_with_tls_alone(url: str, is_accepted: bool) -> None:
+    """A public address without TLS is refused, except on this machine."""
+    given = {"LTI_CLIENT_ID": "42", "CANVAS_ROOT_ACCOUNT_UUID": "uuid", "PUBLIC_URL": url}
+    if is_accepted:
+        assert loaded(**given).public_url == url
+    else:
+        assert "PASSBACK_PUBLIC_URL is not https" in refusal(**given)
+
+
+@pytest.mark.parametrize("url", ["https://d.example/passback", "https://d.example?a=b", "https://me@d.example"])
+def test_a_public_address_is_a_host(url: str) -> None:
+    """A path, a query or a user name in it is refused: the pages' own addresses begin at the root."""
+    assert "PASSBACK_PUBLIC_URL is more than a scheme and a host" in refusal(PUBLIC_URL=url)
+
+
+@pytest.mark.parametrize(
+    "text", ["canvas.d.example", "https://*", "https://d.example/x", "https://d.example; script-src *"]
+)
+def test_who_may_frame_is_a_list_of_addresses(text: str) -> None:
+    """What is no address is refused: it would become a part of the content security policy."""
+    assert "is no address such as https://canvas.district.example" in refusal(LTI_FRAME_ANCESTORS=text)
+    assert loaded(LTI_FRAME_ANCESTORS="https://a.example, https://*.b.example:8443").lti_frame_ancestors == (
+        "https://a.example",
+        "https://*.b.example:8443",
+    )

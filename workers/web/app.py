@@ -1,5 +1,6 @@
-"""The web process as one ASGI application: receivers, health, metrics, status pages, JSON API."""
+"""The web process as one ASGI application: receivers, health, metrics, status pages, JSON API, pages in Canvas."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from prometheus_client import generate_latest
@@ -11,6 +12,7 @@ from workers.container import Container
 from workers.web.api.app import PREFIX, create_api
 from workers.web.auth.passwords import Authenticator
 from workers.web.auth.sign_in import RequestAuthenticator
+from workers.web.lti.routes import LTI_PREFIX, create_lti
 from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.endpoint import MetricsPage
 from workers.web.pages.routes import create_pages
@@ -42,14 +44,19 @@ def metrics_route(container: Container, authenticator: Authenticator | None = No
 
 
 def create_site(container: Container, sign_in: RequestAuthenticator | None = None) -> ASGIApp:
-    """Return the pages and the API."""
+    """Return the pages, the API and the pages inside Canvas."""
     sign_in = sign_in or RequestAuthenticator(container.settings, container.redis, container.keys)
-    api = create_api(container, sign_in)
-    pages = create_pages(container, sign_in)
+    api = SecurityHeaders(create_api(container, sign_in))
+    pages = SecurityHeaders(create_pages(container, sign_in))
+    lti = create_lti(container)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         # Not mounted: FastAPI would leave the prefix out of the paths in its OpenAPI document.
-        is_api = scope["path"].startswith(f"{PREFIX}/") or scope["path"] == PREFIX
-        await (api if is_api else pages)(scope, receive, send)
+        await _first_match(scope["path"], {LTI_PREFIX: lti, PREFIX: api}, pages)(scope, receive, send)
 
-    return SecurityHeaders(route)
+    return route
+
+
+def _first_match(path: str, apps: Mapping[str, ASGIApp], fallback: ASGIApp) -> ASGIApp:
+    below = (app for prefix, app in apps.items() if path == prefix or path.startswith(f"{prefix}/"))
+    return next(below, fallback)

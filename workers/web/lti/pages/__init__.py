@@ -1,0 +1,1 @@
+"""What teachers and administrators see inside Canvas."""
