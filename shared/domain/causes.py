@@ -229,3 +229,10 @@ class Cause(StrEnum):
     )
     ROWS_EXPIRED = "rows_forgotten", "The rows of this run are not kept any more.", "A retry reads the rosters again."
     NOTHING_APPLIED_BEFORE = "nothing_applied_before", "Nothing was imported before that run.", "Discard it."
+
+
+def is_known(code: str) -> bool:
+    """Say whether a cause has this code: one with a row of its own, or a row's codes with a number, as `canvas_503`."""
+    row = Cause(code)
+    is_row = code == row.value and bool(code) and not code.endswith("_")
+    return is_row or (bool(row.value) and code.removeprefix(row.value).isdecimal())

@@ -23,6 +23,11 @@ def course_target(course_id: str) -> str:
     return f"{_COURSE}{course_id}"
 
 
+def target_words(target: str) -> str:
+    """Return the target in a sentence: `everything`, `provisioning`, `course 101`."""
+    return "everything" if target == EVERYTHING else target.replace(":", " ", 1)
+
+
 def resume_command(target: str) -> str:
     """Return the command that resumes the target; `passback resume` alone resumes everything but single targets."""
     return "passback resume" if target == EVERYTHING else f"passback resume {target.replace(':', ' ', 1)}"

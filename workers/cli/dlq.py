@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from shared.domain.causes import is_known
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.wording import counted
 from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
@@ -133,7 +134,17 @@ def _selection(service: Container, ids: list[str], cause: str | None, since: str
     missing = sorted(set(ids) - {each.id for each in dead_letters})
     if missing:
         fail(f"no such dead letter: {', '.join(missing)}", ExitCode.USAGE)
+    _refuse_unknown_cause(cause, dead_letters)
     return filter_dead_letters(dead_letters, ids, cause, None if since is None else time_option(service, since))
+
+
+def _refuse_unknown_cause(cause: str | None, dead_letters: Collection[DeadLetter]) -> None:
+    """End with a usage error for a cause that is none: a misspelled one would look as if there were nothing to do."""
+    open_causes = sorted({each.cause for each in dead_letters})
+    if cause is None or cause in open_causes or is_known(cause):
+        return
+    theirs = f"those of the open dead letters are {', '.join(open_causes)}" if open_causes else "no dead letter is open"
+    raise typer.BadParameter(f"{cause} is no cause: {theirs}", param_hint="--cause")
 
 
 @contextmanager

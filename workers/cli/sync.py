@@ -8,14 +8,15 @@ from typing import Annotated
 import structlog
 import typer
 
-from shared.adapters.redis.sync_queue.store import QueueState
 from shared.domain.passback.course_state import State
-from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command
+from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command, target_words
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, refuse_unknown, require_course_ids, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
+from workers.grade_passback.explain.activity import Activity, activity_json
+from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.recorded_actions import RecordedActions
 
@@ -23,6 +24,9 @@ log = structlog.get_logger()
 
 MAX_WAIT_S = 600.0
 POLL_S = 0.2
+# What keeps a course from being synced may pass, as a short outage does. A pause ends only when a person ends it.
+MAX_HINDRANCE_S = 60.0
+HINDRANCES = frozenset({Activity.NO_WORKER, Activity.UNAVAILABLE, Activity.RETRYING, Activity.DEFERRED})
 
 
 def sync(
@@ -49,10 +53,11 @@ def sync(
 
 
 def _wait(service: Container, course: str, requested_at: datetime, as_json: bool) -> int:
-    """Wait until the course is idle, then print its states. Returns 1 if something needs a person or is not done."""
-    until = time.monotonic() + MAX_WAIT_S
-    while service.changes.state_of(course).queue_state is not QueueState.IDLE and time.monotonic() < until:
-        time.sleep(POLL_S)
+    """Wait until the course is idle or cannot go on, then print its states and what it waits for.
+
+    Returns 1 if something needs a person or is not done.
+    """
+    activity = _last_activity(service, course)
     record = service.records.course(course)
     dead_letters = service.dead_letters.of_course(course)
     synced = record is not None and record.synced_at >= requested_at
@@ -63,9 +68,24 @@ def _wait(service: Container, course: str, requested_at: datetime, as_json: bool
         "synced": synced,
         "states": counts,
         "dead_letters": [each.id for each in dead_letters],
+        "activity": activity,
     }
     emit(result, as_json, _wait_text)
     return ExitCode.FINE if synced and not dead_letters and not counts[State.RETRYING] else ExitCode.PROBLEMS
+
+
+def _last_activity(service: Container, course: str) -> Json:
+    """Return what the course does once it is idle, paused, or kept from being synced for a while."""
+    until = time.monotonic() + MAX_WAIT_S
+    hindered_since: float | None = None
+    while True:
+        activity = activity_json(service.activities.of_course(course))
+        now = time.monotonic()
+        hindered_since = (hindered_since or now) if activity["state"] in HINDRANCES else None
+        is_hindered = hindered_since is not None and now - hindered_since >= MAX_HINDRANCE_S
+        if activity["state"] in (Activity.IDLE, Activity.PAUSED) or is_hindered or now >= until:
+            return activity
+        time.sleep(POLL_S)
 
 
 def _wait_text(result: dict[str, object]) -> str:
@@ -74,7 +94,10 @@ def _wait_text(result: dict[str, object]) -> str:
     summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "nothing there"
     dead_letters = f"; dead letters: {result['dead_letters']}" if result["dead_letters"] else ""
     head = "synced" if result["synced"] else "not synced"
-    return f"course {result['course_id']}: {head} ({summary}){dead_letters}"
+    activity = result["activity"]
+    assert isinstance(activity, dict)
+    waits = "" if activity["state"] == Activity.IDLE else f". {activity['sentence']} {activity['remedy']}".rstrip()
+    return f"course {result['course_id']}: {head} ({summary}){dead_letters}{waits}"
 
 
 class PauseTarget(StrEnum):
@@ -110,7 +133,8 @@ def pause(
         is_new = RecordedActions(service, actor).pause(target, reason)
     if is_new:
         log.info(LogEvent.PAUSED, target=target, actor=actor)
-    text = f"{target} is paused; `{resume_command(target)}` resumes it" if is_new else f"{target} is paused already"
+    words = target_words(target)
+    text = f"{words} is paused; `{resume_command(target)}` resumes it" if is_new else f"{words} is paused already"
     emit({"target": target, "paused": True, "changed": is_new}, as_json, lambda _: text)
 
 
@@ -133,7 +157,8 @@ def resume(
         was_paused = RecordedActions(service, actor).resume(target)
     if was_paused:
         log.info(LogEvent.RESUMED, target=target, actor=actor)
-    text = f"{target} is resumed" if was_paused else f"{target} is not paused"
+    words = target_words(target)
+    text = f"{words} is resumed" if was_paused else f"{words} is not paused"
     emit({"target": target, "paused": False, "changed": was_paused}, as_json, lambda _: text)
 
 

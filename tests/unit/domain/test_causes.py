@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.causes import Cause, Scope
+from shared.domain.causes import Cause, Scope, is_known
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,15 @@ def test_scope() -> None:
         Scope.ASSIGNMENT,
         Scope.JOB,
     )
+
+
+@pytest.mark.parametrize("code", ["canvas_404", "canvas_503", "lease_lost", "powerschool_locked", "powerschool_500"])
+def test_a_cause_is_known(code: str) -> None:
+    """One with a row of its own, and the status of a system's answer."""
+    assert is_known(code)
+
+
+@pytest.mark.parametrize("code", ["nonsense", "", "canvas_", "canvas_5oo", "canvas", "CANVAS_404", "503"])
+def test_a_misspelled_cause_is_not_known(code: str) -> None:
+    """Also one that only begins like a cause."""
+    assert not is_known(code)
