@@ -69,8 +69,9 @@ def _enrollments(
     for key in sorted({*planned, *running}):
         rows = planned[key].rows if key in planned else ()
         there = {row.key(key.entity) for row in rows}
-        gone = ((row, row.key(key.entity)) for row in applied.rows(key))
-        found = (moved(at) or _retained_row(key, row, sets, policy) for row, at in gone if at not in there)
+        # One row each: of two persons, one may have got the SIS id of the other.
+        gone = {at: row for row in reversed(applied.rows(key)) if (at := row.key(key.entity)) not in there}
+        found = (moved(at) or _retained_row(key, row, sets, policy) for at, row in gone.items())
         retained = [row for row in found if row is not None]
         yield DataSet(key, in_order((*rows, *retained)) if retained else rows)
 

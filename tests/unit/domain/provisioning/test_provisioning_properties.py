@@ -309,6 +309,41 @@ def test_a_plan_without_schools_is_between_the_old_and_the_new(
     assert part <= whole | _dangling(before)
 
 
+IN_SECTION = ClassSection(4001, 1, 100, 3601, "ALG1", "1")
+
+
+def _school_year(*students: object, enrolled: Iterable[int] = ()) -> tuple[Roster, date]:
+    """Return a roster with one section of school 100 while anybody is enrolled."""
+    day = date(2026, 8, 17)
+    classes = tuple(ClassEnrollment(4001, dcid, day, None, is_dropped=False) for dcid in enrolled)
+    sections = (IN_SECTION,) if classes else ()
+    schools = (School(100, 7, "North"), School(200, 8, "South"))
+    catalog = (CatalogCourse("ALG1", "Algebra 1", 0),)
+    return Roster(schools, (FALL,), catalog, sections, (), students, classes), day
+
+
+def test_the_user_of_a_retained_enrollment_stays() -> None:
+    """A suspended student of one school is gone from PowerSchool, and the school of the class is held."""
+    gone = student(501, number="7", school_number=200, is_active=False)
+    before, plan = planned([_school_year(gone, enrolled=[501]), _school_year()], POLICY)
+
+    partly = plan_without(before, plan.data_sets, lambda school: school == 100)
+
+    assert ("7",) in {row.key(Entity.USERS) for s in partly if s.key.entity is Entity.USERS for row in s.rows}
+    assert _dangling(partly) == set()
+
+
+def test_a_number_that_goes_to_another_person_leaves_one_enrollment() -> None:
+    """A student gets the number of one who left; both were in the class that is over now."""
+    former = [student(501, number="1501", is_active=False), student(502, number="7", is_active=False)]
+    _, plan = planned([_school_year(*former, enrolled=[501, 502]), _school_year(student(501, number="7"))], POLICY)
+
+    found = [
+        row.key(Entity.ENROLLMENTS) for s in plan.data_sets if s.key.entity is Entity.ENROLLMENTS for row in s.rows
+    ]
+    assert found == [("4001", "7", "student")]
+
+
 def _dangling(sets: Iterable[DataSet]) -> set[tuple[str, ...]]:
     """Return the references to sections, courses and users that are in none of the data sets."""
     sets = tuple(sets)
