@@ -9,9 +9,10 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
-cli/             the `passback` command, a file per group of verbs; doctor/, docs/ (generators), terminal/
+cli/             the `passback` command, a file per group of verbs; docs/ (generators), terminal/
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/
+doctor/          checks of settings, systems and grants: for `passback doctor` and the readiness of a district
 recorded_actions.py  what people do, recorded with the person: for the command line, the pages and the API
 status.py        the status document of the command line, the pages and the API; school_hours.py for its alert
 container.py     builds everything from the settings, once per process

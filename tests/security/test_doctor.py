@@ -12,8 +12,8 @@ from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town
 from tests.security.canaries import SECRETS, found
 from tests.security.conftest import GuardedTown
-from workers.cli.doctor import Check, CheckResult, run_checks
 from workers.container import Container
+from workers.doctor import Check, CheckResult, run_checks
 from workers.status import read_status, status_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("security")]

@@ -18,13 +18,13 @@ from shared.domain.passback.course_search import CourseSearch
 from shared.errors import NotFound
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_rows, settings_table
-from workers.cli.doctor import CheckResult, run_checks
-from workers.cli.doctor.report import report
 from workers.cli.options import fail, services
 from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.list_text import actions_text, courses_text
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
 from workers.cli.terminal.status_text import status_text
+from workers.doctor import CheckResult, run_checks
+from workers.doctor.report import report
 from workers.runtime.heartbeat import this_process
 from workers.status import read_status, status_json
 from workers.web.views.alerts import alerts

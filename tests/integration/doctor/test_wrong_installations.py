@@ -31,10 +31,10 @@ from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from tests.integration.doctor.wrong_installations import ACL_URL, DEPLOYED, WRONG, Wrong, of_redis
 from tests.integration.redis_deployment import make_certificates
 from tests.integration.sandbox_server import served
-from workers.cli.doctor import Check, CheckResult, run_checks
-from workers.cli.doctor.report import report
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
+from workers.doctor import Check, CheckResult, run_checks
+from workers.doctor.report import report
 
 pytestmark = pytest.mark.slow
 

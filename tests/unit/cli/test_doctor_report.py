@@ -2,8 +2,8 @@
 
 from rich.console import Console
 
-from workers.cli.doctor import Check, CheckResult
-from workers.cli.doctor.report import report
+from workers.doctor import Check, CheckResult
+from workers.doctor.report import report
 
 FAILED = Check("canvas: token", CheckResult.FAIL, "refused", "Make a new one.")
 WARNED = Check("dead letters", CheckResult.WARN, "2 need a person", "See them.")

@@ -7,8 +7,8 @@ import pytest
 
 from shared.config import load
 from tests.manual_clock import ManualClock
-from workers.cli.doctor import CheckResult, configuration, redis
-from workers.cli.doctor.result import clock_check, http_date
+from workers.doctor import CheckResult, configuration, redis
+from workers.doctor.result import clock_check, http_date
 
 NOW = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 GOOD = {

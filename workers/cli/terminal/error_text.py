@@ -3,9 +3,7 @@
 import socket
 import ssl
 import sys
-from collections.abc import Iterator
 
-import httpcore
 import httpx
 import structlog
 import typer
@@ -23,6 +21,7 @@ from shared.log_events import LogEvent
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.printable import printable
 from workers.dev.process_group import ProcessDied
+from workers.doctor.network import exception_chain
 from workers.erasure import SyncsRunning
 from workers.grade_passback.operations.category_mapping import InvalidMapping
 from workers.provisioning.service import InvalidOperation, UnknownRun
@@ -149,15 +148,3 @@ def _operating_system(error: Exception) -> Explanation | None:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or type(error).__name__}. Check the path and its permissions.", ExitCode.USAGE
-
-
-def exception_chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what caused it, the last first."""
-    seen: set[int] = set()
-    at: BaseException | None = error
-    while at is not None and id(at) not in seen:
-        yield at
-        seen.add(id(at))
-        # httpcore raises its errors again `from None`, which hides what the operating system said.
-        hides = at.__suppress_context__ and not isinstance(at, httpcore.NetworkError | httpcore.TimeoutException)
-        at = at.__cause__ or (None if hides else at.__context__)

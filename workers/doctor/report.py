@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.domain.wording import counted
-from workers.cli.doctor.result import CheckResult
+from workers.doctor.result import CheckResult
 
 Row = dict[str, str]
 QUERY = "powerschool: org.passback.sync."

@@ -7,10 +7,10 @@ skipped. To check another part of an installation, add a module with its `steps`
 from contextlib import closing
 from itertools import chain
 
-from workers.cli.doctor import canvas, configuration, events, matches, powerschool, processes, redis
-from workers.cli.doctor.result import Check, CheckResult, run_steps
-from workers.cli.doctor.systems import Systems
 from workers.container import Container
+from workers.doctor import canvas, configuration, events, matches, powerschool, processes, redis
+from workers.doctor.result import Check, CheckResult, run_steps
+from workers.doctor.systems import Systems
 
 __all__ = ["Check", "CheckResult", "run_checks"]
 

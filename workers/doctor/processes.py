@@ -6,9 +6,9 @@ from functools import partial
 
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate
 from shared.domain.pauses import resume_command
-from workers.cli.doctor.redis import NEEDS
-from workers.cli.doctor.result import Check, CheckResult, Step, ok
 from workers.container import Container
+from workers.doctor.redis import NEEDS
+from workers.doctor.result import Check, CheckResult, Step, ok
 from workers.provisioning.service import KIND as PROVISIONING
 from workers.status import rates_of
 

@@ -8,9 +8,9 @@ from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
 from shared.domain.passback.canvas import AssignmentGroup
 from shared.domain.passback.rules.categories import CategoryMatch, match_category
 from shared.domain.wording import counted
-from workers.cli.doctor import canvas, powerschool
-from workers.cli.doctor.result import CheckFailed, CheckResult, Step
-from workers.cli.doctor.systems import Systems
+from workers.doctor import canvas, powerschool
+from workers.doctor.result import CheckFailed, CheckResult, Step
+from workers.doctor.systems import Systems
 
 IDS = "ids: sections"
 MAX_TEACHERS = 5

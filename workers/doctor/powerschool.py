@@ -22,10 +22,10 @@ from shared.domain.causes import Cause
 from shared.domain.plugin_queries import STATE_QUERY
 from shared.domain.wording import counted
 from shared.errors import AccessDenied, RejectedRow, RequestRejected
-from workers.cli.doctor.canvas import CLOCK_FIX
-from workers.cli.doctor.network import check_response, endpoint_of, fetch
-from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date, ok
-from workers.cli.doctor.systems import Systems
+from workers.doctor.canvas import CLOCK_FIX
+from workers.doctor.network import check_response, endpoint_of, fetch
+from workers.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date, ok
+from workers.doctor.systems import Systems
 
 SETTINGS, CONNECTION, TOKEN = "settings: PowerSchool", "powerschool: connection", "powerschool: token"
 GRANTS_CHECK = "powerschool: grants"

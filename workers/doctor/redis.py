@@ -12,10 +12,9 @@ from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.rights import missing_rights
 from shared.adapters.redis.urls import url_options
 from shared.config import PREFIX, Settings
-from workers.cli.doctor.network import Endpoint, address_of, network_fault
-from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, ok
-from workers.cli.terminal.error_text import exception_chain
 from workers.container import Container
+from workers.doctor.network import Endpoint, address_of, exception_chain, network_fault
+from workers.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, ok
 from workers.runtime.redis_durability import TRAITS, durability
 
 RESPONDS, RIGHTS = "redis", "redis: rights"

@@ -3,19 +3,20 @@
 import errno
 import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from shared.adapters.http.client import MAX_BYTES_SMALL, PROBE_TIMEOUT_S
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.http.response import ApiResponse, RequestInfo
-from workers.cli.doctor.result import CheckFailed, CheckResult
-from workers.cli.terminal.error_text import exception_chain
+from workers.doctor.result import CheckFailed, CheckResult
 
 PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
 PUBLIC_AUTHORITY_FIX = (
@@ -196,3 +197,15 @@ def _raise_redirect(response: ApiResponse, name: str, endpoint: Endpoint) -> Non
     )
     fix = f"Wait for the end of the maintenance, or correct {endpoint.setting}. Workers wait and lose nothing."
     raise CheckFailed(CheckResult.FAIL, found, fix)
+
+
+def exception_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what caused it, the last first."""
+    seen: set[int] = set()
+    at: BaseException | None = error
+    while at is not None and id(at) not in seen:
+        yield at
+        seen.add(id(at))
+        # httpcore raises its errors again `from None`, which hides what the operating system said.
+        hides = at.__suppress_context__ and not isinstance(at, httpcore.NetworkError | httpcore.TimeoutException)
+        at = at.__cause__ or (None if hides else at.__context__)

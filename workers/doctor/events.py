@@ -8,10 +8,10 @@ from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.config import PREFIX
 from shared.events.signatures import keys_by_id
 from shared.queues import Stream
-from workers.cli.doctor.network import endpoint_of, fetch
-from workers.cli.doctor.redis import NEEDS
-from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, ok
 from workers.container import Container
+from workers.doctor.network import endpoint_of, fetch
+from workers.doctor.redis import NEEDS
+from workers.doctor.result import Check, CheckFailed, CheckResult, Step, ok
 from workers.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)

@@ -14,7 +14,7 @@ from shared.config import (
     Settings,
     is_loopback,
 )
-from workers.cli.doctor.result import Check, CheckResult, ok
+from workers.doctor.result import Check, CheckResult, ok
 
 
 def checks(settings: Settings) -> Iterator[Check]:

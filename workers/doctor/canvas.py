@@ -11,9 +11,9 @@ from shared.config import PREFIX
 from shared.domain.passback.canvas import Course
 from shared.domain.wording import counted
 from shared.errors import AccessDenied
-from workers.cli.doctor.network import check_response, endpoint_of, fetch
-from workers.cli.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
-from workers.cli.doctor.systems import SCORES_SAMPLE, Systems
+from workers.doctor.network import check_response, endpoint_of, fetch
+from workers.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
+from workers.doctor.systems import SCORES_SAMPLE, Systems
 
 SETTINGS, CONNECTION, TOKEN = "settings: Canvas", "canvas: connection", "canvas: token"  # names of checks
 COURSES, FIELDS = "canvas: courses", "canvas: fields"
