@@ -1,6 +1,6 @@
 """What people do, on the pages, through the API and on the command line: each action is recorded with its actor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
@@ -11,6 +11,8 @@ from workers.container import Container
 from workers.dead_letters import RetryResult
 from workers.erasure import Erasure, ErasureResult
 from workers.grade_passback.operations.category_mapping import MappingResult
+
+CATEGORY_MAP = "category-map"
 
 
 class RecordedActions:
@@ -67,6 +69,18 @@ class RecordedActions:
         self._request_sync(course_id)
         self._record(Verb.UNLINK, f"{course_target(course_id)}:group:{group_id}")
         return group_id
+
+    def save_category_map(self, categories: Mapping[str, str]) -> None:
+        """Store entries of the district's map of group names to categories; the others stay."""
+        self._service.associations.save_to_map(categories)
+        self._record(Verb.LINK, CATEGORY_MAP, len(categories))
+
+    def remove_from_category_map(self, group: str) -> bool:
+        """Delete the entry of a group's name from the district's map; False if there is none."""
+        done = self._service.associations.delete_from_map(group)
+        if done:
+            self._record(Verb.UNLINK, CATEGORY_MAP)
+        return done
 
     def purge(self, scope: str, erase: Callable[[Erasure, str], ErasureResult], *, is_recorded: bool) -> ErasureResult:
         """Erase what `scope` names, without the id of a student; a dry run is not recorded."""

@@ -10,6 +10,7 @@ from rich.table import Table
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import CategoryMatch
 from shared.log_events import LogEvent
+from workers.cli.district.category_map import category_map
 from workers.cli.options import Actor, Course, services
 from workers.cli.terminal.output import JsonOption, emit
 from workers.grade_passback.operations.category_mapping import GroupInSection
@@ -21,6 +22,9 @@ GroupOption = Annotated[str, typer.Argument(metavar="GROUP", help="Canvas assign
 Category = Annotated[str, typer.Argument(metavar="CATEGORY", help="PowerSchool category, by id or name.")]
 
 categories = typer.Typer(no_args_is_help=True, help="Show and change the PowerSchool category of assignment groups.")
+
+
+categories.add_typer(category_map, name="map")
 
 
 @categories.command("list")

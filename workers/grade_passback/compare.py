@@ -34,13 +34,17 @@ from workers.grade_passback.apply.earlier_refusals import refused_before, with_e
 
 @dataclass(frozen=True, slots=True)
 class SyncPolicy:
-    """The district's settings for passback. `zone` is the time zone of courses that have none."""
+    """The district's settings for passback. `zone` is the time zone of courses that have none.
+
+    `category_map` is the district's map of group names to categories; it is stored, and read with each course.
+    """
 
     zone: tzinfo
     grace_days: int
     default_category: str
     clear_scores: bool = False
     max_name_chars: int = DEFAULT_MAX_NAME_CHARS
+    category_map: Mapping[str, str] = field(default_factory=dict)
 
     def zone_of(self, course: Course) -> tzinfo:
         """Return the time zone in which the course's timestamps become calendar days."""
@@ -259,6 +263,7 @@ class CourseEvaluator:
             self._associations,
             self._policy.default_category,
             can_match_by_name=can_match_by_name(rostered.term, self._today),
+            category_map=self._policy.category_map,
         )
 
     def _desired(

@@ -1,6 +1,7 @@
 """Reads both sides of a course: all reading of a sync."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -72,12 +73,12 @@ class CourseReader:
         rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         up_to_date = {} if changed is None else up_to_date_keys(earlier, rosters)
         associations = self._associations.of_course(course_id)
+        policy = replace(self._policy, category_map=self._associations.district_map())
 
         def evaluate() -> tuple[
             tuple[AssignmentInSection, ...], tuple[GradebookRow, ...], Mapping[str, TransientError], Mapping[int, str]
         ]:
             categories = self._categories(rosters.values())
-            policy = self._policy
             # The course's own calendar, also where the term's days are compared with today.
             today = self._clock.now().astimezone(policy.zone_of(course)).date()
             rules = CourseEvaluator(course, rosters, associations, categories, today, policy, asked_for_by_person)
@@ -103,7 +104,7 @@ class CourseReader:
             return again(cache=cache)
         return CourseData(
             course=course,
-            policy=self._policy,
+            policy=policy,
             asked_for_by_person=asked_for_by_person,
             placements=placements,
             rosters={section.dcid: section for section in rosters.values()},

@@ -18,7 +18,7 @@ from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
 from shared.domain.passback.planning.stored_forms import finding as stored_differently
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.categories import CategoryAssociation, MatchedBy, stored_match
+from shared.domain.passback.rules.categories import STORED_MATCHES, CategoryAssociation, stored_match
 from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
 from workers.grade_passback.apply.context import ApplyResult
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison
@@ -243,6 +243,8 @@ def unreadable_failures(comparison: CourseComparison) -> list[Failure]:
 def category_matches(comparison: CourseComparison, applied: ApplyResult) -> dict[str, CategoryAssociation]:
     """Return the new category matches by assignment group, to be stored by id: later renames then change nothing.
 
+    Likewise those by the district's map: a later change of the map moves no work.
+
     Source: "by a case-insensitive name match among the teacher's active categories, which is then remembered by id".
     """
     earlier = comparison.data.associations
@@ -250,7 +252,7 @@ def category_matches(comparison: CourseComparison, applied: ApplyResult) -> dict
     for placement in comparison.placements:
         category, key = placement.category, placement.key
         link = applied.links.get(key) if key else None
-        if category is None or category.by is not MatchedBy.NAME or key is None or link is None:
+        if category is None or category.by not in STORED_MATCHES or key is None or link is None:
             continue
         # PowerSchool has the assignment, in this category as far as is known.
         if not link.is_claim and applied.may_continue(key):

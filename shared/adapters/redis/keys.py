@@ -107,6 +107,10 @@ class Keys:
         "course:{}:categories",
         "Hash: Canvas assignment group id to its association with PowerSchool categories, as JSON. Kept.",
     )
+    category_map = _Key(
+        "category-map",
+        "Hash: name of an assignment group, casefolded, to the name of the PowerSchool category it stands for. Kept.",
+    )
     record = _KeyOf(
         "course:{}:record",
         "String: the course's record as JSON lists, see `course_states.py`; replaced at every sync.",

@@ -20,3 +20,16 @@ def test_an_association_comes_back_until_it_is_forgotten(client: redis.Redis, ke
     store.delete("101", "31")
     assert store.of_course("101") == {}
     assert store.of_course("102") == {"31": CategoryAssociation(frozenset({7}))}
+
+
+def test_the_district_s_map_is_one_of_all_courses(client: redis.Redis, keys: Keys) -> None:
+    """Names of groups are compared without case and outer spaces; saving adds to the others."""
+    store = CategoryMatches(client, keys)
+    store.save_to_map({" Homework ": " Daily Work ", "Straße": "Tests"})
+    store.save_to_map({"HOMEWORK": "Practice"})
+    store.save_to_map({})
+    assert store.district_map() == {"homework": "Practice", "strasse": "Tests"}
+    assert store.of_course("101") == {}
+    assert store.delete_from_map("homeWork")
+    assert not store.delete_from_map("homeWork")
+    assert store.district_map() == {"strasse": "Tests"}

@@ -28,6 +28,9 @@ COMMANDS = {
     "dlq retry course-101": (Verb.RETRY, "course-101", 1),
     "dlq retry --all": (Verb.RETRY, "dead_letters", 2),
     "dlq discard --all --yes": (Verb.DISCARD, "dead_letters", 2),
+    "categories map set Quizzes Tests": (Verb.LINK, "category-map", 1),
+    "categories map load map.csv": (Verb.LINK, "category-map", 2),
+    "categories map remove homework": (Verb.UNLINK, "category-map", 1),
     "purge course 101 --yes": (Verb.PURGE, "course:101", 1),
     "purge student S1 --yes": (Verb.PURGE, "student", 0),
     "purge older-than 1d --yes": (Verb.PURGE, "older_than", 0),
@@ -51,6 +54,8 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Contain
     for course in ("101", "102"):
         made.dead_letters.add(course, None, "canvas_500", "", 6)
     made.pauses.pause("passback", "somebody")
+    made.associations.save_to_map({"Homework": "Daily Work"})
+    Path("map.csv").write_text("group,category\nQuizzes,Tests\nLabs,Tests\n")
     runs = ProvisionRuns(made.redis, made.keys, RUNS_TTL, LEASE_DURATION)
     lease = runs.lease()
     assert lease is not None
@@ -107,4 +112,4 @@ def _callbacks(group: typer.Typer, prefix: str = "") -> Iterator[tuple[str, Call
         yield f"{prefix}{command.name or command.callback.__name__}", command.callback
     for nested in group.registered_groups:
         assert nested.typer_instance is not None
-        yield from _callbacks(nested.typer_instance, f"{nested.name} ")
+        yield from _callbacks(nested.typer_instance, f"{prefix}{nested.name} ")

@@ -73,7 +73,7 @@ class CategoryLinks:
     def show(self, course_id: str, default_category: str = "") -> list[GroupInSection]:
         """Return every assignment group in every section that has a lead teacher. Raises `PassbackError`."""
         course = self._canvas.course(course_id)
-        associations = self._associations.of_course(course_id)
+        associations, category_map = self._associations.of_course(course_id), self._associations.district_map()
         return [
             GroupInSection(
                 group,
@@ -85,6 +85,7 @@ class CategoryLinks:
                     associations,
                     default_category,
                     can_match_by_name=can_match_by_name(section.term, self._today()),
+                    category_map=category_map,
                 ),
                 teacher.categories,
             )

@@ -1,4 +1,4 @@
-"""Which PowerSchool category each assignment group stands for, in Redis."""
+"""Which PowerSchool category each assignment group stands for, in Redis: of each course, and the district's map."""
 
 from collections.abc import Mapping
 
@@ -7,13 +7,17 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import text
-from shared.domain.passback.rules.categories import CategoryAssociation
+from shared.domain.passback.rules.categories import CategoryAssociation, map_key
 
 _ASSOCIATION = TypeAdapter(CategoryAssociation)
 
 
 class CategoryMatches:
-    """Which PowerSchool category each assignment group of a course stands for, by ids: a hash per course."""
+    """Which PowerSchool category each assignment group of a course stands for, by ids: a hash per course.
+
+    Beside them the district's map, from the names of assignment groups to names of categories, for courses that have
+    no association yet.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
@@ -31,3 +35,18 @@ class CategoryMatches:
     def delete(self, course_id: str, group_id: str) -> None:
         """Delete the group's association; nothing happens if there is none."""
         self._redis.hdel(self._keys.categories(course_id), group_id)
+
+    def district_map(self) -> dict[str, str]:
+        """Return the district's map: the name of a category by the name of a group, as `map_key` returns it."""
+        found = self._redis.hgetall(self._keys.category_map)
+        return {text(group): text(category) for group, category in found.items()}
+
+    def save_to_map(self, categories: Mapping[str, str]) -> None:
+        """Store these entries of the map, by the names of groups; the others stay."""
+        if categories:
+            fields = [each for group, category in categories.items() for each in (map_key(group), category.strip())]
+            self._redis.hset(self._keys.category_map, items=fields)
+
+    def delete_from_map(self, group: str) -> bool:
+        """Delete the entry of a group's name; False if there is none."""
+        return bool(self._redis.hdel(self._keys.category_map, map_key(group)))

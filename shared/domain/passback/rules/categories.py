@@ -29,11 +29,15 @@ class CategoryAssociation:
 
 
 class MatchedBy(StrEnum):
-    """How a category was found. Only a match by name is stored."""
+    """How a category was found. A match by the district's map or by name is stored as an association."""
 
     ASSOCIATION = "association"
+    MAP = "map"
     NAME = "name"
     DEFAULT = "default"
+
+
+STORED_MATCHES = frozenset({MatchedBy.MAP, MatchedBy.NAME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,15 @@ class MissingReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NoCategory:
-    """No category. `usable` names those the teacher could use; `rejected` the one that cannot be used, if any."""
+    """No category. `usable` names those the teacher could use; `rejected` the one that cannot be used, if any.
+
+    `mapped` is the category that the district's map names for the group and that the teacher does not have.
+    """
 
     why: MissingReason
     usable: tuple[str, ...] = ()
     rejected: str = ""
+    mapped: str = ""
 
 
 def match_category(
@@ -70,6 +78,7 @@ def match_category(
     default_name: str = "",
     *,
     can_match_by_name: bool = True,
+    category_map: Mapping[str, str] | None = None,
 ) -> CategoryMatch | NoCategory:
     """Return the category of `group` among one teacher's `categories`, or why there is none.
 
@@ -77,19 +86,33 @@ def match_category(
     not replaced by another category: that would move work that is already in PowerSchool without anyone asking.
     A match by name is a new association, which is only made where `can_match_by_name`.
 
+    `category_map` is the district's: from group names (`map_key`) to names of categories. It has priority over the
+    group's own name, and does not apply to a teacher who has no category of that name. A category of that name that is
+    inactive or excluded is not replaced by another one either.
+
     Source: product rules, "Categories".
     """
     stored = associated(associations.get(group.id), categories)
     if stored is not None:
         return _checked(stored, section_dcid, categories)
-    for name, by in ((group.name, MatchedBy.NAME), (default_name, MatchedBy.DEFAULT)):
+    mapped = (category_map or {}).get(map_key(group.name), "")
+    for name, by in ((mapped, MatchedBy.MAP), (group.name, MatchedBy.NAME), (default_name, MatchedBy.DEFAULT)):
         for category in _usable(categories, section_dcid):
             if not _same(category.name, name):
                 continue
-            if by is MatchedBy.NAME and not can_match_by_name:
+            if by in STORED_MATCHES and not can_match_by_name:
                 return NoCategory(MissingReason.TOO_EARLY, _usable_names(categories, section_dcid), category.name)
             return CategoryMatch(category, by)
-    return _no_category(group, section_dcid, categories)
+        if by is MatchedBy.MAP and (blocked := _blocked(name, section_dcid, categories)):
+            return blocked
+    return _blocked(group.name, section_dcid, categories) or NoCategory(
+        MissingReason.NONE, _usable_names(categories, section_dcid), mapped=mapped
+    )
+
+
+def map_key(group_name: str) -> str:
+    """Return a group's name as the district's map has it: without regard to case and outer spaces."""
+    return group_name.strip().casefold()
 
 
 def associated(
@@ -134,13 +157,13 @@ def _checked(
     return NoCategory(blocking_reason, _usable_names(categories, section_dcid), category.name)
 
 
-def _no_category(group: AssignmentGroup, section_dcid: int, categories: Sequence[TeacherCategory]) -> NoCategory:
-    usable = _usable_names(categories, section_dcid)
+def _blocked(name: str, section_dcid: int, categories: Sequence[TeacherCategory]) -> NoCategory | None:
+    """Return the category of this name as one that cannot be used; None where there is none of this name."""
     for category in categories:
         blocking_reason = _blocking_reason(category, section_dcid)
-        if blocking_reason is not None and _same(category.name, group.name):
-            return NoCategory(blocking_reason, usable, category.name)
-    return NoCategory(MissingReason.NONE, usable)
+        if blocking_reason is not None and _same(category.name, name):
+            return NoCategory(blocking_reason, _usable_names(categories, section_dcid), category.name)
+    return None
 
 
 def _blocking_reason(category: TeacherCategory, section_dcid: int) -> MissingReason | None:
@@ -160,4 +183,4 @@ def _usable_names(categories: Sequence[TeacherCategory], section_dcid: int) -> t
 
 
 def _same(name: str, other: str) -> bool:
-    return name.strip().casefold() == other.strip().casefold()
+    return map_key(name) == map_key(other)

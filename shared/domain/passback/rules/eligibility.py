@@ -124,7 +124,9 @@ def _categories(facts: Facts) -> str:
     assert facts.rostered is not None
     usable = ", ".join(facts.category.usable) or "none"
     found = {
-        MissingReason.NONE: "",
+        MissingReason.NONE: f"the district's map names {facts.category.mapped}, which the teacher does not have; "
+        if facts.category.mapped
+        else "",
         MissingReason.INACTIVE: f"{facts.category.rejected} is inactive; ",
         MissingReason.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
         MissingReason.TOO_EARLY: f"{facts.category.rejected} can be linked from {facts.rostered.term.first_day} on, "

@@ -191,3 +191,61 @@ def test_remembered(earlier: CategoryAssociation | None, kept: CategoryAssociati
 def test_can_match_by_name(today: date, may: bool) -> None:
     """An association can be made from the first day of the term; a person may still sync after its last."""
     assert can_match_by_name(FALL, today) is may
+
+
+def mapped(
+    categories: tuple[TeacherCategory, ...],
+    category_map: dict[str, str],
+    association: CategoryAssociation | None = None,
+    *,
+    default: str = "",
+    can_match: bool = True,
+) -> CategoryMatch | NoCategory:
+    associations = {} if association is None else {GROUP.id: association}
+    return match_category(
+        GROUP, SECTION_DCID, categories, associations, default, can_match_by_name=can_match, category_map=category_map
+    )
+
+
+def test_the_district_s_map_has_priority_over_the_group_s_name() -> None:
+    """The district has decided what its groups stand for; case and outer spaces of a category do not matter."""
+    assert mapped((TESTS, HOMEWORK), {"homework": " tests "}) == CategoryMatch(TESTS, MatchedBy.MAP)
+
+
+def test_the_map_moves_no_work() -> None:
+    """A group that is linked stays where its work is."""
+    found = mapped((TESTS, HOMEWORK), {"homework": "Tests"}, to(HOMEWORK.id))
+    assert found == CategoryMatch(HOMEWORK, MatchedBy.ASSOCIATION)
+
+
+def test_a_teacher_without_the_mapped_category_has_the_group_s_own() -> None:
+    """Then the default category; and where there is neither, the reason names the category of the map."""
+    assert mapped((TESTS, HOMEWORK), {"homework": "Labs"}) == CategoryMatch(HOMEWORK, MatchedBy.NAME)
+    assert mapped((TESTS,), {"homework": "Labs"}, default="Tests") == CategoryMatch(TESTS, MatchedBy.DEFAULT)
+    assert mapped((TESTS,), {"homework": "Labs"}) == NoCategory(MissingReason.NONE, ("Tests",), mapped="Labs")
+
+
+@pytest.mark.parametrize(
+    ("labs", "why"),
+    [
+        (TeacherCategory(77, "Labs", active=False), MissingReason.INACTIVE),
+        (TeacherCategory(77, "Labs", active=True, excluded_section_dcids=frozenset({SECTION_DCID})),
+         MissingReason.EXCLUDED),
+    ],
+)  # fmt: skip
+def test_a_mapped_category_that_cannot_be_used_is_not_replaced(labs: TeacherCategory, why: MissingReason) -> None:
+    """Work that the district wants in Labs is not put into another category without anybody asking."""
+    found = mapped((TESTS, HOMEWORK, labs), {"homework": "Labs"}, default="Tests")
+    assert found == NoCategory(why, ("Homework", "Tests"), "Labs")
+
+
+def test_an_active_category_of_the_name_is_found_beside_an_inactive_one() -> None:
+    """The inactive one of the same name does not block it."""
+    old, new = TeacherCategory(77, "Labs", active=False), TeacherCategory(78, "Labs", active=True)
+    assert mapped((old, new), {"homework": "Labs"}) == CategoryMatch(new, MatchedBy.MAP)
+
+
+def test_the_map_applies_from_the_term_s_first_day() -> None:
+    """As a match by name: it is a new association."""
+    found = mapped((TESTS, HOMEWORK), {"homework": "Tests"}, can_match=False)
+    assert found == NoCategory(MissingReason.TOO_EARLY, ("Homework", "Tests"), "Tests")

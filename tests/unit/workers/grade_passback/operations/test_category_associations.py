@@ -271,3 +271,33 @@ def test_a_teacher_of_two_sections_is_asked_once(school: School) -> None:
     offer(school, TESTS)
     school.compare()
     assert school.powerschool.category_refreshes == 1
+
+
+def test_the_district_s_map_decides_for_a_new_course_and_is_remembered_by_id(school: School) -> None:
+    """Its work goes to the mapped category; the association stays when the map changes later."""
+    school.associations.save_to_map({GROUP.name.upper(): TESTS.name})
+    offer(school, HOMEWORK, TESTS)
+    school.sync()
+    assert category_ids(school) == {TESTS.id}
+    assert associations(school) == {GROUP.id: CategoryAssociation(frozenset({TESTS.id}), TESTS.district_category_id)}
+    school.associations.save_to_map({GROUP.name: HOMEWORK.name})
+    school.sync()
+    assert category_ids(school) == {TESTS.id}
+    assert [row.match for row in links_of(school).show(COURSE)] == [CategoryMatch(TESTS, MatchedBy.ASSOCIATION)]
+
+
+def test_a_map_of_a_category_that_the_teacher_lacks_is_named(school: School) -> None:
+    """Where the group has no category of its own name either, the reason says what the map names."""
+    school.associations.save_to_map({GROUP.name: "Labs"})
+    offer(school, TESTS)
+    school.sync()
+    (finding,) = school.record().findings
+    assert finding.reason is Reason.CATEGORY_MISSING
+    assert finding.detail == "the district's map names Labs, which the teacher does not have; active categories: Tests"
+
+
+def test_the_list_of_a_course_says_that_the_map_was_used(school: School) -> None:
+    """Before the first sync, too."""
+    school.associations.save_to_map({GROUP.name: TESTS.name})
+    offer(school, HOMEWORK, TESTS)
+    assert [row.match for row in links_of(school).show(COURSE)] == [CategoryMatch(TESTS, MatchedBy.MAP)]
