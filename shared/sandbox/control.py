@@ -8,7 +8,7 @@ from dataclasses import asdict
 from http import HTTPMethod
 from typing import Any, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, validate_call
+from pydantic import BaseModel, ConfigDict, TypeAdapter, validate_call
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -64,7 +64,7 @@ def control_route(path: str, endpoint: Callable[[Request], Awaitable[Response]],
     async def checked(request: Request) -> Response:
         try:
             return await endpoint(request)
-        except (ValidationError, LookupError) as error:
+        except (ValueError, LookupError) as error:
             return JSONResponse({"error": str(error)}, 422)
 
     return Route(f"{CONTROL_PREFIX}{path}", checked, methods=list(methods))

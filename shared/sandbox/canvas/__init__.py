@@ -8,6 +8,7 @@ sandbox.py    the whole: state, actions and Live Events
 control.py    `/_sandbox`: seed, state, roster, actions, events, deliveries
 actions/      what people and administrators do, with the events that each action emits or does not emit
 live_events/  bodies, envelopes, signatures and delivery of Live Events
+lti/          the LTI 1.3 platform, and pages in which a person uses the sandbox
 rest/         the REST routes, with tokens, pagination and the throttle
 roster.py     what was provisioned, by SIS ids
 sis_import/   SIS imports, from the upload to the records, and the SIS Integration API

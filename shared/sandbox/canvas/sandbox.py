@@ -6,6 +6,7 @@ from shared.clock import Clock
 from shared.sandbox.canvas.actions.course_actions import AdminActions
 from shared.sandbox.canvas.live_events.delivery import DeliveryQueue, EventSettings, KeyRing
 from shared.sandbox.canvas.live_events.events import LiveEvents
+from shared.sandbox.canvas.lti.platform import LtiPlatform
 from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.sis_import.queue import SisQueue
@@ -21,6 +22,7 @@ class CanvasSandbox(AdminActions):
         self.deliveries = DeliveryQueue(clock, self.keys, event_transport)
         self.events = LiveEvents(self, self.deliveries.put)
         self.switchboard = Switchboard(CanvasFaults, clock)
+        self.lti = LtiPlatform(self)
 
     def load(self, seed: CanvasSeed) -> None:
         """Replace everything, SIS imports too, by a copy of the seed."""

@@ -69,6 +69,7 @@ class User:
     integration_id: str | None = None
     workflow_state: str = "active"
     stuck_sis_fields: set[str] = field(default_factory=set)
+    prefers_high_contrast: bool = False
 
     @property
     def login(self) -> str:

@@ -13,7 +13,7 @@ from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
 from shared.sandbox.control import change_fields
 
 COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state", "time_zone"})
-USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id"})
+USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id", "prefers_high_contrast"})
 RESCORING_FIELDS: Final = ("points_possible", "grading_type")
 
 
@@ -133,6 +133,15 @@ class CourseActions(GradeActions):
         course = self.course(course_id)
         course.section(section_id)
         return self._enroll_and_announce(course, user_id, section_id)
+
+    def enroll(self, course_id: int, user_id: int, section_id: int, enrollment_type: str) -> Enrollment:
+        """Enroll a new or known person of any type, such as `TaEnrollment`, by hand: enrollment_created."""
+        self.users.setdefault(user_id, User(user_id, None, f"User {user_id}"))
+        course = self.course(course_id)
+        course.section(section_id)
+        enrollment = self.add_enrollment(course, section_id, user_id, enrollment_type, "active")
+        self.events.enrollment("enrollment_created", course, enrollment, Origin(path="/enroll_users"))
+        return enrollment
 
     def _announce(self, course: Course, assignment: Assignment) -> None:
         origin = Origin(method="PUT", path=f"/assignments/{assignment.id}")

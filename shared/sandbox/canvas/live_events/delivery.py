@@ -93,11 +93,14 @@ class KeyRing:
         self._keys = [*self._three()[1:], self._new()]
         return self.jwks()
 
-    def sign(self, payload: dict[str, Any]) -> str:
-        """Return the event as a compact JWT: its claims are the event itself."""
-        current = self._three()[1]
-        claims = {"iss": ISSUER, "iat": int(self.clock.now().timestamp())} | payload
-        return jwt.encode(claims, current.private_key, algorithm="RS256", headers={"kid": current.kid})
+    @property
+    def current(self) -> SigningKey:
+        """The key that signs."""
+        return self._three()[1]
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """Return the claims as a compact JWT."""
+        return jwt.encode(claims, self.current.private_key, algorithm="RS256", headers={"kid": self.current.kid})
 
     def _three(self) -> list[SigningKey]:
         while len(self._keys) < 3:
@@ -212,7 +215,9 @@ class DeliveryQueue:
         """Return the status of one try; a retry is signed anew."""
         content, kind = json.dumps(event.payload), "application/json"
         if self.settings.signed:
-            content, kind = self.keys.sign(event.payload), "application/jwt"
+            # The claims are the event itself.
+            claims = {"iss": ISSUER, "iat": int(self.clock.now().timestamp())} | event.payload
+            content, kind = self.keys.sign(claims), "application/jwt"
         try:
             response = await client.post(self.settings.target or "", content=content, headers={"Content-Type": kind})
         except httpx.TransportError:

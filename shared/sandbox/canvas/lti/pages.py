@@ -1,0 +1,289 @@
+"""Pages in which a person uses the sandbox Canvas: courses, Gradebook, assignments, the account, and tools in frames.
+
+`?as=<user id>` signs somebody in, `?become_user_id=<user id>` lets an administrator act as somebody else, and
+`?storage=` chooses what the page around a tool offers. They are as plain as they can be; what they change goes through
+the actions, with their Live Events.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, cast, get_args
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from shared.sandbox.canvas.lti.claims import STAFF, Launch, current_enrollments, is_account_admin
+from shared.sandbox.canvas.lti.platform import LtiPlatform, Storage
+from shared.sandbox.canvas.lti.tools import Tool
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.state import ROOT_ACCOUNT_ID, Course, UnknownObject, User
+
+SESSION_COOKIE: Final = "_sandbox_session"
+TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+
+
+class Refused(Exception):
+    """The signed-in person may not see this page, or nobody is signed in."""
+
+
+def rendered(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page."""
+    return HTMLResponse(TEMPLATES.get_template(template).render(**values), status)
+
+
+def sandbox(request: Request) -> CanvasSandbox:
+    """Return the sandbox behind the app."""
+    return cast("CanvasSandbox", request.app.state.sandbox)
+
+
+def platform(request: Request) -> LtiPlatform:
+    """Return the platform behind the app."""
+    return sandbox(request).lti
+
+
+def signed_in_user_id(request: Request) -> int | None:
+    """Return as whom somebody is signed in: the other person while an administrator acts as one."""
+    session = _session(request)
+    return session[0] if session else None
+
+
+def _session(request: Request) -> tuple[int, int] | None:
+    """Return the person as whom somebody acts and the real one, from the address or the cookie."""
+    users, query = sandbox(request).users, request.query_params
+    user, _, real = request.cookies.get(SESSION_COOKIE, "").partition("-")
+    ids = [query.get("as", real), query.get("become_user_id", "" if "as" in query else user)]
+    if not ids[0].isdigit() or int(ids[0]) not in users:
+        return None
+    real_id = int(ids[0])
+    user_id = int(ids[1]) if ids[1].isdigit() and int(ids[1]) in users else real_id
+    return (user_id, real_id) if is_account_admin(users[real_id]) else (real_id, real_id)
+
+
+class Visit:
+    """One request of a signed-in person for a page of a course, or of the account."""
+
+    def __init__(self, request: Request) -> None:
+        session = _session(request)
+        if session is None:
+            raise Refused("Sign in first: add ?as=<user id> to the address.")
+        self.request, self.canvas, self.platform = request, sandbox(request), platform(request)
+        self.user, self.real_user = self.canvas.users[session[0]], self.canvas.users[session[1]]
+        number = request.path_params.get("course_id")
+        self.course = None if number is None else self.canvas.course(number)
+        self.base_url = str(request.base_url).rstrip("/")
+        types = {each.type for each in current_enrollments(self.course, self.user)} if self.course else set[str]()
+        self.is_staff = bool(types & STAFF) or is_account_admin(self.user)
+        if not self.is_staff and not types:
+            raise Refused("You are not a member of this page's course or account.")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the course, else of the account."""
+        return ZoneInfo((self.course and self.course.time_zone) or self.canvas.seed.zone)
+
+    @property
+    def storage(self) -> Storage:
+        """What this page offers to tools."""
+        asked = self.request.query_params.get("storage")
+        return cast("Storage", asked) if asked in get_args(Storage) else self.platform.settings.storage
+
+    def launch(self, tool: Tool, placement: str) -> Launch:
+        """Return the launch of a tool's placement by this person, here."""
+        assignment = self.request.query_params.get("assignment_id", "")
+        number = self.course.assignment(int(assignment)).id if self.course and assignment.isdigit() else None
+        return Launch(self.canvas, tool, placement, self.user, self.real_user, self.course, number, self.base_url)
+
+    def tools(self, placement: str) -> list[tuple[Tool, str]]:
+        """Return the tools that this person is offered in a placement, with the text of the link."""
+        found = ((tool, tool.placed(placement)) for tool in self.platform.tools.values())
+        return [
+            (tool, placed.text or tool.title)
+            for tool, placed in found
+            if placed and (self.is_staff or placed.visibility != "admins")
+        ]
+
+    def page(self, template: str, **values: Any) -> Response:
+        """Return a page, and the cookie that keeps the person signed in."""
+        response = rendered(
+            template,
+            visit=self,
+            course=self.course,
+            path=f"/courses/{self.course.id}" if self.course else f"/accounts/{ROOT_ACCOUNT_ID}",
+            forwarding=f"{self.platform.settings.platform_url or self.base_url}/post_message_forwarding"
+            f"?token={self.platform.parent_token(self.base_url)}",
+            **values,
+        )
+        is_secure = self.request.url.scheme == "https"
+        response.set_cookie(
+            SESSION_COOKIE,
+            f"{self.user.id}-{self.real_user.id}",
+            httponly=True,
+            secure=is_secure,
+            samesite="none" if is_secure else "lax",
+        )
+        return response
+
+
+def _number(request: Request, name: str) -> int:
+    return int(request.path_params[name])
+
+
+async def course_page(visit: Visit) -> Response:
+    """Show a course: its assignments and its menu."""
+    return visit.page("course.html", assignments=_course(visit).listed_assignments())
+
+
+async def assignment_page(visit: Visit) -> Response:
+    """Show an assignment; save what its form says, or post or hide its grades."""
+    course, number = _course(visit), _number(visit.request, "assignment_id")
+    assignment = course.assignment(number)
+    if visit.request.method == "POST":
+        _require_staff(visit)
+        form = {name: str(value) for name, value in (await visit.request.form()).items()}
+        match form.get("do"):
+            case "post":
+                visit.canvas.post(course.id, number)
+            case "hide":
+                visit.canvas.hide(course.id, number)
+            case _:
+                visit.canvas.edit_assignment(course.id, number, _edited(visit, form))
+        return RedirectResponse(visit.request.url.path, 303)
+    return visit.page("assignment.html", assignment=assignment, zone=visit.zone)
+
+
+def _edited(visit: Visit, form: dict[str, str]) -> dict[str, Any]:
+    due_at = form.get("due_at", "")
+    return {
+        "name": form["name"],
+        "due_at": datetime.fromisoformat(due_at).replace(tzinfo=visit.zone) if due_at else None,
+        "points_possible": float(form["points_possible"]) if form.get("points_possible") else None,
+        "assignment_group_id": int(form["assignment_group_id"]),
+        "workflow_state": "published" if "published" in form else "unpublished",
+        "post_to_sis": "post_to_sis" in form,
+    }
+
+
+async def gradebook_page(visit: Visit) -> Response:
+    """Show the Gradebook, one assignment at a time, with its Sync menu; save scores that were entered."""
+    course, request = _course(visit), visit.request
+    _require_staff(visit)
+    assignments = course.listed_assignments()
+    asked = request.query_params.get("assignment_id", "")
+    chosen = course.assignment(int(asked)) if asked.isdigit() else next(iter(assignments), None)
+    students = sorted(
+        {e.user_id: visit.canvas.users[e.user_id] for e in course.student_enrollments(["active"])}.values(),
+        key=lambda user: user.name,
+    )
+    if request.method == "POST" and chosen:
+        for name, value in (await request.form()).items():
+            submission = visit.canvas.submission(course, chosen.id, int(name))
+            if str(value) != score_text(submission.score):
+                visit.canvas.grade_as_posted(course.id, chosen.id, int(name), str(value))
+        return RedirectResponse(f"{request.url.path}?assignment_id={chosen.id}", 303)
+    rows = [(user, visit.canvas.submission(course, chosen.id, user.id)) for user in students] if chosen else []
+    return visit.page("gradebook.html", assignments=assignments, chosen=chosen, rows=rows, score_text=score_text)
+
+
+def score_text(score: float | None) -> str:
+    """Return a score as the Gradebook's fields show it."""
+    return "" if score is None else f"{score:g}"
+
+
+async def account_page(visit: Visit) -> Response:
+    """Show the account: its courses and its menu."""
+    return visit.page("account.html", courses=list(visit.canvas.courses.values()))
+
+
+async def tool_page(visit: Visit) -> Response:
+    """Show a page with a tool in a frame."""
+    tool = _tool(visit)
+    url = visit.request.url
+    return visit.page("tool.html", tool=tool, src=f"{url.path}/launch?{url.query}")
+
+
+async def launch_frame(visit: Visit) -> Response:
+    """Prepare a launch, and send the frame to the tool's login initiation."""
+    tool = _tool(visit)
+    request = visit.platform.login_request(visit.launch(tool, _placement(visit)), visit.storage)
+    return visit.page("post.html", action=tool.oidc_initiation_url, fields=request)
+
+
+async def returned(visit: Visit) -> Response:
+    """Show what a tool's return URL shows in its frame: it closes the dialog around it."""
+    return visit.page("returned.html")
+
+
+async def registration_page(visit: Visit) -> Response:
+    """Show an administrator the registration page of a tool, in a frame, with a token to register by."""
+    _require_staff(visit)
+    token = visit.platform.registration_token(visit.real_user.id)
+    configuration = f"{visit.base_url}/api/lti/security/openid-configuration?registration_token={token}"
+    src = visit.request.query_params["url"]
+    parameters = {"openid_configuration": configuration, "registration_token": token}
+    return visit.page("registration.html", src=str(URL(src).include_query_params(**parameters)))
+
+
+def _course(visit: Visit) -> Course:
+    assert visit.course is not None
+    return visit.course
+
+
+def _tool(visit: Visit) -> Tool:
+    number = _number(visit.request, "tool_id")
+    if number not in visit.platform.tools:
+        raise UnknownObject(f"no tool {number}")
+    return visit.platform.tools[number]
+
+
+def _placement(visit: Visit) -> str:
+    default = "course_navigation" if visit.course else "account_navigation"
+    return visit.request.query_params.get("placement", default)
+
+
+def _require_staff(visit: Visit) -> None:
+    if not visit.is_staff:
+        raise Refused("Only teachers may do this.")
+
+
+def page_route(path: str, view: Callable[[Visit], Awaitable[Response]], *methods: str) -> Route:
+    """Return the route of a page, which says why it is not shown."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await view(Visit(request))
+        except Refused as refusal:
+            return rendered("refused.html", 401, text=str(refusal), users=_people(request))
+        except UnknownObject as error:
+            return rendered("refused.html", 404, text=str(error), users=[])
+
+    return Route(path, endpoint, methods=list(methods) or ["GET"])
+
+
+def _people(request: Request) -> list[User]:
+    return list(sandbox(request).users.values())[:5]
+
+
+COURSE, ACCOUNT = "/courses/{course_id:int}", f"/accounts/{ROOT_ACCOUNT_ID}"
+PAGE_ROUTES: Final = [
+    page_route(COURSE, course_page),
+    page_route(f"{COURSE}/assignments/{{assignment_id:int}}", assignment_page, "GET", "POST"),
+    page_route(f"{COURSE}/gradebook", gradebook_page, "GET", "POST"),
+    page_route(ACCOUNT, account_page),
+    page_route(f"{ACCOUNT}/lti_registrations", registration_page),
+    *(
+        route
+        for context in (COURSE, ACCOUNT)
+        for route in (
+            page_route(f"{context}/external_tools/{{tool_id:int}}", tool_page),
+            page_route(f"{context}/external_tools/{{tool_id:int}}/launch", launch_frame),
+            page_route(f"{context}/external_content/success/external_tool_redirect", returned),
+        )
+    ),
+]
