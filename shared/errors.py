@@ -4,6 +4,7 @@
     +-- TransientError                may pass by itself: spends an attempt
     |   +-- ServiceUnavailable        the whole system is throttled or unavailable: waits, spends no attempt
     |   +-- LeaseLost                 another worker has the course: stop writing
+    |   +-- CourseBusy                the course is being synced: its links cannot be changed now
     |   +-- RunChanged                a provisioning run was changed since it was read: read it again
     |   +-- GradebookIncomplete       Canvas did not return single assignments, whatever the size of the page
     |   +-- IncompleteRead            PowerSchool returned fewer roster rows than it counts: read again later
@@ -58,6 +59,13 @@ class LeaseLost(TransientError):
 
     def __init__(self, course_id: str) -> None:
         super().__init__(f"lease of course {course_id} lost", cause=Cause.LEASE_LOST)
+
+
+class CourseBusy(TransientError):
+    """A sync of the course runs: its links are not changed meanwhile."""
+
+    def __init__(self, course_id: str) -> None:
+        super().__init__(f"course {course_id} is being synced: try again in a moment", cause=Cause.COURSE_BUSY)
 
 
 class RunChanged(TransientError):

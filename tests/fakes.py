@@ -17,6 +17,7 @@ from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit, entries_
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
@@ -313,6 +314,7 @@ class Stores:
             return epoch_ms(clock.now())
 
         self.links = Links(self.redis, keys)
+        self.takeovers = Takeovers(self.redis, keys)
         self.records = CourseStates(self.redis, keys)
         self.associations = CategoryMatches(self.redis, keys)
         self.audit = Audit(self.redis, keys, timedelta(days=400), MAX_ENTRIES, now_ms=now_ms)

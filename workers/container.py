@@ -21,6 +21,7 @@ from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.batches import DeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
@@ -76,6 +77,7 @@ class Container:
             powerschool_interval=timedelta(milliseconds=settings.powerschool_min_interval_ms),
         )
         self.links = Links(redis, keys)
+        self.takeovers = Takeovers(redis, keys)
         self.associations = CategoryMatches(redis, keys)
         self.records = CourseStates(redis, keys)
         self.course_lists = CourseIndex(redis, keys)
@@ -164,7 +166,7 @@ class Container:
     def course_sync(self) -> CourseSync:
         """Makes PowerSchool agree with Canvas for one course."""
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
-        applier = PlanApplier(gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock)
+        applier = PlanApplier(gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock, self.takeovers)
         return CourseSync(
             self.course_reader,
             applier,

@@ -22,6 +22,8 @@ class Verb(StrEnum):
     PURGE = "purge"
     PROVISION = "provision"
     ROLLBACK = "roll_back"
+    TAKE_OVER = "take_over"
+    UNDO_TAKEOVER = "undo_takeover"
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Cause(StrEnum):
     SQS_UNAVAILABLE = "sqs_unavailable", "The SQS queue of Canvas's events does not answer.", f"Check it. {_RETRY}"
     JWKS_UNAVAILABLE = "jwks_unavailable", "Canvas does not give the keys that sign its events.", f"Check it. {_RETRY}"
     LEASE_LOST = "lease_lost", "Another worker took this course.", _RETRY
+    COURSE_BUSY = "course_busy", "A sync of the course was running.", "Try again in a moment."
     RUN_CHANGED = "run_changed", "The provisioning run was changed while the worker continued it.", _RETRY
     LEASE_LOST_REPEATEDLY = (
         "lease_lost_repeatedly",

@@ -103,6 +103,23 @@ class Keys:
         Both are JSON lists, see `links.py`. Moved by `save_link.lua`. Never expire; a sync finds lost links again.
         """,
     )
+    takeover_refusals = _KeyOf(
+        "course:{}:takeover-refusals",
+        "Hash: the link's field to when and why PowerSchool refused the first change after a takeover, as JSON. Kept.",
+    )
+    takeover_answers = _Key(
+        "takeover-answers",
+        "Hash: who made assignments (`createdbyplugin`, empty: teachers) to whether PowerSchool last let them change.",
+    )
+    takeover_run = _Key(
+        "takeover-run",
+        """Hash with a lifetime of 30 days: the newest takeover of many courses.
+
+        `actor`, `mode`, `school`, `made_by`, `state`, `message`, `started` and `seen` (ms), `course` (the last one that
+        is done, by which the run goes on), and how much: `total`, `done`, `linked` and the other counts. `cancel` once
+        a person wants it to end.
+        """,
+    )
     categories = _KeyOf(
         "course:{}:categories",
         "Hash: Canvas assignment group id to its association with PowerSchool categories, as JSON. Kept.",

@@ -67,8 +67,7 @@ class WriteContext:
     @classmethod
     def of(cls, changes: PendingChanges, token: int) -> "WriteContext":
         """Return the context of these changes. The actors are the people who asked for it, else passback."""
-        actor = ", ".join(sorted(changes.actors)) if changes.asked_for_by_person else ""
-        return cls(tuple(sorted(changes.triggers)), actor or PASSBACK, token)
+        return cls(tuple(sorted(changes.triggers)), ", ".join(sorted(changes.actors)) or PASSBACK, token)
 
 
 @dataclass(frozen=True, slots=True)

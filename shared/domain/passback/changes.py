@@ -29,6 +29,8 @@ class ChangeCause(StrEnum):
     """An event named no known course, so that every course is synced."""
     RETRY = "retry"
     """An earlier sync failed or was interrupted."""
+    TAKEOVER = "takeover"
+    """A person linked assignments that passback did not create."""
 
 
 # Events name what changed. After a due date any work may be missing; after the others anything may have changed.
@@ -37,7 +39,9 @@ GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
 # Passes over all courses, without a reason that concerns this one.
 PASS_CAUSES = frozenset({ChangeCause.RECONCILE, ChangeCause.SCHEDULE})
 # Why a pass visits just this course, or just now. They come together with `RECONCILE`.
-ORIGINS = frozenset({ChangeCause.DISCOVERY, ChangeCause.ROSTER, ChangeCause.UNKNOWN_COURSE, ChangeCause.RETRY})
+ORIGINS = frozenset(
+    {ChangeCause.DISCOVERY, ChangeCause.ROSTER, ChangeCause.UNKNOWN_COURSE, ChangeCause.RETRY, ChangeCause.TAKEOVER}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ TRIGGER_LABELS = {
     ChangeCause.ROSTER: "changed rosters",
     ChangeCause.UNKNOWN_COURSE: "an event of an unknown course",
     ChangeCause.RETRY: "a retry",
+    ChangeCause.TAKEOVER: "a takeover of assignments",
 }
 ARRIVAL_TEXTS = {
     None: "PowerSchool's answer was lost. The next sync that reads the assignment finds out whether it had arrived.",

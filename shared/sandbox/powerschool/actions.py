@@ -23,7 +23,7 @@ T = TypeVar("T")
 ASSIGNMENT_FIELDS: Final = frozenset({"name", "due_date", "score_type", "weight", "counted", "scores_published"})
 MARKS: Final = frozenset({"late", "collected", "absent", "incomplete", "comment"})
 CATEGORY_FIELDS: Final = frozenset({"in_final_grades", "default_publish_scores"})
-PLUGIN_FIELDS: Final = frozenset({"v1_access", "queries_installed"})
+PLUGIN_FIELDS: Final = frozenset({"v1_access", "queries_installed", "foreign_changes", "foreign_refusal"})
 ENROLLMENT_FIELDS: Final = frozenset({"entry_date", "exit_date", "dropped"})
 STUDENT_FIELDS: Final = frozenset({"number", "first_name", "last_name", "email", "school_number", "enroll_status"})
 STAFF_FIELDS: Final = frozenset({"teacher_number", "first_name", "last_name", "email"})
@@ -106,7 +106,7 @@ class GradebookActions:
         self._state.locked_terms.discard(term_id)
 
     def set_plugin(self, **changes: Any) -> None:
-        """Change the plugin: its v1 access level, whether its queries are installed."""
+        """Change the plugin: its v1 access level, whether its queries are installed, what it may do to others' work."""
         change_fields(self._state.plugin, PLUGIN_FIELDS, changes)
 
     def _row(self, assignment_section_id: int) -> AssignmentSection:

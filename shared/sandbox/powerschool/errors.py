@@ -79,6 +79,11 @@ def does_not_teach(section_dcid: int | None) -> Refusal:
     return message(403, f"User does not teach section {section_dcid or ''} with access EDIT")
 
 
+def made_by_others(status: int) -> Refusal:
+    """Return the refusal to change what a teacher or another plugin made. Status and words are inferred."""
+    return message(status, "This plugin may not change an assignment that it did not make")
+
+
 def integer(request: Request, name: str) -> int | None:
     """Return a query parameter as a whole number, None where it is absent.
 

@@ -24,6 +24,9 @@ class Plugin:
     """The installed plugin. `page_cap` is the administrator's maximum page size.
 
     `reuse_token` answers a repeated token request with the living token and its shrinking lifetime (inferred).
+    `foreign_changes` is what it may change of assignments that a teacher or another plugin made: everything, scores
+    only, or nothing. No public source says which of these PowerSchool permits, nor which status (`foreign_refusal`)
+    refuses the rest.
     """
 
     id: int = 744
@@ -34,6 +37,8 @@ class Plugin:
     token_lifetime_s: int = 3600
     reuse_token: bool = False
     page_cap: int = 100
+    foreign_changes: Literal["all", "scores", "none"] = "all"
+    foreign_refusal: Literal[403, 409] = 403
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.clock import Clock
+from shared.sandbox.powerschool.errors import plain
 from shared.sandbox.powerschool.rows import (
     Assignment,
     AssignmentSection,
@@ -18,16 +19,22 @@ from shared.sandbox.powerschool.rows import (
     Enrollment,
     Plugin,
     School,
+    Score,
     Section,
     Staff,
     Student,
     Term,
 )
 from shared.sandbox.powerschool.state import PowerSchool
+from shared.sandbox.powerschool.xte.score_values import derive
 
 
 class SeedAssignment(BaseModel):
-    """An assignment in one section; made by a teacher unless `created_by_plugin` says otherwise."""
+    """An assignment; made by a teacher unless `created_by_plugin` says otherwise.
+
+    `also_in` are further sections of it (SECTIONS.DCID): a teacher may give one assignment to several classes. `scores`
+    are the points of students in the first section, by STUDENTS.DCID.
+    """
 
     model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
@@ -39,6 +46,8 @@ class SeedAssignment(BaseModel):
     description: str | None = None
     created_by_plugin: str | None = None
     locked: bool = False
+    also_in: list[int] = Field(default_factory=list)
+    scores: dict[int, Decimal] = Field(default_factory=dict)
 
 
 class PowerSchoolSeed(BaseModel):
@@ -75,7 +84,8 @@ class PowerSchoolSeed(BaseModel):
         _require("section of enrollment", (e.section_dcid for e in self.enrollments), sections)
         _require("student of enrollment", (e.student_dcid for e in self.enrollments), students)
         _require("owner of category", (c.users_dcid for c in self.categories), users)
-        _require("section of assignment", (a.section_dcid for a in self.assignments), sections)
+        _require("section of assignment", (s for a in self.assignments for s in (a.section_dcid, *a.also_in)), sections)
+        _require("student of score", (dcid for a in self.assignments for dcid in a.scores), students)
         _require("category of assignment", (a.category_id for a in self.assignments), categories)
         return self
 
@@ -100,15 +110,21 @@ class PowerSchoolSeed(BaseModel):
 def add_assignment(state: PowerSchool, seed: SeedAssignment) -> Assignment:
     """Store an assignment as PowerTeacher Pro would, and return it."""
     assignment = Assignment(next(state.assignment_ids), seed.created_by_plugin)
-    category = CategoryAssociation(next(state.association_ids), seed.category_id, is_primary=True)
-    row = AssignmentSection(
-        assignment_section_id=next(state.assignment_section_ids),
-        assignment_id=assignment.assignment_id,
-        scoring_needed=True,
-        categories=[category],
-        **seed.model_dump(include={"section_dcid", "name", "due_date", "points", "description", "locked"}),
-    )
-    assignment.sections.append(row)
+    for section_dcid in (seed.section_dcid, *seed.also_in):
+        category = CategoryAssociation(next(state.association_ids), seed.category_id, is_primary=True)
+        row = AssignmentSection(
+            assignment_section_id=next(state.assignment_section_ids),
+            assignment_id=assignment.assignment_id,
+            section_dcid=section_dcid,
+            scoring_needed=True,
+            categories=[category],
+            **seed.model_dump(include={"name", "due_date", "points", "description", "locked"}),
+        )
+        assignment.sections.append(row)
+    for student_dcid, points in seed.scores.items():
+        score = Score(next(state.score_ids), state.clock.now(), entered=plain(points), kind="REAL_SCORE")
+        derive(score, assignment.sections[0])
+        assignment.sections[0].scores[student_dcid] = score
     state.add(assignment)
     return assignment
 

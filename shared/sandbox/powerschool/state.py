@@ -170,6 +170,12 @@ class PowerSchool:
         place = row.assignment_section_id, row.section_dcid
         self.writes.append(Write(self.clock.now(), kind, *place, student_dcids, values))
 
+    def plugin_may_change(self, assignment: Assignment, what: Literal["assignment", "scores"]) -> bool:
+        """Say whether the plugin may change the assignment itself, or its scores: always, if it made it."""
+        if assignment.created_by_plugin == str(self.plugin.id):
+            return True
+        return self.plugin.foreign_changes in ("all", what)
+
     def touch(self, table: str, row_id: int) -> None:
         """Increase the data version for a row."""
         self.changes.append((self.data_version + 1, table, row_id))

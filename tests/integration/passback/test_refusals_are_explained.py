@@ -170,7 +170,7 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
             powerschool_url=powerschool_url,
             course_sync=CourseSync(
                 reader,
-                PlanApplier(ps.gradebook, links, 100, audit, clock),
+                PlanApplier(ps.gradebook, links, 100, audit, clock, stores.takeovers),
                 ps.roster,
                 records,
                 clock,

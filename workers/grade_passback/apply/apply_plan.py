@@ -5,6 +5,7 @@ from typing import assert_never
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.clock import Clock
 from shared.domain.passback.audit import WriteContext
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
@@ -44,18 +45,32 @@ class PlanApplier:
     """Applies plans."""
 
     def __init__(
-        self, powerschool: PowerSchoolGradebook, links: Links, score_batch: int, audit: Audit, clock: Clock
+        self,
+        powerschool: PowerSchoolGradebook,
+        links: Links,
+        score_batch: int,
+        audit: Audit,
+        clock: Clock,
+        takeovers: Takeovers,
     ) -> None:
         self._powerschool = powerschool
         self._links = links
         self._score_batch = score_batch
         self._audit = audit
         self._clock = clock
+        self._takeovers = takeovers
 
     def apply(self, comparison: CourseComparison, guard: WriteGuard, write_context: WriteContext) -> ApplyResult:
         """Apply the plan as far as possible. Raises `LeaseLost`; every other error is in the result."""
         context = ApplyContext(
-            self._powerschool, self._links, self._audit, self._clock, comparison, guard, write_context
+            self._powerschool,
+            self._links,
+            self._audit,
+            self._clock,
+            comparison,
+            guard,
+            write_context,
+            self._takeovers,
         )
         try:
             _Run(context, self._score_batch).run()
@@ -123,12 +138,16 @@ class _Run:
                 self._context.save_link(replace(link, echoes=seen(desired, actual, link, after_write=True)))
 
     def _apply_step(self, step: Step, *, may_skip_name: bool = True) -> None:
+        if self._result.is_takeover_refused(step.key):
+            return
         try:
             self._execute(step)
         except (ServiceUnavailable, LeaseLost):
             raise
         except (TransientError, PermanentError) as error:
             raise_if_district_wide(error)
+            if self._context.refuse_takeover(step.key, error):
+                return
             refused = refusal_of_name(step, error) if may_skip_name else None
             if isinstance(step, UpdateStep | ClearScoresStep) and isinstance(error, NotFound):
                 self._context.mark_deleted(step.key, error)

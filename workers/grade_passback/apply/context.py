@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.takeovers import TakeoverAnswer, Takeovers
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.outcome import Failure
 from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
 from shared.domain.passback.planning.desired import Link
@@ -14,10 +16,18 @@ from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, WriteScoresStep
 from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
-from shared.errors import PermanentError, RequestRejected, ServiceUnavailable, TransientError
+from shared.errors import NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.compare import CourseComparison, audit_text
 from workers.grade_passback.lease import WriteGuard
+
+# Refusals that say what is wrong with one assignment or student. Any other may be about who made the assignment.
+OWN_CAUSES = frozenset(
+    {
+        Cause.LOCKED, Cause.GRADE_SCALE, Cause.SCORE_TYPE, Cause.DUPLICATE, Cause.DUE_DATE, Cause.CATEGORY,
+        Cause.POINTS, Cause.STUDENT, Cause.NOT_TEACHING,
+    }
+)  # fmt: skip
 
 
 @dataclass
@@ -43,6 +53,10 @@ class ApplyResult:
     def may_continue(self, key: AssignmentKey) -> bool:
         """Say whether no step of this assignment failed so far."""
         return key not in self.refused and key not in self.failed and key not in self.permanent_failures
+
+    def is_takeover_refused(self, key: AssignmentKey) -> bool:
+        """Say whether PowerSchool does not let passback change the assignment, whoever made it."""
+        return key in self.refused and self.refused[key].reason is Reason.TAKEOVER_REFUSED
 
     def record_failure(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
         """Record the error of this assignment; the others go on."""
@@ -80,6 +94,7 @@ class ApplyContext:
         comparison: CourseComparison,
         guard: WriteGuard,
         write_context: WriteContext,
+        takeovers: Takeovers,
     ) -> None:
         self.powerschool = powerschool
         self.comparison = comparison
@@ -90,6 +105,7 @@ class ApplyContext:
         self._audit = audit
         self._clock = clock
         self._write_context = write_context
+        self._takeovers = takeovers
         self._course_id = comparison.data.course.id
 
     def teacher(self, section_dcid: int) -> int:
@@ -126,10 +142,45 @@ class ApplyContext:
         try:
             yield
         except (TransientError, PermanentError) as error:
-            if not (isinstance(error, TransientError) and error.outcome_unknown):
+            if isinstance(error, TransientError) and error.outcome_unknown:
+                self._mark_written(entries)
+            else:
                 self._audit.end(self._course_id, begun, ())
             raise
         self._audit.end(self._course_id, begun, self._as_of_now(entries))
+        for made_by, key in self._mark_written(entries).items():
+            self._takeovers.record_answer(made_by, self._answer(key))
+
+    def _mark_written(self, entries: Iterable[AuditEntry]) -> dict[str, AssignmentKey]:
+        """Mark links that were taken over as written to; return one of the newly marked by its maker."""
+        marked: dict[str, AssignmentKey] = {}
+        for entry in entries:
+            link = self.result.links[AssignmentKey(entry.assignment_id, entry.section_dcid)]
+            if link.taken_over is not None and not link.taken_over.is_written:
+                self.save_link(replace(link, taken_over=replace(link.taken_over, is_written=True)))
+                marked[link.taken_over.made_by] = link.key
+        return marked
+
+    def refuse_takeover(self, key: AssignmentKey, error: TransientError | PermanentError) -> bool:
+        """Undo takeovers if this refuses the first change of an assignment that was taken over; say whether it does.
+
+        Nothing was written then: the links of the course to all unwritten assignments of the same maker are deleted, so
+        that no other one is tried. A refusal that says what is wrong with this assignment alone is none of a takeover.
+        """
+        link = self.result.links.get(key)
+        if link is None or link.taken_over is None or link.taken_over.is_written:
+            return False
+        if not isinstance(error, RequestRejected) or isinstance(error, NotFound) or error.cause in OWN_CAUSES:
+            return False
+        self._takeovers.record_answer(link.taken_over.made_by, self._answer(key, error))
+        for other in [o for o in self.result.links.values() if o.taken_over == link.taken_over]:
+            self.result.refused[other.key] = Finding(Reason.TAKEOVER_REFUSED, error.error_text)
+            self.delete_link(other.key)
+        return True
+
+    def _answer(self, key: AssignmentKey, error: RequestRejected | None = None) -> TakeoverAnswer:
+        said = ("", "") if error is None else (error.cause, error.error_text)
+        return TakeoverAnswer(self._clock.now(), self._course_id, *key, *said)
 
     def record_create(self, link: Link) -> None:
         """Record that the link's assignment was created, now or by an earlier run that never got the response.

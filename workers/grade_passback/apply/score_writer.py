@@ -100,6 +100,7 @@ class ScoreWriter:
 
     def _write_batch(self, section_dcid: int, rows: Sequence[ScoreRow], bisection: _Bisection) -> None:
         """Write the rows. PowerSchool refuses a batch as a whole: drop the rows it names and send the rest again."""
+        rows = self._still_linked(rows)
         while rows:
             by_key = self._by_key(section_dcid, rows)
             entries = [self._context.scores_entry(key, of_key, WriteKind.SCORES) for key, of_key in by_key]
@@ -132,6 +133,9 @@ class ScoreWriter:
         if rejected:
             self._mark_students_refused(section_dcid, rejected, error)
             return [row for row in rows if row not in rejected]
+        keys = self._keys(section_dcid, {row.assignment_section_id for row in rows})
+        if len(keys) == 1 and self._context.refuse_takeover(keys[0], error):
+            return []
         parts = bisection.parts(rows, error)
         for part in parts:
             self._write_batch(section_dcid, part, bisection)
@@ -141,6 +145,11 @@ class ScoreWriter:
             for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
                 self._record_refused_scores(key, error)
         return []
+
+    def _still_linked(self, rows: Sequence[ScoreRow]) -> Sequence[ScoreRow]:
+        """Return the rows without those whose link was deleted, since PowerSchool refused another one of its maker."""
+        linked = {link.powerschool_assignment_section_id for link in self._result.links.values()}
+        return [row for row in rows if row.assignment_section_id in linked]
 
     def _record_isolated(self, section_dcid: int, bisection: _Bisection) -> None:
         """Record the rows that were refused by themselves.
@@ -201,6 +210,8 @@ class ScoreWriter:
                 with context.writing([context.scores_entry(key, rows, WriteKind.CLEAR)]):
                     context.powerschool.clear_scores(context.teacher(key.section_dcid), rows)
             except RequestRejected as error:
+                if context.refuse_takeover(key, error):
+                    return
                 if isinstance(error, NotFound | AccessDenied) or Cause(error.cause).scope is Scope.ASSIGNMENT:
                     raise
                 rejected = [row for row in rows if _is_rejected(row, error)]

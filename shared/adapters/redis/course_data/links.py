@@ -2,7 +2,7 @@
 
 A hash per course has the links, and the students to whom scores were sent, by section:
 
-    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's two ids, "x<marks>:<codes>", zeros, echoes]
+    <assignment id>:<section dcid>  ["name", "due date", PowerSchool's ids, "x<marks>:<codes>", zeros, echoes, takeover]
     students:<section dcid>         [STUDENTS.DCID, …]
 
 Nearly the same students have a score in every assignment of a section: they stand in the section's list once, and a
@@ -11,7 +11,8 @@ nobody who searches for an id find marks instead. A place belongs to one student
 
 `zeros` is a list of STUDENTS.DCID, `echoes` an object of `[sent, stored]` by field or STUDENTS.DCID, in digests.
 `codes` has two characters for each marked student, in the order of STUDENTS.DCID: what was sent and not looked at
-since, or `--`. What is empty at a link's end is left out: most links have none of these, and no colon.
+since, or `--`. `takeover` is `["createdbyplugin", whether it was written to]`. What is empty at a link's end is left
+out: most links have none of these, and no colon.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,7 +25,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.scripts import load_script
-from shared.domain.passback.planning.desired import Echo, Link
+from shared.domain.passback.planning.desired import Echo, Link, Takeover
 from shared.domain.passback.powerschool import AssignmentKey
 
 _LIST = b"students:"
@@ -39,6 +40,11 @@ class _Echo(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stored: str | None = None
 
 
+class _Takeover(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    made_by: str
+    is_written: bool = False
+
+
 class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     name: str
     due_date: date
@@ -47,6 +53,7 @@ class _Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     marks: str = ""
     zeros: tuple[int, ...] = ()
     echoes: dict[str, _Echo] = {}
+    taken_over: _Takeover | None = None
 
 
 _LINKS = msgspec.json.Decoder(list[_Link])
@@ -86,7 +93,10 @@ def encode_tail(link: Link) -> bytes:
         else:
             echoes[key] = (echo.sent, echo.stored) if echo.stored else (echo.sent,)
     sent = "".join(codes.values()).rstrip(_NO_CODE)
-    values = (sorted(link.zeros), echoes) if echoes else (sorted(link.zeros),) if link.zeros else ()
+    takeover = link.taken_over and (link.taken_over.made_by, link.taken_over.is_written)
+    values: list[object] = [sorted(link.zeros), echoes, takeover]
+    while values and not values[-1]:
+        values.pop()
     return (f":{sent}".encode() if sent else b"") + b'"' + b"".join(b"," + _ENCODER.encode(v) for v in values)
 
 
@@ -139,6 +149,7 @@ def _unpacked(packed: Mapping[bytes, bytes], students: Mapping[int, list[int]]) 
             sent_to,
             frozenset(link.zeros),
             {key: Echo(echo.sent, echo.stored) for key, echo in link.echoes.items()} | _coded(codes, sent_to),
+            None if (taken := link.taken_over) is None else Takeover(taken.made_by, taken.is_written),
         )
     return links
 

@@ -138,10 +138,10 @@ def _degraded_matches(
 def _may_be_stored(identity: AssignmentIdentity, actual: ActualAssignment) -> bool:
     if (identity.section_dcid, identity.due_date) != (actual.section_dcid, actual.due_date) or identity.name.isascii():
         return False
-    return _is_degraded(identity.name, normalize_name(actual.name))
+    return is_degraded(identity.name, normalize_name(actual.name))
 
 
-def _is_degraded(name: str, stored: str) -> bool:
+def is_degraded(name: str, stored: str) -> bool:
     """Say whether `stored` is the name with what is not ASCII removed, or as up to a character for each of its bytes.
 
     All ways to read it are followed at once: the time is in proportion to the product of both lengths.

@@ -70,6 +70,18 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class Takeover:
+    """That a person linked an assignment which passback did not create.
+
+    `made_by` is its ASSIGNMENT.createdbyplugin, empty for a teacher's. `is_written` says that passback has changed it
+    since, or may have: then the takeover cannot be undone.
+    """
+
+    made_by: str
+    is_written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """Which PowerSchool assignment is this Canvas assignment's, in one section.
 
@@ -77,6 +89,7 @@ class Link:
     not known. `sent_to` holds the students (STUDENTS.DCID) for whom a score was written, `zeros` those whose score is
     the 0 that went with a flag alone. `echoes` holds, by the name of an owned field or by STUDENTS.DCID, what
     PowerSchool stores differently from what was sent, and scores that were not read since they were written.
+    `taken_over` is None for what passback created.
     """
 
     assignment_id: str
@@ -88,6 +101,7 @@ class Link:
     sent_to: frozenset[int] = frozenset()
     zeros: frozenset[int] = frozenset()
     echoes: Mapping[str, Echo] = field(default_factory=dict)
+    taken_over: Takeover | None = None
 
     @property
     def key(self) -> AssignmentKey:

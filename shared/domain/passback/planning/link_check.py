@@ -107,6 +107,6 @@ def _statuses(
     differences = {
         LinkStatus.RENAMED: normalize_name(actual.name) != normalize_name(link.name),
         LinkStatus.MOVED: actual.due_date != link.due_date,
-        LinkStatus.FOREIGN: actual.created_by_plugin not in plugin_ids,
+        LinkStatus.FOREIGN: link.taken_over is None and actual.created_by_plugin not in plugin_ids,
     }
     return tuple(status for status, differs in differences.items() if differs) or (LinkStatus.OK,)

@@ -192,7 +192,11 @@ class Reason(StrEnum):
             "This section already has another assignment of the same name. An assignment that is not in PowerSchool "
             "yet is not sent, nor are its grades; one that is there keeps its old name, and its grades are still sent."
         ),
-        "Rename one of the two, in Canvas or in PowerSchool.",
+        (
+            "Rename one of the two, in Canvas or in PowerSchool. If both are the same work, as after another "
+            "integration, do not rename them: ask whoever looks after passback in your district to take the one in "
+            "PowerSchool over."
+        ),
         Actor.TEACHER,
         (
             "PowerSchool already has an assignment of that name in the section that is not this one: neither the "
@@ -375,6 +379,18 @@ class Reason(StrEnum):
         Actor.POWERSCHOOL_ADMIN,
         "",
         Cause.GRANT_MISSING,
+    )
+    TAKEOVER_REFUSED = (
+        "takeover_refused",
+        (
+            "PowerSchool does not let passback change this assignment, which a teacher or another integration made. "
+            "Nothing of it was changed."
+        ),
+        (
+            "Pass PowerSchool's answer on to whoever looks after passback in your district. To have the grades sent, "
+            "rename the one in PowerSchool: passback then makes its own."
+        ),
+        Actor.OPERATOR,
     )
     REFUSED = (
         "refused",

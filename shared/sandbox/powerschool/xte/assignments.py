@@ -14,6 +14,7 @@ from shared.sandbox.powerschool.errors import (
     ErrorRow,
     does_not_teach,
     json_body,
+    made_by_others,
     message,
     required,
     validation_failed,
@@ -194,6 +195,8 @@ async def update_assignment(request: Request) -> Response:
     body = parsed(AssignmentBody, await json_body(request))
     call = _call(request)
     assignment = _assignment(request, call)
+    if not call.state.plugin_may_change(assignment, "assignment"):
+        raise made_by_others(call.state.plugin.foreign_refusal)
     pairs = _matched(assignment, body)
     _raise_any([row for own, new in pairs for row in refusals(call.draft(new, own.assignment_section_id))], body)
     update_scores = _update_scores(request, pairs)

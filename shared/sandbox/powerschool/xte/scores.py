@@ -11,6 +11,7 @@ from shared.sandbox.powerschool.errors import (
     ErrorRow,
     does_not_teach,
     json_body,
+    made_by_others,
     message,
     required,
     validation_failed,
@@ -62,6 +63,8 @@ def _target(state: PowerSchool, users_dcid: int, row: ScoreBody) -> AssignmentSe
         raise does_not_teach(None)
     if not state.sections[target.section_dcid].may_edit(users_dcid):
         raise does_not_teach(target.section_dcid)
+    if not state.plugin_may_change(state.assignments[target.assignment_id], "scores"):
+        raise made_by_others(state.plugin.foreign_refusal)
     return target
 
 

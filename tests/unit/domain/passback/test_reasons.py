@@ -21,6 +21,7 @@ FROM_POWERSCHOOL = {
     Reason.UPDATE_REFUSED,
     Reason.GRANT_MISSING,
     Reason.REFUSED,
+    Reason.TAKEOVER_REFUSED,
 }
 
 

@@ -1,8 +1,21 @@
 """The control plane of the sandbox PowerSchool: seeds, state, actions and common faults."""
 
+from typing import Any
+
 import httpx
 import pytest
-from powerschool_client import AMY, CATEGORY, SECTION, SEED, STRANGER, TEACHER, District, assignment, score
+from powerschool_client import (
+    AMY,
+    CATEGORY,
+    OTHER_SECTION,
+    SECTION,
+    SEED,
+    STRANGER,
+    TEACHER,
+    District,
+    assignment,
+    score,
+)
 
 CATEGORIES = f"/ws/xte/teacher_category?users_dcid={TEACHER}&year_id=36"
 
@@ -144,3 +157,46 @@ def test_a_lost_response_in_process_raises_after_the_commit() -> None:
     with pytest.raises((ConnectionResetError, httpx.TransportError)):
         district.create(assignment())
     assert len(district.state()) == 1
+
+
+VENDOR = {"section_dcid": SECTION, "name": "Vendor", "due_date": "2026-10-01", "points": 10, "category_id": CATEGORY}
+
+
+def with_vendor(**changes: object) -> tuple[District, dict[str, Any]]:
+    """Return a district whose only assignment another plugin made, and that assignment as it is read."""
+    district = District(seed={**SEED, "assignments": [{**VENDOR, "created_by_plugin": "501", **changes}]})
+    (row,) = [row for row in district.state() if row["section_dcid"] == SECTION]
+    return district, row
+
+
+@pytest.mark.parametrize("status", [403, 409])
+@pytest.mark.parametrize(
+    ("may", "update", "scores"), [("all", True, True), ("scores", False, True), ("none", False, False)]
+)
+def test_what_the_plugin_may_change_of_others_is_a_control(may: str, update: bool, scores: bool, status: int) -> None:
+    """Nobody knows what PowerSchool answers: each answer can be chosen, and a refusal changes nothing."""
+    district, row = with_vendor()
+    district.act("set_plugin", foreign_changes=may, foreign_refusal=status)
+    body = district.read(row["assignment_id"]).json()
+    body["_assignmentsections"][0]["name"] = "Ours"
+    assert district.update(row["assignment_id"], body).status_code == (201 if update else status)
+    sent = district.write_scores(score(row["assignment_section_id"], AMY))
+    assert sent.status_code == (200 if scores else status)
+    (now,) = district.state()
+    assert (now["name"], bool(now["scores"])) == ("Ours" if update else "Vendor", scores)
+
+
+def test_what_the_plugin_made_itself_it_may_always_change() -> None:
+    """The control is about others' assignments alone."""
+    district = District()
+    district.act("set_plugin", foreign_changes="none")
+    _, section_id = district.created()
+    assert district.write_scores(score(section_id, AMY)).status_code == 200
+
+
+def test_an_assignment_of_a_seed_may_have_scores_and_several_sections() -> None:
+    """As a teacher or a vendor leaves it: one assignment in two classes, with scores in the first."""
+    district, row = with_vendor(also_in=[OTHER_SECTION], scores={str(AMY): "7.5"})
+    assert row["scores"][str(AMY)]["points"] == "7.5"
+    sections = district.read(row["assignment_id"]).json()["_assignmentsections"]
+    assert [each["sectionsdcid"] for each in sections] == [SECTION, OTHER_SECTION]

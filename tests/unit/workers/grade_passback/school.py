@@ -87,7 +87,8 @@ class School:
             policy,
             self.associations,
         )
-        applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock)
+        self.takeovers = stores.takeovers
+        applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock, self.takeovers)
         self.course_sync = CourseSync(
             self.reader,
             applier,

@@ -23,6 +23,7 @@ from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import SyncQueue
@@ -193,7 +194,7 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     associations = CategoryMatches(client, keys)
     reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = DeadLetters(client, keys)
-    applier = PlanApplier(ps.gradebook, links, 100, audit, clock)
+    applier = PlanApplier(ps.gradebook, links, 100, audit, clock, Takeovers(client, keys))
     sync = CourseSync(reader, applier, ps.roster, records, clock, associations, letters, audit)
     outcome_handler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])

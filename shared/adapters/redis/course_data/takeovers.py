@@ -1,0 +1,100 @@
+"""Takeovers: links that a person makes or undoes, and what PowerSchool answered to the first change of each maker's."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import msgspec
+import redis
+from redis.exceptions import WatchError
+
+from shared.adapters.redis.course_data.links import encode_link, link_field, links_of
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.values import text
+from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.powerschool import AssignmentKey
+from shared.errors import CourseBusy
+
+MAX_TRIES = 10
+NewLinks = Mapping[AssignmentKey, Link | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeoverAnswer:
+    """PowerSchool's answer to passback's first change of an assignment that it did not create.
+
+    `cause` is the refusal's, empty where the change was accepted.
+    """
+
+    at: datetime
+    course_id: str
+    assignment_id: str
+    section_dcid: int
+    cause: str = ""
+    error_text: str = ""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Say whether PowerSchool refused."""
+        return bool(self.cause)
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(TakeoverAnswer)
+
+
+class Takeovers:
+    """Changes links outside of a sync, and stores PowerSchool's answers to the syncs that follow."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    def change_links(self, course_id: str, decide: Callable[[Mapping[AssignmentKey, Link]], NewLinks]) -> NewLinks:
+        """Store what `decide` makes of the course's links: new ones, and None for those to delete. All in one step.
+
+        `decide` may run several times. Raises `CourseBusy` while a sync of the course runs: it has read the links and
+        stores them again. Returns what was changed.
+        """
+        links, taken = self._keys.links(course_id), self._keys.taken(course_id)
+        with self._redis.pipeline(transaction=True) as pipeline:
+            for _ in range(MAX_TRIES):
+                pipeline.watch(links, taken)  # type: ignore[no-untyped-call]
+                if pipeline.exists(taken):
+                    break
+                new = decide(links_of(cast("Mapping[bytes, bytes]", pipeline.hgetall(links))))
+                pipeline.multi()
+                for key, link in new.items():
+                    if link is None:
+                        pipeline.hdel(links, link_field(*key))
+                    else:
+                        pipeline.hset(links, link_field(*key), encode_link(link))
+                        pipeline.hdel(self._keys.takeover_refusals(course_id), link_field(*key))
+                try:
+                    pipeline.execute()
+                except WatchError:
+                    continue
+                return new
+        raise CourseBusy(course_id)
+
+    def record_answer(self, made_by: str, answer: TakeoverAnswer) -> None:
+        """Store the newest answer about this maker's assignments, and a refusal with its course."""
+        encoded = _ENCODER.encode(answer)
+        self._redis.hset(self._keys.takeover_answers, made_by, encoded)
+        if answer.is_refusal:
+            field = link_field(answer.assignment_id, answer.section_dcid)
+            self._redis.hset(self._keys.takeover_refusals(answer.course_id), field, encoded)
+
+    def answers(self) -> dict[str, TakeoverAnswer]:
+        """Return PowerSchool's newest answer about the assignments of each maker (`createdbyplugin`, or empty)."""
+        return {maker: _DECODER.decode(value) for maker, value in self._hash(self._keys.takeover_answers).items()}
+
+    def refusals(self, course_id: str) -> dict[AssignmentKey, TakeoverAnswer]:
+        """Return the refusals in the course since the assignments were linked last."""
+        stored = map(_DECODER.decode, self._hash(self._keys.takeover_refusals(course_id)).values())
+        return {AssignmentKey(answer.assignment_id, answer.section_dcid): answer for answer in stored}
+
+    def _hash(self, key: str) -> dict[str, bytes]:
+        stored = cast("dict[bytes, bytes]", self._redis.hgetall(key))
+        return {text(field): value for field, value in stored.items()}
