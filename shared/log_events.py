@@ -29,6 +29,14 @@ class LogEvent(StrEnum):
     """warning: a request for the pages (in Canvas: `lti`), the API, the metrics or the health checks broke a limit.
     `door`, `status`, `cause`, `unlogged`."""
 
+    LTI_LAUNCHED = "lti_launched"
+    """info: a page was opened inside Canvas. `course_id` (none in an account), `placement`, `role`, `actor` (the real
+    person's Canvas id), `acts_as` (the id of the person as whom they act)."""
+    LTI_REFUSED = "lti_refused"
+    """warning: a launch or a registration from Canvas was refused. `cause`, `unlogged`."""
+    LTI_DEPLOYMENT_LEARNED = "lti_deployment_learned"
+    """info: Canvas opened passback from an installation for the first time. `client_id`, `deployment_id`."""
+
     QUEUE_CONSUMER_ERROR = "queue_consumer_error"
     """warning: SQS or Redis returned an error; no unread message is deleted, reading is retried. `cause`, `error`."""
 

@@ -34,6 +34,8 @@ class CounterName(StrEnum):
     """Their durations: system, and bucket or `ms`."""
     FAILURES_BY_KIND = "troubles"
     """Answers of a system that has trouble: system, trouble."""
+    LTI_LAUNCHES = "lti-launches"
+    """Launches of pages inside Canvas: `opened`, or the code of the refusal."""
 
 
 def bucket_for(seconds: float, bounds: Sequence[float]) -> str:

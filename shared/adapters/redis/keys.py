@@ -208,6 +208,42 @@ class Keys:
         Named by the SHA-256 of the cookie. Signing out deletes it; with another password it counts for nothing.
         """,
     )
+    lti_used = _KeyOf(
+        "lti:used:{}",
+        "String with a lifetime of minutes: a launch of Canvas with this state (its SHA-256) came. It opens once.",
+    )
+    lti_launch = _KeyOf(
+        "lti:launch:{}",
+        """String with a lifetime of a minute: a verified launch that waits for a proof of its browser, as JSON.
+
+        Named by the SHA-256 of a random id. Ids, an address to return to and the proof's name; taken once.
+        """,
+    )
+    lti_key_set = _KeyOf(
+        "lti:key-set:{}",
+        "Hash with a lifetime of a day: `keys`, the public keys at this address (its SHA-256), and `at` (ms).",
+    )
+    lti_fetch = _KeyOf(
+        "lti:fetch:{}",
+        "String with a lifetime of up to a minute: these keys were fetched a moment ago, and are not fetched again.",
+    )
+    lti_deployments = _Key(
+        "lti:deployments",
+        "Hash: `<client id> <deployment id>` to its first and its last launch and the account's id, as JSON. Kept.",
+    )
+    lti_registrations = _Key(
+        "lti:registrations",
+        "Hash: client id to its registration as JSON: issuer, account, when registered, who confirmed it. Kept.",
+    )
+    lti_link = _KeyOf(
+        "lti:link:{}",
+        "String with a lifetime of a day: who made this registration link (SHA-256 of its secret). Works once.",
+    )
+    lti_open_links = _Key("lti:open-links", "String with a lifetime of a day: a registration link was made.")
+    lti_public_key = _Key(
+        "lti:public-key",
+        "String: the key set that Canvas asks for, as JSON. Its private half was never stored: passback signs nothing.",
+    )
     counter = _KeyOf(
         "counter:{}",
         """Hash: labels, joined by a bar, to a number that only grows.

@@ -1,45 +1,104 @@
 """The pages inside Canvas as one application. It has no paths where nobody has installed passback in Canvas."""
 
-from functools import lru_cache
+from collections.abc import Awaitable, Callable
 
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.adapters.redis.operations.sign_in import session_secret
 from workers.container import Container
-from workers.web.errors import ApiError
+from workers.web.errors import ApiError, redis_unavailable
+from workers.web.lti.binding import shows_cookie
 from workers.web.lti.headers import lti_headers
+from workers.web.lti.launch import finish_launch, receive_launch
+from workers.web.lti.login import begin_login
 from workers.web.lti.pages.handlers import LtiPages
-from workers.web.lti.session import LtiSessions
+from workers.web.lti.refusals import LaunchRefused
+from workers.web.lti.tool import LAUNCH_PATH, LtiTool
+from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
 from workers.web.security_headers import SecurityHeaders
 
 LTI_PREFIX = "/lti"
 
+Answer = Callable[[Request, Form], Response]
+
 
 def create_lti(container: Container) -> ASGIApp:
     """Return everything below `/lti` as an ASGI application."""
-    settings = container.settings
-
-    @lru_cache(maxsize=1)
-    def secret() -> str:
-        return settings.session_secret.get_secret_value() or session_secret(container.redis, container.keys)
-
-    pages = LtiPages(container, LtiSessions(secret, container.clock))
-
-    def not_found(_request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        return pages.message(status, "Not found", "There is no page at this address.")
-
-    def not_done(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, ApiError)
-        return pages.message(error.status, "Not done", error.message)
-
+    tool = LtiTool(container)
+    pages = LtiPages(container, tool.sessions)
     app = Starlette(
-        routes=pages.routes() if settings.lti_client_id else [],
-        exception_handlers={404: not_found, 405: not_found, ApiError: not_done},
+        routes=[*_launch_routes(tool, pages), *pages.routes()], exception_handlers=_exception_handlers(tool, pages)
     )
     app.router.redirect_slashes = False
-    return SecurityHeaders(app, lti_headers(settings))
+
+    async def where_installed(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            is_installed = await run_in_threadpool(tool.is_installed)
+        except (RedisError, OSError):
+            await redis_unavailable().response()(scope, receive, send)
+            return
+        await (app if is_installed else _nothing)(scope, receive, send)
+
+    return SecurityHeaders(where_installed, lti_headers(container.settings))
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    error = {"code": "not_found", "message": "There is no page at this address."}
+    await JSONResponse({"error": error}, 404)(scope, receive, send)
+
+
+def _launch_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
+    def login(request: Request, fields: Form) -> Response:
+        return begin_login(tool, pages, request, fields)
+
+    def launch(request: Request, fields: Form) -> Response:
+        return receive_launch(tool, pages, request, fields)
+
+    def finish(_request: Request, fields: Form) -> Response:
+        return finish_launch(tool, pages, fields)
+
+    return [
+        Route("/lti/login", _answer(login, reads_query=True), methods=["GET", "POST"]),
+        Route("/lti/browser", shows_cookie, methods=["GET"]),
+        Route(LAUNCH_PATH, _answer(launch), methods=["POST"]),
+        Route("/lti/finish", _answer(finish), methods=["POST"]),
+    ]
+
+
+def _answer(answer: Answer, *, reads_query: bool = False) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that answers, in a thread, a request with the fields of its form.
+
+    Only a login initiation may have them in its address, where tokens must not be.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        query = parse_form(request.url.query.encode()) if reads_query else {}
+        return await run_in_threadpool(answer, request, {**query, **parse_form(await request.body())})
+
+    return endpoint
+
+
+def _exception_handlers(tool: LtiTool, pages: LtiPages) -> dict[int | type[Exception], Callable[..., Response]]:
+    def refused(_request: Request, error: LaunchRefused) -> Response:
+        tool.count_refusal(error.refusal)
+        response = pages.refusal(error.refusal)
+        if response.status_code == 503:
+            response.headers["Retry-After"] = "60"
+        return response
+
+    def not_found(_request: Request, error: HTTPException) -> Response:
+        return pages.message(error.status_code, "Not found", "There is no page at this address.")
+
+    def not_done(_request: Request, error: ApiError) -> Response:
+        return with_retry_after(pages.message(error.status, "Not done", error.message), error)
+
+    def no_redis(request: Request, _error: Exception) -> Response:
+        return not_done(request, redis_unavailable())
+
+    return {404: not_found, 405: not_found, LaunchRefused: refused, ApiError: not_done, RedisError: no_redis}

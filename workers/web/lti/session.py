@@ -36,8 +36,8 @@ class InvalidSession(Exception):
 class LtiSession:
     """Who opened passback in Canvas, where, and until when.
 
-    `section_ids` are the Canvas sections of the course in which a teacher is enrolled; none were given where it is
-    empty. `real_user_id` is the person who acts as somebody else in Canvas (masquerading).
+    `section_ids` are the Canvas sections of the course in which a teacher is enrolled, never none; an administrator's
+    are empty, and not limited. `real_user_id` is the person who acts as somebody else in Canvas (masquerading).
     """
 
     role: LtiRole

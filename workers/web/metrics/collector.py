@@ -143,6 +143,7 @@ class MetricsCollector(Collector):
             yield of.REQUEST_INTERVAL, (rate.system,), _seconds(rate.interval)
             yield of.REQUEST_INTERVAL_CONFIGURED, (rate.system,), _seconds(rate.configured)
         yield from self._counters(of.FAILURES, CounterName.FAILURES_BY_KIND)
+        yield from self._counters(of.LTI_LAUNCHES, CounterName.LTI_LAUNCHES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
         for fault in QUERY_FAULTS:
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]

@@ -57,6 +57,8 @@ COURSES_CONNECTED = _gauge("courses_connected", "Courses that reconciliation vis
 OLDEST_WAITING = _gauge("oldest_waiting_seconds", "Since the first change of the course that waits longest; 0 without.")
 PAUSED = _gauge("paused", "What people have paused: passback (all), provisioning, or a number of courses.", "target")
 
+LTI_LAUNCHES = _counter("lti_launches", "Pages opened inside Canvas: opened, or why one was refused.", "outcome")
+
 SYNCS = _counter("syncs", "Runs of a course: done, waits, failed (it will be tried again), dead.", "outcome", "cause")
 EVENT_SECONDS = _histogram(
     "event_to_powerschool_seconds", "From a course's first event until PowerSchool has what it led to."

@@ -1,6 +1,6 @@
 """Handles requests for pages inside Canvas: who asks is in the token of the launch."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from redis.exceptions import RedisError
@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
+from workers.web.lti.refusals import Refusal
 from workers.web.lti.session import InvalidSession, LtiSession, LtiSessions
 from workers.web.pages.page_handlers import Form, first, parse_form
 from workers.web.pages.rendering import Renderer
@@ -51,9 +52,18 @@ class LtiPages:
         """Return the page, with what every page inside Canvas shows."""
         return self.renderer.page(template, 200, session=request.session, lti_token=request.token, **values)
 
-    def message(self, status: int, title: str, text: str, **values: object) -> Response:
-        """Return a page that says why there is no other."""
-        return self.renderer.page("lti/message.html", status, session=None, title=title, text=text, **values)
+    def message(
+        self, status: int, title: str, text: str, *, template: str = "lti/message.html", **values: object
+    ) -> Response:
+        """Return a page without a session: it says why there is no other, or is on the way to one."""
+        values = {"code": "", "again": {}, **values}
+        return self.renderer.page(template, status, session=None, title=title, text=text, **values)
+
+    def refusal(self, refusal: Refusal, *, again: Mapping[str, str] | None = None) -> Response:
+        """Return the page of a refusal: what is wrong, what to do, and its code; with a form to begin `again`."""
+        reason = refusal.value
+        text = f"{reason.what} {reason.remedy}"
+        return self.message(reason.status, "Not opened", text, code=refusal.code, again=again or {})
 
     def routes(self) -> list[Route]:
         """Return the routes of all pages."""

@@ -1,0 +1,83 @@
+"""What passback remembers of a login until its launch: nothing on its side, everything in the signed `state`.
+
+Anybody can begin logins. So beginning one stores nothing; that a state was used is stored once a launch with Canvas's
+signature brings it back.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from itsdangerous import BadData, URLSafeSerializer
+
+STATE_LIFETIME = timedelta(minutes=10)
+MAX_STATE_CHARS = 8_000
+# Canvas gets the state back in addresses, which servers limit.
+MAX_HINTS_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoginState:
+    """A login that was begun. With the hints it can be begun again in a new tab; they are empty if they are long."""
+
+    id: str
+    nonce: str
+    issuer: str
+    client_id: str
+    target: str
+    storage_target: str
+    begun_at: int
+    login_hint: str = ""
+    message_hint: str = ""
+
+    @property
+    def storage_key(self) -> str:
+        """Return the name under which the browser stores the proof, in Canvas or in a cookie."""
+        return f"pb-state-{self.id[:16]}"
+
+
+def new_state(
+    issuer: str, client_id: str, target: str, storage_target: str, hints: tuple[str, str], now: datetime
+) -> LoginState:
+    """Return a new state with its own nonce."""
+    login_hint, message_hint = hints if sum(map(len, hints)) <= MAX_HINTS_CHARS else ("", "")
+    return LoginState(
+        secrets.token_urlsafe(32), secrets.token_urlsafe(32), issuer, client_id, target, storage_target,
+        int(now.timestamp()), login_hint, message_hint,
+    )  # fmt: skip
+
+
+class LoginStates:
+    """Signs states, reads them back, and makes the proof that the browser of a launch is the one that began it."""
+
+    def __init__(self, secret: Callable[[], str]) -> None:
+        self._secret = secret
+
+    def sign(self, state: LoginState) -> str:
+        """Return the state as text for an address."""
+        return str(self._serializer.dumps(list(asdict(state).values())))
+
+    def read(self, text: str, now: datetime) -> LoginState | None:
+        """Return the state of a text that this installation signed within the lifetime of states, else None."""
+        if len(text) > MAX_STATE_CHARS:
+            return None
+        try:
+            state = LoginState(*self._serializer.loads(text))
+        except (BadData, TypeError):
+            return None
+        is_current = now.timestamp() - state.begun_at <= STATE_LIFETIME.total_seconds()
+        return state if is_current else None
+
+    def proof(self, state: LoginState) -> str:
+        """Return what only the browser has that began the login: the state alone does not show it."""
+        return hmac.new(self._secret().encode(), f"lti browser {state.id}".encode(), hashlib.sha256).hexdigest()
+
+    @cached_property
+    def _serializer(self) -> URLSafeSerializer:
+        digest = {"digest_method": hashlib.sha256}
+        return URLSafeSerializer(self._secret(), salt="passback lti state", serializer=json, signer_kwargs=digest)

@@ -1,0 +1,108 @@
+"""The checks of a launch, in their order. Pure: token, keys, clock and settings are arguments.
+
+Source: IMS Security Framework 1.0, section 5.1.3, and Canvas, "LTI launch overview".
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jwt import PyJWK
+from pydantic import ValidationError
+
+from shared.events.live_events import MalformedEvent
+from shared.events.signatures import UntrustedEvent, read_token, verified_claims
+from workers.web.lti.claims import Claims
+from workers.web.lti.refusals import LaunchRefused, Refusal
+from workers.web.lti.state import LoginState
+
+VERSION, MESSAGE = "1.3.0", "LtiResourceLinkRequest"
+CLOCK_TOLERANCE = timedelta(seconds=60)
+MAX_AGE = timedelta(minutes=10)
+GUID_SUFFIX = ":canvas-lms"
+
+Check = Iterator[tuple[Refusal, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whose launches are accepted: of this issuer, for these clients, of this district, for these pages."""
+
+    issuer: str
+    client_ids: Collection[str]
+    root_account_uuid: str
+    targets: Collection[str]
+
+
+def signed_claims(id_token: str, key_of: Callable[[str], PyJWK | None]) -> Claims:
+    """Return the claims, once the signature holds; the token does not choose the algorithm. Raises: LaunchRefused."""
+    try:
+        token = read_token(id_token.encode("ascii", "replace"))
+    except MalformedEvent:
+        raise LaunchRefused(Refusal.MALFORMED_TOKEN) from None
+    except UntrustedEvent:
+        raise LaunchRefused(Refusal.WRONG_ALGORITHM) from None
+    key = key_of(token.key_id)
+    if key is None:
+        raise LaunchRefused(Refusal.UNKNOWN_KEY)
+    try:
+        return Claims.model_validate_json(verified_claims(token, key))
+    except UntrustedEvent:
+        raise LaunchRefused(Refusal.BAD_SIGNATURE) from None
+    except (ValidationError, RecursionError):
+        raise LaunchRefused(Refusal.MALFORMED_CLAIMS) from None
+
+
+def check_sender(claims: Claims, expected: Expected, now: datetime) -> str:
+    """Return the client for which this Canvas signed the launch just now. Raises: LaunchRefused."""
+    client_id = next((each for each in claims.audiences if each in expected.client_ids), "")
+    refuse_first(_sender_checks(claims, expected, client_id, now.timestamp()))
+    return client_id
+
+
+def _sender_checks(claims: Claims, expected: Expected, client_id: str, now: float) -> Check:
+    yield Refusal.WRONG_ISSUER, claims.iss != expected.issuer
+    is_for_several = len(claims.audiences) > 1
+    is_for_other = claims.azp != client_id and (is_for_several or claims.azp is not None)
+    yield Refusal.WRONG_AUDIENCE, not client_id or is_for_other
+    yield Refusal.EXPIRED, claims.exp <= now
+    begins = max(claims.iat, claims.nbf or claims.iat)
+    yield Refusal.NOT_YET_VALID, begins > now + CLOCK_TOLERANCE.total_seconds()
+    yield Refusal.TOO_OLD, claims.iat < now - MAX_AGE.total_seconds()
+
+
+def check_state(claims: Claims, client_id: str, state: LoginState) -> None:
+    """Refuse a launch that is not the one for which this login asked. Raises: LaunchRefused."""
+    is_of_other = (state.issuer, state.client_id) != (claims.iss, client_id)
+    refuse_first([(Refusal.STATE_OF_OTHER_CLIENT, is_of_other), (Refusal.WRONG_NONCE, claims.nonce != state.nonce)])
+
+
+def check_message(claims: Claims, expected: Expected) -> None:
+    """Refuse what is no launch of one of passback's pages in this district. Raises: LaunchRefused."""
+    refuse_first(_message_checks(claims, expected))
+
+
+def _message_checks(claims: Claims, expected: Expected) -> Check:
+    yield Refusal.WRONG_VERSION, claims.version != VERSION
+    yield Refusal.WRONG_MESSAGE, claims.message_type != MESSAGE
+    yield Refusal.DEPLOYMENT_MISSING, not claims.deployment_id or len(claims.deployment_id) > 255
+    yield Refusal.WRONG_TARGET, claims.target not in expected.targets
+    yield Refusal.DISTRICT_MISSING, not claims.custom.root_account_uuid
+    yield Refusal.FOREIGN_DISTRICT, claims.custom.root_account_uuid != expected.root_account_uuid
+    yield Refusal.FOREIGN_DISTRICT, contradicts(claims.tool_platform.guid, expected.root_account_uuid)
+    # A link in an assignment or a module carries custom fields of its own, which replace those of the tool: its author
+    # would choose the course. Without a link Canvas gives the context's own id.
+    # Source: canvas-lms lib/lti/messages/resource_link_request.rb, `unexpanded_custom_parameters`.
+    yield Refusal.CONTENT_LINK, not claims.context.id or claims.resource_link.id != claims.context.id
+
+
+def contradicts(guid: str, root_account_uuid: str) -> bool:
+    """Say whether the platform's own id is of another district. Accounts of former times have ids of other forms."""
+    return guid.endswith(GUID_SUFFIX) and guid.removesuffix(GUID_SUFFIX) != root_account_uuid
+
+
+def refuse_first(checks: Iterable[tuple[Refusal, bool]]) -> None:
+    """Raise `LaunchRefused` for the first check that fails."""
+    for refusal, fails in checks:
+        if fails:
+            raise LaunchRefused(refusal)
