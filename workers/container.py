@@ -48,6 +48,7 @@ from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.activity import CourseActivities
 from workers.grade_passback.explain.explainer import CourseExplainer
+from workers.grade_passback.operations.bulk_sync import BulkSync
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
@@ -213,6 +214,11 @@ class Container:
     def link_checker(self) -> LinkChecker:
         """Behind `passback links check`."""
         return LinkChecker(self.course_reader, self.records, self.clock)
+
+    @cached_property
+    def bulk_sync(self) -> BulkSync:
+        """Behind `passback sync --all`: syncs many courses, and follows them to their end."""
+        return BulkSync(self.records, self.dead_letters, self.activities.of_course, self.clock)
 
     @cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:

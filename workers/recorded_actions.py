@@ -28,6 +28,19 @@ class RecordedActions:
         self._request_sync(course_id, assignment_ids)
         self._record(Verb.SYNC, course_target(course_id))
 
+    def begin_bulk_sync(self, target: str, count: int) -> None:
+        """Record that many courses are about to be synced; `request_of_many` requests each."""
+        self._record(Verb.SYNC, target, count)
+
+    def request_of_many(self, course_id: str, *, is_of_term: bool) -> None:
+        """Request the sync of one of many courses.
+
+        As a pass over all courses does: others go first, and a section whose term is closed stays closed. A person who
+        names the term means the closed ones as well.
+        """
+        cause = ChangeCause.PERSON if is_of_term else ChangeCause.RECONCILE
+        self._service.changes.request(course_id, cause, actor=self._actor, origin=ChangeCause.BULK)
+
     def pause(self, target: str, reason: str) -> bool:
         """Pause the target; False if it was paused already."""
         done = self._service.pauses.pause(target, self._actor, reason)

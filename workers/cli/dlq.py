@@ -1,10 +1,7 @@
 """`passback dlq`: dead letters, which are jobs and messages that need a person."""
 
 import json
-import signal
-import threading
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +11,7 @@ import typer
 from shared.domain.causes import is_known
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.wording import counted
+from workers.cli.district.progress import cancellable
 from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
@@ -78,7 +76,7 @@ def retry(
         if dry_run:
             _would("retry", dead_letters, as_json, service.settings.district_time_zone)
             return
-        with _cancellable() as cancelled:
+        with cancellable() as cancelled:
             done = RecordedActions(service, actor).retry(dead_letters, cancelled.is_set)
     emit(done, as_json, _retried_text)
     raise typer.Exit(ExitCode.PROBLEMS if done.not_possible or done.not_attempted else ExitCode.FINE)
@@ -145,18 +143,6 @@ def _refuse_unknown_cause(cause: str | None, dead_letters: Collection[DeadLetter
         return
     theirs = f"those of the open dead letters are {', '.join(open_causes)}" if open_causes else "no dead letter is open"
     raise typer.BadParameter(f"{cause} is no cause: {theirs}", param_hint="--cause")
-
-
-@contextmanager
-def _cancellable() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets, so that the process does not end in the middle of a retry."""
-    cancelled = threading.Event()
-    before = {number: signal.signal(number, lambda *_: cancelled.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cancelled
-    finally:
-        for number, former in before.items():
-            signal.signal(number, former)
 
 
 def _lines(dead_letters: list[Json]) -> str:

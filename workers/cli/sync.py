@@ -11,7 +11,18 @@ import typer
 from shared.domain.passback.course_state import State
 from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command, target_words
 from shared.log_events import LogEvent
-from workers.cli.options import Actor, AssignmentId, Course, Yes, confirm, refuse_unknown, require_course_ids, services
+from workers.cli.district.bulk_sync import check_options, sync_many
+from workers.cli.district.selection import AllCourses, OptionalCourse, School, Term, select_courses
+from workers.cli.options import (
+    Actor,
+    AssignmentId,
+    Yes,
+    confirm,
+    refuse_unknown,
+    require_course_ids,
+    services,
+    time_option,
+)
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
@@ -28,18 +39,38 @@ POLL_S = 0.2
 MAX_HINDRANCE_S = 60.0
 HINDRANCES = frozenset({Activity.NO_WORKER, Activity.UNAVAILABLE, Activity.RETRYING, Activity.DEFERRED})
 
+UnlessSince = Annotated[
+    str | None,
+    typer.Option("--unless-since", metavar="TIME", help="Leave out courses synced since then: 2031-03-04T09:00, 2h."),
+]
+
 
 def sync(
-    course: Course,
+    course: OptionalCourse = None,
     assignment: AssignmentId = None,
+    school: School = None,
+    term: Term = "",
+    every: AllCourses = False,
+    unless_since: UnlessSince = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the sync is done.")] = False,
+    yes: Yes = False,
     actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Sync a course now. The whole course is synced, also with --assignment, which restricts the report."""
+    """Sync a course now, or the courses of a school, of a term, or all.
+
+    The whole course is synced, also with --assignment, which restricts the report. Many courses are synced a few at a
+    time, so that changes do not wait for them; Ctrl-C ends that, and what was begun is finished. Courses of a closed
+    term are written only if --term names it, or one course is named.
+    """
     with services() as service:
-        refuse_unknown(service, course)
+        selection = select_courses(service, course, school, term, every)
+        check_options(selection, of_one={"--assignment": assignment}, of_many={"--unless-since": unless_since})
+        if course is None:
+            since = None if unless_since is None else time_option(service, unless_since)
+            options = {"dry_run": dry_run, "yes": yes, "as_json": as_json}
+            raise typer.Exit(sync_many(service, selection, since, actor, **options))
         if dry_run:
             plan = plan_preview(service.course_reader, course, service.clock.now(), assignment)
             emit(plan, as_json, plan_text, zone=service.settings.district_time_zone)

@@ -31,6 +31,10 @@ class ChangeCause(StrEnum):
     """An earlier sync failed or was interrupted."""
     TAKEOVER = "takeover"
     """A person linked assignments that passback did not create."""
+    BULK = "bulk"
+    """A person asked for many courses: of a school, a term or the district."""
+    VERIFICATION = "verification"
+    """A verification found that PowerSchool differs."""
 
 
 # Events name what changed. After a due date any work may be missing; after the others anything may have changed.
@@ -40,7 +44,15 @@ GRADE_CAUSES = EVENT_CAUSES | {ChangeCause.DUE_DATE}
 PASS_CAUSES = frozenset({ChangeCause.RECONCILE, ChangeCause.SCHEDULE})
 # Why a pass visits just this course, or just now. They come together with `RECONCILE`.
 ORIGINS = frozenset(
-    {ChangeCause.DISCOVERY, ChangeCause.ROSTER, ChangeCause.UNKNOWN_COURSE, ChangeCause.RETRY, ChangeCause.TAKEOVER}
+    {
+        ChangeCause.DISCOVERY,
+        ChangeCause.ROSTER,
+        ChangeCause.UNKNOWN_COURSE,
+        ChangeCause.RETRY,
+        ChangeCause.TAKEOVER,
+        ChangeCause.BULK,
+        ChangeCause.VERIFICATION,
+    }
 )
 
 

@@ -42,6 +42,8 @@ TRIGGER_LABELS = {
     ChangeCause.UNKNOWN_COURSE: "an event of an unknown course",
     ChangeCause.RETRY: "a retry",
     ChangeCause.TAKEOVER: "a takeover of assignments",
+    ChangeCause.BULK: "a sync of many courses",
+    ChangeCause.VERIFICATION: "a difference that a verification found",
 }
 ARRIVAL_TEXTS = {
     None: "PowerSchool's answer was lost. The next sync that reads the assignment finds out whether it had arrived.",

@@ -86,6 +86,8 @@ COMMANDS = [
     Command("password"),
     Command("sync COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("sync COURSE --dry-run", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
+    Command("sync --all --dry-run", REDIS),
+    Command("sync --school 999", REDIS, fine=2),
     Command("explain COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}),
     *(
         Command(f"{line} 999", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}, fine=2)

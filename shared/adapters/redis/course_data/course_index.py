@@ -94,6 +94,10 @@ class CourseIndex:
         )
         return page, _totals(summaries, dead_letters)
 
+    def ids(self, search: CourseSearch) -> list[str]:
+        """Return the ids of all courses that match. Reads every summary; finds no course that was never synced."""
+        return find_courses(search, *self._all())
+
     def never_synced(self, course_ids: Iterable[str]) -> tuple[str, ...]:
         """Return those of the courses of which no sync stored anything, in order."""
         ids = sorted(course_ids, key=lambda id_: (len(id_), id_))

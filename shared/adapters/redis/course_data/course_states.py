@@ -197,6 +197,10 @@ class CourseStates:
         """Say whether reconciliation visits the course."""
         return self._redis.zscore(self._keys.courses, course_id) is not None
 
+    def connected(self) -> list[str]:
+        """Return the ids of all connected courses, the longest not visited first."""
+        return [text(course) for course in cast("list[bytes]", self._redis.zrange(self._keys.courses, 0, -1))]
+
     def count(self) -> int:
         """Return how many courses are connected."""
         return self._redis.zcard(self._keys.courses)
