@@ -80,6 +80,11 @@ class LogEvent(StrEnum):
     DEAD_LETTER_EVICTED = "dead_letter_evicted"
     """error: a dead letter was removed because it is too old or there are too many. `letter_id`, `cause`."""
 
+    READINESS_CHECKED = "readiness_checked"
+    """info: a check of readiness read every course. `courses`, `duration_ms`."""
+    READINESS_FAILED = "readiness_failed"
+    """error: a system refuses what a check of readiness has to read; it ended. `cause`."""
+
     OPERATOR_ACTION = "operator_action"
     """info: a person acted on the pages or through the API. `action_id` (in the log of actions), `action`, `target` (an
     id), `count`, `actor`."""

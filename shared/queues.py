@@ -27,6 +27,7 @@ class Task(StrEnum):
     DUE_DATES = "passback.due_dates"
     DISCOVER = "passback.discover"
     BOUND_DEAD_LETTERS = "passback.bound_dead_letters"
+    READINESS = "passback.readiness"
     PROVISION = "passback.provision"
 
 
@@ -39,5 +40,6 @@ ROUTES: dict[Task, Queue] = {
     Task.DUE_DATES: Queue.HOUSEKEEPING,
     Task.DISCOVER: Queue.HOUSEKEEPING,
     Task.BOUND_DEAD_LETTERS: Queue.HOUSEKEEPING,
+    Task.READINESS: Queue.HOUSEKEEPING,
     Task.PROVISION: Queue.PROVISIONING,
 }

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from zoneinfo import ZoneInfo
@@ -10,7 +11,8 @@ from celery import Celery
 from redis import Redis
 
 from shared import config
-from shared.adapters.canvas import canvas_client, canvas_people
+from shared.adapters.canvas import canvas_account, canvas_client, canvas_people
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
@@ -31,6 +33,7 @@ from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.logs import Actions, ErasureLog
 from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
@@ -52,6 +55,7 @@ from workers.grade_passback.operations.bulk_sync import BulkSync
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
+from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
 from workers.grade_passback.sync_job import CourseSync, SyncJob
 from workers.grade_passback.sync_metrics import SyncMetrics
 from workers.provisioning.container import ProvisioningContainer
@@ -95,12 +99,13 @@ class Container:
         self.counter_buffer = CounterBuffer(redis, keys)
         self.timings = LatencyHistogram(redis, keys)
         self.unavailable_queries = UnavailableQueries(redis, keys, self.clock)
+        self.readiness = ReadinessStore(redis, keys)
         self.provision_runs = ProvisionRuns(redis, keys, RUNS_TTL, LEASE_DURATION)
 
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
         self.counter_buffer.close()
-        for name in ("canvas", "canvas_people", "powerschool", "provisioning", "_celery"):
+        for name in ("canvas", "canvas_people", "canvas_account", "powerschool", "provisioning", "_celery"):
             if name in self.__dict__:
                 getattr(self, name).close()
         self.redis.close()
@@ -116,6 +121,11 @@ class Container:
     def canvas_people(self) -> CanvasPeople:
         """Reads names from Canvas for pages, and the courses of a person."""
         return canvas_people(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+
+    @cached_property
+    def canvas_account(self) -> CanvasAccount:
+        """Lists the courses of the account."""
+        return canvas_account(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
     @cached_property
     def powerschool(self) -> PowerSchool:
@@ -209,6 +219,23 @@ class Container:
         """Behind `passback categories`."""
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
         return CategoryLinks(self.canvas, roster, gradebook, self.associations, self.clock, self.zone)
+
+    @cached_property
+    def readiness_check(self) -> ReadinessCheck:
+        """Checks what would keep grades back, course by course."""
+        return ReadinessCheck(self.readiness, lambda: self._readiness_sources, self.clock)
+
+    @cached_property
+    def _readiness_sources(self) -> ReadinessSources:
+        rosters, district, zone = self.powerschool.roster, self.powerschool.district, self.zone
+        candidates = self._courses_to_check
+        return ReadinessSources(self.course_reader, self.canvas_account, district, rosters, candidates, zone)
+
+    def _courses_to_check(self) -> Iterator[str]:
+        """Yield connected courses, and those with synced work that have not ended."""
+        now = self.clock.now()
+        yield from self.records.least_recently_visited(now + timedelta(days=1), self.records.count())
+        yield from self.canvas.courses_to_sync(now)
 
     @cached_property
     def link_checker(self) -> LinkChecker:

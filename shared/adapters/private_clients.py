@@ -14,7 +14,7 @@ from shared.adapters.canvas.page_sizes import MAX_CELLS, MAX_ROWS, ROWS, PageSiz
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.decimal_json import Json
-from shared.adapters.powerschool import PowerSchool, remote_api, section_rosters
+from shared.adapters.powerschool import PowerSchool, district_reader, remote_api, section_rosters
 from shared.adapters.powerschool.client import PowerSchoolApi, SharedToken, request_token
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries
@@ -57,7 +57,7 @@ def private_powerschool(
     api = PowerSchoolApi(remote, token, cache, settings.district_time_zone)
     queries = PowerQueries(api.query, NoUnavailableQueries(), clock)
     roster = section_rosters(settings, clock, api, queries, cache, stored_ids=stored_ids)
-    return PowerSchool(Gradebook(api, queries, cache), roster, api)
+    return PowerSchool(Gradebook(api, queries, cache), roster, api, district_reader(settings, queries))
 
 
 class PrivateLimiter(RemoteLimiter):

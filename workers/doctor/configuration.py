@@ -19,7 +19,7 @@ from workers.doctor.result import Check, CheckResult, ok
 
 def checks(settings: Settings) -> Iterator[Check]:
     """Yield the checks of the settings."""
-    yield from _required(settings)
+    yield from required(settings)
     yield from _ca_bundle(settings)
     yield _live_events(settings)
     yield _webhooks(settings)
@@ -28,7 +28,8 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _check_sign_in(settings)
 
 
-def _required(settings: Settings) -> Iterator[Check]:
+def required(settings: Settings) -> Iterator[Check]:
+    """Yield whether Canvas and PowerSchool are configured."""
     for name, required in (("settings: Canvas", CANVAS_SETTINGS), ("settings: PowerSchool", POWERSCHOOL_SETTINGS)):
         try:
             settings.require(*required)

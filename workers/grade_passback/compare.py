@@ -79,7 +79,7 @@ class CourseData:
 
     `rosters` are by SECTIONS.DCID, `associations` are the stored category matches by assignment group, `earlier` is
     the state after the last sync. `unread` has the assignments whose scores Canvas did not return, by id;
-    `category_names` are those of the sections' teachers, by id.
+    `category_names` are those of the sections' teachers, by id. A read ahead has their `categories` by SECTIONS.DCID.
     """
 
     course: Course
@@ -95,6 +95,7 @@ class CourseData:
     earlier: CourseRecord | None = None
     unread: Mapping[str, TransientError] = field(default_factory=dict)
     category_names: Mapping[int, str] = field(default_factory=dict)
+    categories: Mapping[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
 
     @cached_property
     def users(self) -> Mapping[int, GradebookRow]:
@@ -149,11 +150,14 @@ def compare(data: CourseData) -> CourseComparison:
     plan = with_earlier_refusals(plan, refused)
     if not data.asked_for_by_person:
         plan = without_refused_clears(plan, data.earlier, data.rosters)
-    return CourseComparison(data, tuple(_with_name_conflict(placement, data) for placement in data.placements), plan)
+    return CourseComparison(data, tuple(with_name_conflict(placement, data) for placement in data.placements), plan)
 
 
 class CourseEvaluator:
-    """Applies the rules to every assignment in every section of one course. `rosters` are by SIS id."""
+    """Applies the rules to every assignment in every section of one course. `rosters` are by SIS id.
+
+    With `ahead`, groups are matched with categories as on the first day of the term.
+    """
 
     def __init__(
         self,
@@ -164,6 +168,8 @@ class CourseEvaluator:
         today: date,
         policy: SyncPolicy,
         by_person: bool,
+        *,
+        ahead: bool = False,
     ) -> None:
         self._course = course
         self._rostered = {
@@ -174,6 +180,7 @@ class CourseEvaluator:
         self._today = today
         self._policy = policy
         self._by_person = by_person
+        self._ahead = ahead
         self._evaluated = [(a, s, *self._evaluate(a, s)) for a in course.assignments for s in course.sections]
 
     def needing_scores(self, changed: frozenset[str] | None, up_to_date: Mapping[AssignmentKey, State]) -> set[str]:
@@ -262,7 +269,7 @@ class CourseEvaluator:
             self._categories[rostered.dcid],
             self._associations,
             self._policy.default_category,
-            can_match_by_name=can_match_by_name(rostered.term, self._today),
+            can_match_by_name=self._ahead or can_match_by_name(rostered.term, self._today),
             category_map=self._policy.category_map,
         )
 
@@ -291,7 +298,7 @@ class CourseEvaluator:
         )
 
 
-def _with_name_conflict(placement: AssignmentInSection, data: CourseData) -> AssignmentInSection:
+def with_name_conflict(placement: AssignmentInSection, data: CourseData) -> AssignmentInSection:
     """Add `name_taken` to a blocked assignment, so that its teacher sees all reasons at once."""
     if placement.desired is not None or placement.key is None:
         return placement

@@ -118,6 +118,32 @@ class CourseReader:
             category_names=category_names,
         )
 
+    def read_ahead(self, course_id: str) -> CourseData:
+        """Return both sides of the course as if each section's term had begun: every assignment, and no score.
+
+        Rosters may be from the cache; nothing else is. Raises the errors of `shared.errors`.
+        """
+        course = self._canvas.course(course_id)
+        rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        categories = self._categories(rosters.values(), refresh=True)
+        associations, links = self._associations.of_course(course_id), self._links.of_course(course_id)
+        policy = replace(self._policy, category_map=self._associations.district_map())
+        today = self._clock.now().astimezone(policy.zone_of(course)).date()
+        rules = CourseEvaluator(course, rosters, associations, categories, today, policy, by_person=True, ahead=True)
+        taught = [section for section in rosters.values() if section.teacher_users_dcid is not None]
+        return CourseData(
+            course=course,
+            policy=policy,
+            asked_for_by_person=True,
+            placements=rules.placements((), (), {}),
+            rosters={section.dcid: section for section in rosters.values()},
+            links=links,
+            plugin_ids=self._powerschool.plugin_ids(),
+            actual=self._powerschool.assignments(taught, ()) if taught else (),
+            associations=associations,
+            categories=categories,
+        )
+
     def _scores(
         self, course_id: str, assignment_ids: Collection[str]
     ) -> tuple[tuple[GradebookRow, ...], Mapping[str, TransientError]]:

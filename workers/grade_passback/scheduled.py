@@ -1,4 +1,4 @@
-"""Scheduled tasks: reconciliation, full syncs, due dates, discovery, the limits of dead letters.
+"""Scheduled tasks: reconciliation, full syncs, due dates, discovery, limits of dead letters, a check of readiness.
 
 Celery beat sends each task once per tick, and several beats may run. A lock in Redis lets a task run once per
 interval. What a task does follows from the stored state, so that a missed tick is made up for by the next one.
@@ -25,6 +25,7 @@ from shared.ports.passback import CourseFinder
 from shared.queues import Task
 from workers.celery.app import reconcile_tick_s
 from workers.container import Container
+from workers.doctor import system_findings
 
 log = structlog.get_logger()
 
@@ -35,6 +36,8 @@ DEAD_LETTER_INTERVAL = timedelta(minutes=10)
 UNKNOWN_CHANGE_TIMEOUT = timedelta(minutes=10)
 # Courses are visited this share of the interval early, so that a fair share of them per tick is always in time.
 RECONCILE_LEAD = 0.25
+# A check of readiness reads for this share of a tick, and leaves the rest to the other tasks.
+READINESS_SHARE = 2 / 3
 NEVER_SYNCED = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -92,12 +95,18 @@ def _limit_dead_letters(s: Container, _tick: timedelta, _interval: timedelta) ->
     s.dead_letter_queue.enforce_limits()
 
 
+def _check_readiness(s: Container, tick: timedelta, _interval: timedelta) -> None:
+    until = s.clock.now() + tick * READINESS_SHARE
+    s.readiness_check.advance(lambda: system_findings(s), lambda: s.clock.now() >= until, s.stopping.is_set)
+
+
 SCHEDULED: dict[Task, Callable[[Container, timedelta, timedelta], None]] = {
     Task.RECONCILE: _reconcile,
     Task.NIGHTLY_SYNC: _full_sync,
     Task.DUE_DATES: _due_dates,
     Task.DISCOVER: _discover,
     Task.BOUND_DEAD_LETTERS: _limit_dead_letters,
+    Task.READINESS: _check_readiness,
 }
 
 

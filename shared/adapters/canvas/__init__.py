@@ -6,6 +6,7 @@ import httpx
 import redis
 from pydantic import SecretStr
 
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
@@ -61,6 +62,21 @@ def canvas_people(
     limiter = _limiter(redis_client, keys, clock)
     api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
     return CanvasPeople(api, settings.canvas_account)
+
+
+def canvas_account(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    count: Count = ignore_count,
+    *,
+    transport: httpx.BaseTransport | None = None,
+) -> CanvasAccount:
+    """Return the list of the account's courses. Raises `ConfigurationError` without URL or token."""
+    limiter = _limiter(redis_client, keys, clock)
+    api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
+    return CanvasAccount(api, settings.canvas_account)
 
 
 def canvas_sis_imports(

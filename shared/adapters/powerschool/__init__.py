@@ -16,6 +16,7 @@ from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, reject_writes
+from shared.adapters.powerschool.rosters.district import DistrictReader, DistrictSelection
 from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
@@ -34,11 +35,12 @@ __all__ = ["PowerSchool", "PowerSchoolRosterFeed", "powerschool", "roster_feed"]
 
 @dataclass(frozen=True, slots=True)
 class PowerSchool:
-    """The ports `gradebook` and `roster`, and what `doctor` uses beside them."""
+    """The ports `gradebook` and `roster`, the lists of the district, and what `doctor` uses beside them."""
 
     gradebook: Gradebook
     roster: SectionRosters
     api: PowerSchoolApi
+    district: DistrictReader
 
     def close(self) -> None:
         """Close the connections."""
@@ -61,7 +63,7 @@ def powerschool(
     api, cache = _api(settings, redis_client, keys, clock, count, transport)
     queries = PowerQueries(api.query, UnavailableQueries(redis_client, keys, clock), clock)
     roster = _rosters(settings, redis_client, keys, clock, api, queries, cache)
-    return PowerSchool(Gradebook(api, queries, cache), roster, api)
+    return PowerSchool(Gradebook(api, queries, cache), roster, api, district_reader(settings, queries))
 
 
 def roster_feed(
@@ -102,6 +104,13 @@ def _rosters(
         last_change=partial(last_roster_change, redis_client, keys),
         stored_ids=partial(stored_student_ids, redis_client, keys),
     )
+
+
+def district_reader(settings: Settings, queries: PowerQueries) -> DistrictReader:
+    """Return the reader of the district's lists, by the templates and the selection of the settings."""
+    selection = DistrictSelection(*(settings.selection(kind) for kind in ("school", "course", "section")))
+    templates = SisIdTemplate(settings.section_sis_id), SisIdTemplate(settings.staff_sis_id)
+    return DistrictReader(queries, *templates, selection)
 
 
 def section_rosters(

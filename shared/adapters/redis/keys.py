@@ -456,6 +456,23 @@ class Keys:
         "Set: the id of provisioning's open dead letter, if there is one.",
     )
 
+    readiness_run = _Key(
+        "readiness:run",
+        "String: the newest check of readiness as JSON: who asked and when, how far it is, failed checks of systems.",
+    )
+    readiness_work = _Key(
+        "readiness:work",
+        "List: what an unfinished check of readiness has still to read, as JSON: SIS ids of sections, then course ids.",
+    )
+    readiness_courses = _Key(
+        "readiness:courses",
+        """Hash: course id to what the check of readiness read of it, as JSON; `district` to what concerns no course.
+
+        Ids of sections, teachers, assignments and groups, codes, names of categories and counts; nothing of a student.
+        """,
+    )
+    readiness_lock = _Key("readiness:lock", "Lock: held by the one process that goes on with a check of readiness.")
+
     def interval_lock(self, task: str, slot: int) -> str:
         """String with a lifetime: `running` or `done`, set by the worker that runs the task in this interval."""
         return f"{self.prefix}:beat:{task}:{slot}"

@@ -159,7 +159,7 @@ class SectionRosters:
                 in_school = student.is_active or student.is_pre_registered
                 enrollments.append(Enrollment(row.student_dcid, student.number, period, in_school))
             yield RosteredSection(
-                sis_section_id=self._section_template.render(_template_values(section)),
+                sis_section_id=self._section_template.render(template_values(section)),
                 dcid=section.dcid,
                 school_number=section.school_number,
                 teacher_users_dcid=next((teacher.users_dcid for teacher in section.teachers if teacher.is_lead), None),
@@ -214,7 +214,7 @@ class SectionRosters:
         self._cache.put_all(f"section-roster{change}", values, MAX_AGE)
 
 
-def _template_values(section: ClassSection) -> Mapping[str, str]:
+def template_values(section: ClassSection) -> Mapping[str, str]:
     """Return what a section's SIS id may be made of."""
     return {
         "section_dcid": str(section.dcid),

@@ -132,7 +132,7 @@ class RedisErasure:
         keys = self._keys
         sorted_sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.due_dates)
         listings = {key: [course_id] for key in sorted_sets if self._redis.zscore(key, course_id) is not None}
-        hashes = (keys.heard, keys.waits, keys.gone, keys.summaries)
+        hashes = (keys.heard, keys.waits, keys.gone, keys.summaries, keys.readiness_courses)
         listings |= {key: [course_id] for key in hashes if self._redis.hexists(key, course_id)}
         for key in (keys.assignment_courses, keys.section_courses):
             leading = [text(an_id) for an_id, course in self._redis.hscan_iter(key) if text(course) == course_id]

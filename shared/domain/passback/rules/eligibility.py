@@ -8,12 +8,12 @@ students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` dec
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import UTC, date, timedelta, tzinfo
 from html import unescape
 from html.entities import html5
 
 from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
-from shared.domain.passback.powerschool import RosteredSection
+from shared.domain.passback.powerschool import RosteredSection, Term
 from shared.domain.passback.rules.categories import CategoryMatch, MissingReason, NoCategory
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.reasons import Finding, Reason
@@ -22,6 +22,8 @@ ROLL_CALL_NAME = "Roll Call Attendance"
 UNGRADABLE_SUBMISSIONS = frozenset({"not_graded", "wiki_page"})
 # The limit of Canvas's own passback dialog.
 DEFAULT_MAX_NAME_CHARS = 30
+# Stands for any assignment where a rule looks at the section alone.
+NO_WORK = Assignment("", "", None, None, GradingType.POINTS, True, True, True, "")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|\w{1,32});")
 
 
@@ -63,6 +65,12 @@ class Rule:
 def eligibility_findings(facts: Facts) -> tuple[Finding, ...]:
     """Return every reason that blocks the assignment in this section, in table order."""
     return tuple(Finding(rule.reason, rule.detail(facts)) for rule in RULES if rule.applies(facts))
+
+
+def connection_findings(course: Course, section: Section, rostered: RosteredSection | None) -> tuple[Finding, ...]:
+    """Return why nothing of a section can be sent, whatever its assignments are."""
+    facts = Facts(course, section, NO_WORK, rostered, None, date.min, UTC, 0)
+    return tuple(Finding(rule.reason, rule.detail(facts)) for rule in CONNECTION_RULES if rule.applies(facts))
 
 
 def name_length(name: str) -> int:
@@ -122,19 +130,35 @@ def _term_and_grace(facts: Facts) -> str:
 def _categories(facts: Facts) -> str:
     assert isinstance(facts.category, NoCategory)
     assert facts.rostered is not None
-    usable = ", ".join(facts.category.usable) or "none"
+    return describe_missing(facts.category, facts.rostered.term)
+
+
+def describe_missing(missing: NoCategory, term: Term) -> str:
+    """Return the detail of `category_missing`: what cannot be used and why, and what could be."""
+    usable = ", ".join(missing.usable) or "none"
     found = {
-        MissingReason.NONE: f"the district's map names {facts.category.mapped}, which the teacher does not have; "
-        if facts.category.mapped
+        MissingReason.NONE: f"the district's map names {missing.mapped}, which the teacher does not have; "
+        if missing.mapped
         else "",
-        MissingReason.INACTIVE: f"{facts.category.rejected} is inactive; ",
-        MissingReason.EXCLUDED: f"{facts.category.rejected} is excluded for this section; ",
-        MissingReason.TOO_EARLY: f"{facts.category.rejected} can be linked from {facts.rostered.term.first_day} on, "
-        "the first day of the term; ",
-    }[facts.category.why]
+        MissingReason.INACTIVE: f"{missing.rejected} is inactive; ",
+        MissingReason.EXCLUDED: f"{missing.rejected} is excluded for this section; ",
+        MissingReason.TOO_EARLY: f"{missing.rejected} can be linked from {term.first_day} on, the first day of the "
+        "term; ",
+    }[missing.why]
     return f"{found}active categories: {usable}"
 
 
+CONNECTION_RULES = (
+    # These apply to a section, whatever the assignment.
+    Rule(Reason.COURSE_SIS_ID_MISSING, lambda f: not f.course.sis_course_id),
+    Rule(Reason.SECTION_SIS_ID_MISSING, lambda f: not f.section.sis_section_id),
+    Rule(
+        Reason.SECTION_UNKNOWN,
+        lambda f: bool(f.section.sis_section_id) and f.rostered is None,
+        detail=lambda f: f"SIS id {f.section.sis_section_id}",
+    ),
+    Rule(Reason.TEACHER_MISSING, lambda f: f.rostered is not None and f.rostered.teacher_users_dcid is None),
+)
 RULES = (
     # These apply in all sections alike.
     Rule(
@@ -160,12 +184,5 @@ RULES = (
     Rule(Reason.DUE_DATE_OUTSIDE_TERM, _is_due_outside_term, detail=_due_and_term),
     Rule(Reason.TERM_CLOSED, _is_term_closed, detail=_term_and_grace),
     Rule(Reason.CATEGORY_MISSING, lambda f: isinstance(f.category, NoCategory), detail=_categories),
-    Rule(Reason.COURSE_SIS_ID_MISSING, lambda f: not f.course.sis_course_id),
-    Rule(Reason.SECTION_SIS_ID_MISSING, lambda f: not f.section.sis_section_id),
-    Rule(
-        Reason.SECTION_UNKNOWN,
-        lambda f: bool(f.section.sis_section_id) and f.rostered is None,
-        detail=lambda f: f"SIS id {f.section.sis_section_id}",
-    ),
-    Rule(Reason.TEACHER_MISSING, lambda f: f.rostered is not None and f.rostered.teacher_users_dcid is None),
+    *CONNECTION_RULES,
 )

@@ -462,5 +462,9 @@ class Finding:
     @property
     def message(self) -> str:
         """The reason's sentence, with the detail in brackets at its end."""
-        message = self.reason.message
-        return f"{message.removesuffix('.')} ({self.detail})." if self.detail else message
+        return sentence_with(self.reason.message, self.detail)
+
+
+def sentence_with(sentence: str, detail: str) -> str:
+    """Return the sentence with the detail in brackets at its end."""
+    return f"{sentence.removesuffix('.')} ({detail})." if detail else sentence

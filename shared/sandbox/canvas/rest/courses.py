@@ -15,10 +15,11 @@ from shared.sandbox.canvas.rest.objects import (
     enrollment_json,
     group_json,
     section_json,
+    students_in,
     user_json,
 )
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
-from shared.sandbox.canvas.seed import Assignment, Group
+from shared.sandbox.canvas.seed import Assignment, Group, Section
 from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Course, UnknownObject, User
 
 MAX_ASSIGNMENT_IDS: Final = 100
@@ -100,8 +101,15 @@ async def show_course(request: ApiRequest) -> Response:
 
 
 async def list_sections(request: ApiRequest) -> Response:
-    """`GET /api/v1/courses/:course_id/sections`."""
-    return request.listed(request.course.listed_sections(), partial(section_json, request.course))
+    """`GET /api/v1/courses/:course_id/sections`; `total_students` are the active and the invited ones."""
+    course = request.course
+
+    def shown(section: Section) -> dict[str, Any]:
+        if "total_students" not in request.includes:
+            return section_json(course, section)
+        return section_json(course, section) | {"total_students": students_in(course, section)}
+
+    return request.listed(course.listed_sections(), shown)
 
 
 async def list_assignments(request: ApiRequest) -> Response:

@@ -77,6 +77,16 @@ def section_json(course: Course, section: Section) -> Json:
     }
 
 
+def students_in(course: Course, section: Section) -> int:
+    """Return how many active and invited students a section has."""
+    return sum(
+        enrollment.section_id == section.id
+        and enrollment.type == "StudentEnrollment"
+        and enrollment.state in ("active", "invited")
+        for enrollment in list(course.enrollments.values())
+    )
+
+
 def group_json(group: Group) -> Json:
     """Return an assignment group."""
     return group.model_dump() | {"rules": {}}

@@ -1,0 +1,1 @@
+"""Checks before anything is graded what would keep grades back, course by course and for the whole district."""

@@ -1,0 +1,254 @@
+"""Checks a whole district, a course at a time: paced, behind all other work, and continued where it was interrupted."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from itertools import islice
+from typing import Protocol
+
+import structlog
+
+from shared.adapters.canvas.account import AccountCourse, CanvasAccount
+from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessStore, Work
+from shared.adapters.redis.values import epoch_ms
+from shared.clock import Clock
+from shared.domain.causes import Cause, Scope
+from shared.domain.passback.readiness.district import DistrictRead, is_over
+from shared.domain.passback.readiness.results import CourseReadiness, ReadinessRun, SystemFinding
+from shared.errors import CourseGone, PermanentError, ServiceUnavailable, TransientError
+from shared.log_events import LogEvent
+from shared.ports.passback import RosterReader
+from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.readiness.course_findings import CanvasSections, course_readiness
+from workers.grade_passback.readiness.district_findings import district_readiness, unseen_sections
+
+log = structlog.get_logger()
+
+# Requests of work that began earlier go first: all other work began before this.
+BEHIND_ALL = timedelta(days=3650)
+# A request waits this long for its turn. After that, the check goes on at its next turn.
+MAX_WAIT = timedelta(seconds=60)
+# PowerSchool's roster query takes as many sections at once.
+SECTIONS_PER_READ = 500
+# A course that fails so often, or ends its process, is reported as unread.
+MAX_ATTEMPTS = 3
+UNEXPECTED = "unexpected"
+POWERSCHOOL_LISTS, CANVAS_COURSES, COURSES = "powerschool_lists", "canvas_courses", "courses"
+"""What could not be read. Then sections without a Canvas course are unknown; without PowerSchool's lists, terms too."""
+
+
+class CourseCandidates(Protocol):
+    """Names the courses to check where the account's list cannot be read."""
+
+    def __call__(self) -> Iterable[str]:
+        """Return the ids of connected courses and of courses with synced work."""
+        ...
+
+
+class DistrictLists(Protocol):
+    """Reads PowerSchool's lists of sections, terms and teachers."""
+
+    def read(self) -> DistrictRead:
+        """Return them. Raises the errors of `shared.errors`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessSources:
+    """What a check reads; `zone` is the district's time zone."""
+
+    reader: CourseReader
+    account: CanvasAccount
+    district: DistrictLists
+    rosters: RosterReader
+    candidates: CourseCandidates
+    zone: tzinfo
+
+
+class ReadinessCheck:
+    """Requests a check, and goes on with it. `sources` is called once there is something to read."""
+
+    def __init__(self, store: ReadinessStore, sources: Callable[[], ReadinessSources], clock: Clock) -> None:
+        self._store = store
+        self._sources = sources
+        self._clock = clock
+
+    def request(self, actor: str) -> ReadinessRun:
+        """Begin a check, or return the one that is not finished. Nothing is read yet."""
+        run = self._store.run()
+        if run is None or run.finished_at is not None:
+            run = ReadinessRun(self._clock.now(), actor)
+            self._store.save(run)
+        return run
+
+    def advance(
+        self,
+        systems: Callable[[], Sequence[SystemFinding]],
+        is_time_up: Callable[[], bool],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> ReadinessRun | None:
+        """Go on with an unfinished check until it is finished, or time is up, or a system is unavailable.
+
+        At least one course is read in any case. Returns the check; None if there is none, or if another process is at
+        it. Safe to repeat, and to kill at any point.
+        """
+        run = self._store.run()
+        if run is None or run.finished_at is not None:
+            return run
+        with self._store.lock() as lock:
+            # Another process may have gone on with it, or finished it, until the lock was there.
+            run = self._store.run()
+            if lock is None or run is None or run.finished_at is not None:
+                return run if lock is not None else None
+            with use_context(self._context(stopping)):
+                return self._advance(run, lock, systems, lambda: stopping() or is_time_up())
+
+    def _context(self, stopping: Callable[[], bool]) -> RequestContext:
+        def check() -> None:
+            if stopping():
+                raise ServiceUnavailable("the check of readiness stops", cause="stopping", delay=timedelta(0))
+
+        began_ms = epoch_ms(self._clock.now() + BEHIND_ALL)
+        return RequestContext(began_ms, lambda: MAX_WAIT, check_wait=check, check_stop=check)
+
+    def _advance(
+        self,
+        run: ReadinessRun,
+        lock: ReadinessLock,
+        systems: Callable[[], Sequence[SystemFinding]],
+        has_to_stop: Callable[[], bool],
+    ) -> ReadinessRun:
+        try:
+            if not run.is_prepared:
+                # Stored at once: where nothing else can be read, they say why.
+                run = replace(run, systems=tuple(systems()), waits_for="")
+                self._store.save(run)
+                run = self._prepare(run, self._sources())
+            sources = self._sources()
+            while run.finished_at is None:
+                if not lock.renew():
+                    return run
+                work = self._store.next()
+                if work is None:
+                    return self._close(run, sources)
+                run = self._read(run, work, sources)
+                if run.waits_for or has_to_stop():
+                    return run
+        except TransientError as error:
+            run = replace(run, waits_for=error.cause)
+            self._store.save(run)
+        except PermanentError as error:
+            # Not one course's: what is read of the whole district, or refused for all courses alike.
+            run = replace(run, waits_for=error.cause, finished_at=self._clock.now())
+            self._store.save(run)
+            log.error(LogEvent.READINESS_FAILED, cause=error.cause)  # noqa: TRY400  # expected; the cause says what to do
+        return run
+
+    def _prepare(self, run: ReadinessRun, sources: ReadinessSources) -> ReadinessRun:
+        """Store what there is to read: the sections of PowerSchool, whose rosters are read at once, and the courses."""
+        now, without = self._clock.now(), list[str]()
+        today = now.astimezone(sources.zone).date()
+        district = self._lists(sources, without)
+        sections = [s.sis_id for s in district.sections if not is_over(s.term, today)] if district else []
+        courses = self._courses(sources, now, without)
+        work = [
+            *(Work(sections=batch) for batch in _batches(dict.fromkeys(sections), SECTIONS_PER_READ)),
+            *(Work(course_id=course.course_id, created_at=course.created_at) for course in courses),
+        ]
+        run = replace(run, is_prepared=True, courses=len(courses), without=tuple(without))
+        self._store.begin(run, work)
+        return run
+
+    def _lists(self, sources: ReadinessSources, without: list[str]) -> DistrictRead | None:
+        try:
+            return sources.district.read()
+        except PermanentError:
+            # A plugin without the queries of provisioning: everything that a course shows is checked all the same.
+            without.append(POWERSCHOOL_LISTS)
+            return None
+
+    def _courses(self, sources: ReadinessSources, now: datetime, without: list[str]) -> list[AccountCourse]:
+        try:
+            return list({course.course_id: course for course in sources.account.courses(now)}.values())
+        except PermanentError:
+            without.append(CANVAS_COURSES)
+            return [AccountCourse(course_id) for course_id in dict.fromkeys(sources.candidates())]
+
+    def _read(self, run: ReadinessRun, work: Work, sources: ReadinessSources) -> ReadinessRun:
+        """Read one item. Raises: TransientError where the check has to wait."""
+        done = replace(run, done=run.done + bool(work.course_id), attempts=0, waits_for="")
+        if run.attempts >= MAX_ATTEMPTS:
+            self._store.finish(work, done, self._unread(work, run.waits_for or UNEXPECTED))
+            return done
+        # Counted before it is read: work that ends the process is left out in the end, and does not end others.
+        self._store.save(replace(run, attempts=run.attempts + 1, waits_for=""))
+        try:
+            if work.sections:
+                sources.rosters.sections(work.sections, refresh=True)
+                result = None
+            else:
+                result = self._course(work, sources)
+        except CourseGone:
+            result = None
+        except ServiceUnavailable as error:
+            # The system's, not the course's.
+            self._store.save(replace(run, waits_for=error.cause))
+            raise
+        except (TransientError, PermanentError) as error:
+            if Cause(error.cause).scope is Scope.DISTRICT:
+                raise
+            if isinstance(error, TransientError):
+                waiting = replace(run, attempts=run.attempts + 1, waits_for=error.cause)
+                self._store.save(waiting)
+                return waiting
+            result = self._unread(work, error.cause)
+        self._store.finish(work, done, result)
+        return done
+
+    def _course(self, work: Work, sources: ReadinessSources) -> CourseReadiness:
+        data = sources.reader.read_ahead(work.course_id)
+        now = self._clock.now()
+        known = {roster.sis_section_id for roster in data.rosters.values()}
+        has_unknown = any((s.sis_section_id or "") not in known for s in data.course.sections)
+        sizes = sources.account.section_sizes(work.course_id) if has_unknown else {}
+        today = now.astimezone(data.policy.zone_of(data.course)).date()
+        return course_readiness(data, CanvasSections(work.created_at, sizes), today, now)
+
+    def _unread(self, work: Work, cause: str) -> CourseReadiness | None:
+        if not work.course_id:
+            # Rosters that are not cached are read with their courses.
+            return None
+        return CourseReadiness(work.course_id, self._clock.now(), unread=cause)
+
+    def _close(self, run: ReadinessRun, sources: ReadinessSources) -> ReadinessRun:
+        """Join what was read with PowerSchool's lists as they are now, and end the check."""
+        now, without = self._clock.now(), [part for part in run.without if part != POWERSCHOOL_LISTS]
+        today = now.astimezone(sources.zone).date()
+        _, stored = self._store.results()
+        courses = [course for course in stored if course.read_at >= run.started_at]
+        if any(course.unread for course in courses):
+            without.append(COURSES)
+        district = self._lists(sources, without)
+        students = {}
+        if district is not None and not {CANVAS_COURSES, COURSES}.intersection(without):
+            students = dict(self._students(sources, unseen_sections(district, courses, today)))
+        found = district_readiness(district, courses, students, today, now)
+        run = replace(run, finished_at=now, without=tuple(without), attempts=0, waits_for="")
+        outdated = [course.course_id for course in stored if course.read_at < run.started_at]
+        self._store.close(run, found, outdated)
+        duration_ms = round((now - run.started_at) / timedelta(milliseconds=1))
+        log.info(LogEvent.READINESS_CHECKED, courses=run.courses, duration_ms=duration_ms)
+        return run
+
+    def _students(self, sources: ReadinessSources, sis_ids: Sequence[str]) -> Iterator[tuple[str, int]]:
+        """Yield how many students each section has."""
+        for batch in _batches(sis_ids, SECTIONS_PER_READ):
+            for sis_id, section in sources.rosters.sections(batch).items():
+                yield sis_id, sum(student.active for student in section.students.values())
+
+
+def _batches(ids: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    rest = iter(ids)
+    while batch := tuple(islice(rest, size)):
+        yield batch
