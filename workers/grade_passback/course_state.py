@@ -9,6 +9,7 @@ from shared.domain.outcome import Failure
 from shared.domain.passback.course_state import (
     AssignmentRecord,
     CourseRecord,
+    CourseSection,
     SectionRecord,
     SectionRoster,
     State,
@@ -61,6 +62,8 @@ def course_record(comparison: CourseComparison, applied: ApplyResult, now: datet
             )
             for r in comparison.data.rosters.values()
         ),
+        sections=tuple(CourseSection(s.id, s.sis_section_id, s.name) for s in comparison.data.course.sections),
+        last_change=comparison.data.earlier.last_change if comparison.data.earlier else None,
     )
 
 

@@ -18,8 +18,8 @@ from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext
-from shared.domain.passback.changes import PASS_CAUSES, PendingChanges
-from shared.domain.passback.course_state import CourseRecord, State
+from shared.domain.passback.changes import EVENT_CAUSES, PASS_CAUSES, PendingChanges
+from shared.domain.passback.course_state import CourseRecord, LastChange, State
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
 from shared.errors import CourseGone
@@ -138,6 +138,9 @@ class CourseSync:
         record = course_record(comparison, applied, self._clock.now())
         # A due date that passed while Canvas was being read stays ahead: what was read may be from before it.
         record = replace(record, next_due_at=next_due_at(course, started - DUE_DATE_DELAY))
+        if changes.causes & EVENT_CAUSES and (applied.written or applied.written_before):
+            changed_at = changes.first_event_at or changes.first_at
+            record = replace(record, last_change=LastChange(changed_at, record.synced_at))
         self._save_category_matches(comparison, applied)
         self._states.save(record, [section.id for section in course.sections])
         if applied.refused_students:

@@ -3,7 +3,7 @@
 Names are private: nothing of this is cached, stored or logged.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from shared.adapters.canvas import wire
 from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
@@ -30,23 +30,27 @@ class CanvasPeople:
         self._canvas = canvas
         self._account = account
 
-    def students(self, course_id: str) -> tuple[Person, ...]:
+    def students(self, course_id: str, section_ids: Collection[str] | None = None) -> tuple[Person, ...]:
         """Return the students of the course in the order of their names, those who left it too.
 
+        With `section_ids`, only those of these Canvas sections.
         Source: Canvas REST API, Enrollments, "List enrollments". Raises the errors of `shared.errors`.
         """
-        return self._enrolled(course_id, STUDENTS)
+        return self._enrolled(course_id, STUDENTS, section_ids)
 
-    def members(self, course_id: str) -> tuple[Person, ...]:
+    def members(self, course_id: str, section_ids: Collection[str] | None = None) -> tuple[Person, ...]:
         """Return the teachers and other staff of the course as well: whoever may have graded. As `students`."""
-        return self._enrolled(course_id, TAKES_PART)
+        return self._enrolled(course_id, TAKES_PART, section_ids)
 
-    def _enrolled(self, course_id: str, which: list[tuple[str, str]]) -> tuple[Person, ...]:
+    def _enrolled(
+        self, course_id: str, which: list[tuple[str, str]], section_ids: Collection[str] | None
+    ) -> tuple[Person, ...]:
         template, ids = "/api/v1/courses/{course_id}/enrollments", {"course_id": course_id}
         found = {
             row.user_id: _person(row.user, row.sis_user_id)
             for page in self._canvas.pages(template, ids, [*which, PER_PAGE])
             for row in page.rows(wire.STUDENT_ENROLLMENTS)[0]
+            if section_ids is None or row.course_section_id in section_ids
         }
         return _by_name(found.values())
 

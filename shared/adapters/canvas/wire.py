@@ -204,6 +204,7 @@ class StudentEnrollmentWire(Wire):
     """One of `GET /api/v1/courses/:id/enrollments`, with its user."""
 
     user_id: Id
+    course_section_id: Id | None = None
     sis_user_id: SisId = None
     user: PersonWire
 

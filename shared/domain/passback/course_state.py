@@ -73,10 +73,28 @@ class SectionRoster:
 
 
 @dataclass(frozen=True, slots=True)
+class CourseSection:
+    """A section as Canvas has it. `name` is shown to people and never logged."""
+
+    section_id: str
+    sis_id: str | None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LastChange:
+    """The last change in Canvas that reached PowerSchool: when its event was received, and when it was written."""
+
+    changed_at: datetime
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CourseRecord:
     """The whole course as of its last sync. `next_due_at` is the next due date of its work that was still ahead.
 
-    `name` is Canvas's own, for people who look for the course; it is shown and never logged.
+    `name` is Canvas's own, for people who look for the course; it is shown and never logged. A record of an old version
+    has no `sections`.
     """
 
     course_id: str
@@ -85,6 +103,8 @@ class CourseRecord:
     next_due_at: datetime | None = None
     rosters: tuple[SectionRoster, ...] = ()
     name: str = ""
+    sections: tuple[CourseSection, ...] = ()
+    last_change: LastChange | None = None
 
     def section(self, assignment_id: str, section_sis_id: str | None) -> SectionRecord | None:
         """Return one assignment in one section, None if there is no such record."""

@@ -21,8 +21,10 @@ from workers.grade_passback.explain.response import (
     ExplainQuery,
     Json,
     assignments_json,
+    last_change_json,
     open_job_json,
     pause_json,
+    sections_json,
     time_json,
 )
 from workers.grade_passback.explain.stored import LastWrites, stored_reading
@@ -95,9 +97,11 @@ class CourseExplainer:
             "trouble": None if error is None else {"code": _cause(error), "message": str(error)},
             "last_event_at": time_json(self._changes.last_event_of(query.course_id)),
             "synced_at": time_json(stored.synced_at if stored else None),
+            "last_change": last_change_json(stored.last_change if stored else None),
             "paused": pause_json(self._pauses.of_course(query.course_id)),
             "activity": activity_json(activity),
             "dead_letters": [open_job_json(each) for each in dead_letters],
+            "sections": sections_json(reading.state) if reading else [],
             "assignments": assignments_json(reading, query.student_sis_id, changed) if reading else [],
         }
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.domain.causes import Cause
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.audit import AuditEntry
-from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, LastChange, SectionRecord, State
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, student_status
@@ -130,6 +130,18 @@ def _write(entry: AuditEntry) -> Json:
         "before": score_json(score.before),
         "after": score_json(score.after),
     }
+
+
+def sections_json(record: CourseRecord) -> list[Json]:
+    """Return the course's sections as Canvas has them."""
+    return [{"section_id": s.section_id, "section_sis_id": s.sis_id, "name": s.name} for s in record.sections]
+
+
+def last_change_json(change: LastChange | None) -> Json | None:
+    """Return when the last change in Canvas was received, and when it was in PowerSchool."""
+    if change is None:
+        return None
+    return {"changed_at": time_json(change.changed_at), "written_at": time_json(change.written_at)}
 
 
 def pause_json(pause: Pause | None) -> Json | None:

@@ -5,17 +5,19 @@ from datetime import datetime
 from shared.domain.passback.planning.plan import CreateStep, Plan, UpdateStep, WriteScoresStep
 from workers.grade_passback.compare import compare
 from workers.grade_passback.course_reader import CourseReader
-from workers.grade_passback.explain.response import Json, reason_json
-from workers.grade_passback.operations.preview import preview_assignments, summary_of_preview
+from workers.grade_passback.explain.response import Json, reason_json, sections_json
+from workers.grade_passback.operations.preview import preview_assignments, summary_of_preview, unwritten_record
 
 
 def plan_preview(reader: CourseReader, course_id: str, now: datetime, assignment_id: str | None = None) -> Json:
     """Return what a sync would do with every assignment, the steps of its plan, and the reasons for what it skips."""
     comparison = compare(reader.read(course_id, asked_for_by_person=True))
-    plan, assignments = comparison.plan, preview_assignments(comparison, now, assignment_id)
+    record = unwritten_record(comparison, now)
+    plan, assignments = comparison.plan, preview_assignments(comparison, record, assignment_id)
     return {
         "course_id": course_id,
         "summary": summary_of_preview(assignments),
+        "sections": sections_json(record),
         "assignments": assignments,
         "steps": _steps(plan, assignment_id),
         "findings": _findings(plan, assignment_id),

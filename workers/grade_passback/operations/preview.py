@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import zip_longest
 from typing import cast
 
-from shared.domain.passback.course_state import AssignmentRecord, SectionRecord, State
+from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
 from shared.domain.passback.history import HistoryField
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
@@ -47,17 +47,23 @@ class ScoreAction(StrEnum):
     NOTHING = "nothing"
 
 
-def preview_assignments(comparison: CourseComparison, now: datetime, assignment_id: str | None = None) -> list[Json]:
+def preview_assignments(
+    comparison: CourseComparison, record: CourseRecord, assignment_id: str | None = None
+) -> list[Json]:
     """Return what a sync would do with every assignment, or with one.
 
     Scores that agree are counted; those of a single assignment are listed as well.
     """
-    record = course_record(comparison, ApplyResult(links=dict(comparison.links_seen)), now)
     return [
         _assignment(assignment, comparison, lists_equal=assignment_id is not None)
         for assignment in record.assignments
         if assignment_id in (None, assignment.assignment_id)
     ]
+
+
+def unwritten_record(comparison: CourseComparison, now: datetime) -> CourseRecord:
+    """Return the course's state after a sync that wrote nothing."""
+    return course_record(comparison, ApplyResult(links=dict(comparison.links_seen)), now)
 
 
 def summary_of_preview(assignments: Iterable[Json]) -> str:

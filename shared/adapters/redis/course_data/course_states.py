@@ -2,13 +2,15 @@
 
 A record is JSON, in lists instead of objects, so that no name of a field is repeated:
 
-    [course id, name, synced at, next due at, [roster, …], [assignment, …]]
+    [course id, name, synced at, next due at, [roster, …], [assignment, …], [Canvas section, …], last change]
     roster      [section's SIS id, SECTIONS.DCID, [student's SIS id, …], school number, term]
     term        [first day, last day, TERMS.YEARID]
     assignment  [id, name, [section, …]]
     section     [SIS id, PowerSchool's two ids, scores wanted and there, written at, state, [finding, …], [student, …]]
     student     [user id, SIS id, finding]
     finding     [reason, detail]
+    Canvas section  [id, SIS id, name]
+    last change     [event received at, written at], or null
 
 What ends a section or a finding and is as usual is left out. Names and ids stay as they are: an erasure searches them.
 """
@@ -83,6 +85,17 @@ class _Roster(msgspec.Struct, array_like=True, frozen=True):
     term: _Term | None = None
 
 
+class _CanvasSection(msgspec.Struct, array_like=True, frozen=True):
+    section_id: str
+    sis_id: str | None
+    name: str = ""
+
+
+class _LastChange(msgspec.Struct, array_like=True, frozen=True):
+    changed_at: datetime
+    written_at: datetime
+
+
 class _Course(msgspec.Struct, array_like=True, frozen=True):
     course_id: str
     name: str
@@ -90,6 +103,8 @@ class _Course(msgspec.Struct, array_like=True, frozen=True):
     next_due_at: datetime | None
     rosters: tuple[_Roster, ...]
     assignments: tuple[_Assignment, ...]
+    sections: tuple[_CanvasSection, ...] = ()
+    last_change: _LastChange | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Course)
@@ -101,7 +116,10 @@ def encode_record(record: CourseRecord) -> bytes:
     """Return the record as it is stored."""
     rosters = [_roster(roster) for roster in record.rosters]
     assignments = [_assignment(assignment) for assignment in record.assignments]
-    return _ENCODER.encode((record.course_id, record.name, record.synced_at, record.next_due_at, rosters, assignments))
+    sections = [(section.section_id, section.sis_id, section.name) for section in record.sections]
+    last_change = record.last_change and (record.last_change.changed_at, record.last_change.written_at)
+    course = (record.course_id, record.name, record.synced_at, record.next_due_at)
+    return _ENCODER.encode((*course, rosters, assignments, sections, last_change))
 
 
 def record_of(stored: bytes) -> CourseRecord:
