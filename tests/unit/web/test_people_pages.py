@@ -154,11 +154,11 @@ def test_a_search_that_canvas_refuses_says_why(
 def test_the_preview_shows_each_student_by_name(site: Site, people: FakePeople) -> None:
     """With the score before and after, for who may see both; a viewer sees neither."""
     said = site.browser("operator").text("/courses/1/plan")
-    assert "Zimt, Ada · S1 : nothing → 8 of 10" in said.replace("S1:", "S1 :")
+    assert "Zimt, Ada · S1 nothing 8 of 10" in said
     assert "A sync would create 2 assignments and send 4 scores." in said
     assert people.asked == ["students 1"]
     said = site.browser("viewer").text("/courses/1/plan")
-    assert "S1: sent" in said
+    assert "S1 sent" in said
     assert "Zimt" not in said
     assert "8 of 10" not in said
     assert people.asked == ["students 1"]
@@ -189,7 +189,7 @@ def test_a_preview_without_names_has_ids(site: Site, people: FakePeople) -> None
     people.error = UNAVAILABLE
     said = site.browser("operator").text("/courses/1/plan")
     assert "Students are shown by their ids" in said
-    assert "S1: nothing → 8 of 10" in said
+    assert "S1 nothing 8 of 10" in said
 
 
 def test_one_student_is_explained(site: Site) -> None:

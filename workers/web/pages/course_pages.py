@@ -1,7 +1,7 @@
 """The pages of courses: list, course."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 from starlette.responses import Response
@@ -11,7 +11,8 @@ from shared.domain.passback.course_state import AssignmentStatus
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.web.api.dependencies import CANVAS_ID
-from workers.web.pages.course_table import Explanation, assignment_rows
+from workers.web.pages.course_view import course_view
+from workers.web.pages.doors import among_status_pages
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import PersonCourses, courses_of_person
 from workers.web.views.visibility import visible_to
@@ -59,8 +60,9 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     pause = service.pauses.of_course(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
-        explanation=explanation, assignments=assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])),
-        live=live, is_active=activity["state"] != Activity.IDLE, pause=pause, names=_names(pages, course_id),
+        explanation=explanation, view=course_view(explanation), door=among_status_pages(course_id), names={},
+        activity_sentence=activity["sentence"], section_names={}, live=live, pause=pause,
+        is_active=activity["state"] != Activity.IDLE, assignment_names=_names(pages, course_id),
         is_held_up=pause is not None or activity["state"] not in (Activity.IDLE, Activity.WAITING, Activity.SYNCING),
     )  # fmt: skip
 

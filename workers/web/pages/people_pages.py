@@ -12,6 +12,7 @@ from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.dependencies import CANVAS_ID, SIS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import preview_rows
+from workers.web.pages.doors import among_status_pages
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
 from workers.web.views.visibility import visible_to
@@ -28,7 +29,8 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     shown = visible_to(request.user, plan)
     return pages.page(
         "plan.html", request, course_id=course_id, assignment_id=assignment_id, people=people,
-        plan=shown, assignments=preview_rows(cast("list[Json]", shown["assignments"])),
+        door=among_status_pages(course_id), names=people.names, can_see_scores=request.user.can_see_scores, plan=shown,
+        assignments=preview_rows(cast("list[Json]", shown["assignments"])),
     )  # fmt: skip
 
 
@@ -47,7 +49,8 @@ def show_student(pages: PageHandlers, request: PageRequest) -> Response:
     students = students_of(service, request.user, course_id)
     student = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
     return pages.page(
-        "student.html", request, course_id=course_id, sis_id=sis_id, people=students, student=student,
+        "student.html", request, course_id=course_id, sis_id=sis_id, door=among_status_pages(course_id),
+        people=students, student=student,
         explanation=explanation and visible_to(request.user, explanation),
     )  # fmt: skip
 

@@ -12,21 +12,13 @@ from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
-from shared.domain.passback.history import HistoryField, actor_text, grader_text, triggers_text
+from shared.domain.passback.history import HistoryField, grader_text, triggers_text
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.wording import describe
 from workers.grade_passback.operations.preview import score_text
 from workers.web.pages.charts import chart, duration
 
 STATIC = Path(str(resources.files(__package__) / "static"))
-
-WHO = {
-    "nobody": "nobody",
-    "teacher": "the teacher",
-    "canvas_admin": "the Canvas administrator",
-    "powerschool_admin": "the PowerSchool administrator",
-    "operator": "passback's operator",
-}
 
 
 class Renderer:
@@ -47,7 +39,7 @@ class Renderer:
             {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
              "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
              "field": lambda name: HistoryField(name).label, "sentence": sentence_of, "triggers": triggers_text,
-             "actor": actor_text, "grader": grader_text,
+             "grader": grader_text,
              "score": score_text}
         )  # fmt: skip
         self._environment.globals.update(
@@ -55,7 +47,7 @@ class Renderer:
             {"canvas_url": canvas_url.rstrip("/") if canvas_url.startswith("https://") else ""}
         )
         self._environment.globals.update(
-            {"who": WHO, "chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
+            {"chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
         )
 
     def page(self, template: str, status_code: int, /, **values: object) -> HTMLResponse:

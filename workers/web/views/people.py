@@ -38,17 +38,20 @@ class PersonCourses:
 
 def students_of(service: Container, user: User, course_id: str) -> LivePeople:
     """Return the students of the course; nobody for a user who may not see names."""
-    return _read(user, lambda: service.canvas_people.students(course_id))
+    return _for(user, lambda: service.canvas_people.students(course_id))
 
 
 def members_of(service: Container, user: User, course_id: str) -> LivePeople:
     """Return the students of the course and its staff, who grade; nobody for a user who may not see names."""
-    return _read(user, lambda: service.canvas_people.members(course_id))
+    return _for(user, lambda: service.canvas_people.members(course_id))
 
 
-def _read(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
-    if not user.can_see_scores:
-        return LivePeople()
+def _for(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
+    return read_people(read) if user.can_see_scores else LivePeople()
+
+
+def read_people(read: Callable[[], tuple[Person, ...]]) -> LivePeople:
+    """Return the people that are read, or why they could not be."""
     try:
         return LivePeople(read())
     except (PassbackError, ConfigurationError) as error:

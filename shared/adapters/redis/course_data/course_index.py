@@ -4,8 +4,8 @@ A search, and the list of courses with problems, read and filter every summary: 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import msgspec
@@ -55,13 +55,25 @@ class CoursePage:
 
 
 @dataclass(frozen=True, slots=True)
+class SchoolTotals:
+    """How many courses a school has, and how many of them have problems."""
+
+    courses: int
+    with_problems: int
+
+
+@dataclass(frozen=True, slots=True)
 class CourseTotals:
-    """How many courses have problems, how many assignments have each status, and the schools and terms of courses."""
+    """How many courses have problems, how many assignments have each status, and the schools and terms of courses.
+
+    `by_school` has the school with the most problems first.
+    """
 
     with_problems: int
     assignments: dict[AssignmentStatus, int]
     schools: tuple[int, ...] = ()
     terms: tuple[str, ...] = ()
+    by_school: Mapping[int, SchoolTotals] = field(default_factory=dict)
 
 
 class CourseIndex:
@@ -143,9 +155,18 @@ class CourseIndex:
 
 
 def _totals(summaries: Sequence[CourseSummary], dead_letters: Mapping[str, int]) -> CourseTotals:
+    with_problems = {s.course_id for s in summaries if s.problems} | dead_letters.keys()
     return CourseTotals(
-        len({s.course_id for s in summaries if s.problems} | dead_letters.keys()),
+        len(with_problems),
         {status: sum([s.assignments.get(status, 0) for s in summaries]) for status in AssignmentStatus},
         tuple(sorted({school for s in summaries for school in s.schools})),
         tuple(sorted({term for s in summaries for term in s.terms}, reverse=True)),
+        _by_school(summaries, with_problems),
     )
+
+
+def _by_school(summaries: Sequence[CourseSummary], with_problems: Collection[str]) -> dict[int, SchoolTotals]:
+    courses = Counter(school for s in summaries for school in s.schools)
+    problems = Counter(school for s in summaries if s.course_id in with_problems for school in s.schools)
+    schools = sorted(courses, key=lambda school: (-problems[school], school))
+    return {school: SchoolTotals(courses[school], problems[school]) for school in schools}

@@ -1,7 +1,6 @@
 """Handles requests for pages inside Canvas: who asks is in the token of the launch."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
@@ -9,48 +8,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.config import ConfigurationError
+from shared.errors import PassbackError
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
+from workers.web.lti.pages import account_pages, course_pages, student_pages
+from workers.web.lti.pages.page_renderer import TOKEN_FIELD, TOKEN_HEADER, LtiPageRenderer, LtiRequest, View
 from workers.web.lti.refusals import Refusal
-from workers.web.lti.session import InvalidSession, LtiSession, LtiSessions
+from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSessions
 from workers.web.pages.page_handlers import Form, first, parse_form
-from workers.web.pages.rendering import Renderer
 
-TOKEN_FIELD, TOKEN_HEADER = "lti_token", "X-Passback-Lti"
 TOO_OLD = "This page was opened more than an hour ago. Open it again from its link in Canvas."
+NOT_ANSWERED = "Nothing is lost: changes are collected and go on by themselves. Try this page again in a moment."
+
+VIEWS: Mapping[str, View] = {**course_pages.POST, **student_pages.POST, **account_pages.POST}
+LANDING: Mapping[str, View] = {
+    "post_grades": course_pages.show_post_grades,
+    "assignment_menu": course_pages.show_assignment,
+    "assignment_view": course_pages.show_assignment,
+}
+"""The first page of a launch, by the placement; for others the course's."""
 
 
-@dataclass(frozen=True, slots=True)
-class LtiRequest:
-    """One request of somebody whom Canvas sent, with the fields of its form."""
-
-    session: LtiSession
-    token: str
-    form_fields: Form
-
-    def form(self, name: str) -> str:
-        """Return a field of the form."""
-        return first(self.form_fields, name)
-
-
-View = Callable[["LtiPages", LtiRequest], Response]
-
-
-class LtiPages:
-    """Turns views into Starlette endpoints, and renders pages. Views block, and so run in threads."""
+class LtiPages(LtiPageRenderer):
+    """Turns views into Starlette endpoints. Views block, and so run in threads."""
 
     def __init__(self, service: Container, sessions: LtiSessions) -> None:
-        self.service = service
+        super().__init__(service)
         self.sessions = sessions
-        self.renderer = Renderer(service.clock, service.settings.district_time_zone, service.settings.canvas_url)
 
     def landing_page(self, session: LtiSession) -> Response:
-        """Return the first page of a launch, by its placement."""
-        return self.page("lti/landing.html", LtiRequest(session, self.sessions.issue(session), {}))
-
-    def page(self, template: str, request: LtiRequest, **values: object) -> Response:
-        """Return the page, with what every page inside Canvas shows."""
-        return self.renderer.page(template, 200, session=request.session, lti_token=request.token, **values)
+        """Return the first page of a launch."""
+        is_account = session.role is LtiRole.ADMIN and session.course_id is None
+        view = account_pages.show_account if is_account else LANDING.get(session.placement, course_pages.show_course)
+        return view(self, LtiRequest(session, self.sessions.issue(session), {}))
 
     def message(
         self, status: int, title: str, text: str, *, template: str = "lti/message.html", **values: object
@@ -67,12 +58,15 @@ class LtiPages:
 
     def routes(self) -> list[Route]:
         """Return the routes of all pages."""
-        return []
+        return [Route(path, self.post_view(view), methods=["POST"]) for path, view in VIEWS.items()]
 
     def post_view(self, view: View) -> Callable[[Request], Awaitable[Response]]:
         """Return the endpoint of a page, which a form or a script of another page inside Canvas asks for."""
 
         async def endpoint(request: Request) -> Response:
+            if request.url.query:
+                # Nothing of a page inside Canvas is in its address: what is there was added by somebody else.
+                raise ApiError(422, "not_valid", "This page has no such address.")
             form = parse_form(await request.body())
             token = request.headers.get(TOKEN_HEADER) or first(form, TOKEN_FIELD)
             return await run_in_threadpool(self._respond, view, token, form)
@@ -86,3 +80,5 @@ class LtiPages:
             raise ApiError(403, "too_old", TOO_OLD) from None
         except RedisError:
             raise redis_unavailable() from None
+        except (PassbackError, ConfigurationError):
+            return self.message(503, "Canvas or PowerSchool does not answer as it should", NOT_ANSWERED)

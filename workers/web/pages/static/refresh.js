@@ -1,6 +1,8 @@
 // Keeps pages current, and says when that is not possible. Every page works without this script.
 //   <body data-refresh="SECONDS">  the page follows its own address while the tab is visible; empty: it does not change any more
 //   <body data-watch="PATH">       a page that does not follow: only its header and its notes do, from this address
+//   <body data-page="PATH">        a page inside Canvas, without an address: it is asked for with its data-fields
+//   data-own                       what another script put here, which no newer page replaces
 //   data-key="KEY"                 identifies an element among its siblings, so that a new row does not change the others
 //   data-announce="STATE"          its text is announced, politely, when STATE changes
 //   data-search="ID"               submits the form while somebody types, and updates the element ID
@@ -13,8 +15,11 @@ let refreshTimer, searchTimer, newestSearch = "", isRefreshing = false;
 // What cannot be read, as a sentence; empty where everything can. A page that stands for another one begins so.
 let lostWhy = document.body.hasAttribute("data-lost") ? "passback does not answer." : "";
 
+const addressOf = () => document.body.dataset.page || location.pathname + location.search;
+const form = () => document.body.dataset.page ? { method: "POST", body: new URLSearchParams(document.body.dataset.fields) } : {};
+
 async function fetchPage(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), cache: "no-store", redirect: "manual" });
+  const response = await fetch(url, { ...form(), signal: AbortSignal.timeout(FETCH_TIMEOUT_MS), cache: "no-store", redirect: "manual" });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   // No page of passback redirects, unless somebody has to sign in, here or at a proxy.
   const isSignedOut = response.type === "opaqueredirect" || response.status === 401 || response.status === 403;
@@ -37,6 +42,7 @@ function update(current, next) {
     if (current.data !== next.data) current.data = next.data;
     return;
   }
+  if ("own" in current.dataset) return;
   for (const { name, value } of next.attributes) if (current.getAttribute(name) !== value && !isOwn(current, name)) current.setAttribute(name, value);
   for (const { name } of [...current.attributes]) if (!next.hasAttribute(name) && !isOwn(current, name)) current.removeAttribute(name);
   updateChildren(current, next);
@@ -114,11 +120,12 @@ function found(text) {
 async function refresh() {
   if (isRefreshing) return;
   isRefreshing = true;
-  const watched = document.body.dataset.watch, url = watched || location.pathname + location.search;
+  const watched = document.body.dataset.watch, url = watched || addressOf();
   try {
     const { response, page, isSignedOut } = await fetchPage(url);
-    if (!watched && url !== location.pathname + location.search) return;
-    if (isSignedOut) lost("You are signed out.", " ", signInLink());
+    if (!watched && url !== addressOf()) return;
+    if (isSignedOut && document.body.dataset.page) end(page);
+    else if (isSignedOut) lost("You are signed out.", " ", signInLink());
     else if (response.ok) show(page, watched);
     else if (response.status === 404) end(page);
     else lost(`${textOf(page, "h1") || "passback cannot show this page"}.`);
@@ -147,6 +154,7 @@ function show(page, watched) {
     // A page that stood for this one while it could not be shown says how it goes on.
     if (page.body.dataset.watch) document.body.dataset.watch = page.body.dataset.watch;
   }
+  document.dispatchEvent(new Event("followed"));
   document.querySelectorAll("#systems > [data-name]").forEach((each) => had.delete(each.dataset.name));
   if (had.size) lostWhy = [...had].map((name) => `${name} does not answer.`).join(" ");
   const back = lostWhy.replaceAll("does not answer", "answers again").replace("signed out", "signed in again");

@@ -1,0 +1,195 @@
+"""The pages inside Canvas, over an in-memory Redis: what a teacher reads, and what a form does."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.passback.changes import ChangeCause
+from tests.unit.web.lti.canvas_site import CanvasSite
+from workers.web.lti.session import LtiRole
+
+COURSE_PAGES = (
+    "/lti/course", "/lti/course/sync", "/lti/course/names", "/lti/course/preview", "/lti/course/student",
+    "/lti/course/history", "/lti/post-grades", "/lti/assignment",
+)  # fmt: skip
+
+
+@pytest.fixture
+def canvas() -> CanvasSite:
+    canvas = CanvasSite()
+    canvas.sync()
+    return canvas
+
+
+def test_one_sentence_then_what_needs_the_teacher(canvas: CanvasSite) -> None:
+    """What needs the teacher comes with reason, remedy and the way to the assignment; what agrees is folded."""
+    frame = canvas.frame()
+    said = frame.text("/lti/course")
+    assert "1 of 2 assignments agrees with PowerSchool; 1 needs you." in said
+    assert said.index("Needs you (1) ") < said.index("Lab report") < said.index("Agrees with PowerSchool (1)")
+    assert "The assignment has no due date for this section. Enter a due date in Canvas" in said
+    assert "For you." in said
+    page = frame.post("/lti/course").text
+    address = "https://district.instructure.com/courses/1/assignments/12"
+    assert f'href="{address}" rel="noreferrer" target="_top"' in page
+    assert "Biology &lt;1" in page
+    assert re.search(r"Agrees with PowerSchool.*<details><summary>", page, re.DOTALL)
+
+
+def test_the_door_of_a_teacher_has_no_codes(canvas: CanvasSite) -> None:
+    """Neither codes nor ids of PowerSchool, whatever state the course is in; an operator's page has them."""
+    service = canvas.site.service
+    service.dead_letters.add("1", "11", "powerschool_500", "", 6)
+    service.pauses.pause("course:1", "rivera", "we move house")
+    said = canvas.frame().text("/lti/course")
+    assert "Somebody in your district has paused this since" in said
+    assert "(we move house)" in said
+    for word in ("powerschool_500", "rivera", "4001", "dead letter", "passback worker"):
+        assert word not in said, word
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("powerschool_unavailable", "PowerSchool has not answered"),
+        ("powerschool_throttled", "PowerSchool has asked passback to wait"),
+        ("powerschool_denied", "PowerSchool has not let passback in"),
+    ],
+)
+def test_an_outage_is_on_top_of_each_page(canvas: CanvasSite, cause: str, words: str) -> None:
+    """In words, and with what it means for the teacher."""
+    service = canvas.site.service
+    service.redis.set(service.keys.pause("powerschool"), cause, px=60_000)
+    service.redis.set(service.keys.outage("powerschool"), round(service.clock.now().timestamp() * 1000))
+    for path in ("/lti/course", "/lti/course/history", "/lti/post-grades"):
+        said = canvas.frame().text(path)
+        assert re.search(rf"{words} since [\d: ]+; nothing is lost", said), said
+        assert cause not in said
+
+
+def test_the_last_change_says_how_long_it_took(canvas: CanvasSite) -> None:
+    """From the event to PowerSchool, with the assignment's name."""
+    service = canvas.site.service
+    record = service.records.course("1")
+    assert record is not None
+    assert record.last_change is not None
+    assert "Last sent: Reading 1, " in (said := canvas.frame().text("/lti/course"))
+    took = record.last_change.written_at - record.last_change.changed_at
+    assert f"{max(0, round(took.total_seconds()))} second" in said
+    assert "after the change in Canvas" in said
+
+
+def test_a_sync_is_requested_and_shown(canvas: CanvasSite) -> None:
+    """It counts for the person, goes before others, and the page that answers says that it begins."""
+    frame, service = canvas.frame(), canvas.site.service
+    assert "Sync now" in frame.text("/lti/course")
+    said = frame.text("/lti/course/sync")
+    assert "1 change goes to PowerSchool within seconds." in said
+    pending = service.changes.state_of("1").pending
+    assert pending is not None
+    assert (pending.causes, pending.actors) == ({ChangeCause.PERSON}, {"canvas-user:900"})
+    action = service.actions.newest(1)[0]
+    assert (action.actor, action.verb, action.target) == ("canvas-user:900", "sync", "course:1")
+
+
+def test_whoever_acts_as_another_only_looks(canvas: CanvasSite) -> None:
+    """Without the button, and refused where the form is sent all the same."""
+    frame = canvas.frame(real_user_id="5")
+    said = frame.text("/lti/course")
+    assert "You act as another user in Canvas" in said
+    assert "Sync now" not in said + frame.text("/lti/course/preview") + frame.text("/lti/post-grades")
+    assert frame.post("/lti/course/sync").status_code == 403
+    assert canvas.site.service.changes.state_of("1").pending is None
+
+
+def test_a_district_may_keep_the_button_from_teachers(canvas: CanvasSite) -> None:
+    """The form is refused as well."""
+    frame = canvas.frame(may_sync=False)
+    assert "Sync now" not in frame.text("/lti/course") + frame.text("/lti/course/preview")
+    assert frame.post("/lti/course/sync").status_code == 403
+    assert canvas.site.service.changes.state_of("1").pending is None
+
+
+def test_the_preview_is_a_table_of_students(canvas: CanvasSite) -> None:
+    """Student, what PowerSchool has, and what it has afterwards; of the sections of this teacher."""
+    canvas.school.powerschool.assignments_there.clear()
+    said = canvas.frame().text("/lti/course/preview")
+    assert "A sync would create 1 assignment and send 2 scores. Nothing was written." in said
+    assert "Student In PowerSchool Afterwards" in said
+    assert "Zimt, Ada · S1" in said
+    assert "8 of 10" in said
+
+
+def test_the_gradebook_gets_a_way_back(canvas: CanvasSite) -> None:
+    """Done leads to Canvas; a return address elsewhere is none."""
+    page = canvas.frame().post("/lti/post-grades").text
+    assert 'href="https://district.instructure.com/courses/1/external_content/success"' in page
+    assert "Left out: needs you (1)" in canvas.frame().text("/lti/post-grades")
+    for elsewhere in (
+        "https://evil.example/x",
+        "javascript:alert(1)",
+        "http://district.instructure.com/",
+        "//evil.example",
+    ):
+        assert "Done" not in canvas.frame(return_url=elsewhere).text("/lti/post-grades")
+
+
+def test_an_assignment_is_answered(canvas: CanvasSite) -> None:
+    """By a sentence and its reasons; another assignment is not there."""
+    said = canvas.frame(placement="assignment_menu", assignment_id="12").text("/lti/assignment")
+    assert "Lab report Not sent as it is: this assignment needs you." in said
+    assert "Reading 1" not in said.replace("Last sent: Reading 1", "")
+    assert "PowerSchool agrees with Canvas." in canvas.frame(assignment_id="11").text("/lti/assignment")
+    assert "not to be sent to PowerSchool" in canvas.frame(assignment_id="13").text("/lti/assignment")
+    assert "Nothing is known of it yet" in canvas.frame(assignment_id="99").text("/lti/assignment")
+    assert "Agrees with PowerSchool" in canvas.frame().text("/lti/assignment")
+    assert canvas.frame().post("/lti/assignment", assignment="x").status_code == 422
+
+
+def test_a_sync_of_one_assignment_names_it(canvas: CanvasSite) -> None:
+    """And shows the assignment's page again."""
+    frame = canvas.frame(assignment_id="12")
+    assert "Lab report" in frame.text("/lti/course/sync", **{"from": "assignment"})
+    pending = canvas.site.service.changes.state_of("1").pending
+    assert pending is not None
+    assert pending.assignment_ids == {"12"}
+
+
+def test_a_course_that_was_never_synced_says_so() -> None:
+    """With what makes passback find it."""
+    said = CanvasSite().frame().text("/lti/course")
+    assert "Nothing of this course was sent yet" in said
+    assert "Sync to SIS" in said
+
+
+@pytest.mark.parametrize("path", COURSE_PAGES)
+def test_another_course_is_refused(canvas: CanvasSite, path: str) -> None:
+    """A teacher of course 1 with the page of course 1 cannot reach course 2 by form, address or token."""
+    frame = canvas.frame(assignment_id="11")
+    assert frame.post(path, course_id="2").status_code == 403
+    assert frame.post(path, address="?course_id=2").status_code == 422
+    assert frame.post(f"{path}/2").status_code == 404
+    assert canvas.frame(role=LtiRole.TEACHER, course_id=None).post(path, course_id="2").status_code == 403
+    for token in ("", "x", frame.token[:-2], frame.token.swapcase()):
+        frame.token = token
+        assert frame.post(path).status_code == 403
+    assert canvas.frame(expires_at=canvas.site.service.clock.now() - timedelta(seconds=1)).post(path).status_code == 403
+    service = canvas.site.service
+    assert service.changes.state_of("1").pending is None
+    assert service.changes.state_of("2").pending is None
+
+
+@pytest.mark.parametrize("path", COURSE_PAGES)
+def test_a_page_has_no_address_for_a_link(canvas: CanvasSite, path: str) -> None:
+    """Nothing can be opened by a link with a token in it."""
+    frame = canvas.frame()
+    assert canvas.site.browser().get(path).status_code in (404, 405)
+    assert canvas.site.browser().get(f"{path}?lti_token={frame.token}").status_code in (404, 405)
+
+
+def test_no_address_on_a_page_has_the_token(canvas: CanvasSite) -> None:
+    """It is in forms and in the element that the script reads, and in no link."""
+    for path in ("/lti/course", "/lti/course/preview", "/lti/course/history", "/lti/post-grades"):
+        page = canvas.frame().post(path).text
+        assert not re.findall(r'(?:href|src|action)="[^"]*(?:lti_token|eyJ|token=)', page), path

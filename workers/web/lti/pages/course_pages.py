@@ -1,0 +1,120 @@
+"""The pages of a course that show what is stored: course, assignment, the Gradebook's Sync; and the sync itself."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse, Response
+
+from workers.grade_passback.explain.activity import Activity
+from workers.grade_passback.explain.response import ExplainQuery, Json
+from workers.web.api.dependencies import CANVAS_ID
+from workers.web.auth.roles import Role, User
+from workers.web.errors import ApiError
+from workers.web.lti.pages.access import CourseAccess, course_access, require_sync
+from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
+from workers.web.lti.pages.words import activity_text, in_plain_words
+from workers.web.pages.course_view import course_view
+from workers.web.views.operator_actions import OperatorActions
+from workers.web.views.people import LivePeople, read_people
+from workers.web.views.sections import only_sections
+
+
+def show_course(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course`: the sentence, then what needs the teacher, what waits, and what agrees."""
+    return _course_page(pages, request, "lti/course.html", "/lti/course")
+
+
+def show_post_grades(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/post-grades`: the same from the Gradebook's menu, with the plan and the way back."""
+    given, canvas = urlsplit(request.session.return_url), urlsplit(pages.canvas_url(request.session))
+    # Back to the Canvas around the page, and nowhere else.
+    back = request.session.return_url if given[:2] == canvas[:2] else ""
+    return _course_page(pages, request, "lti/post_grades.html", "/lti/post-grades", return_url=back)
+
+
+def show_assignment(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/assignment`: the answer for the assignment from whose menu the page was opened."""
+    assignment_id = assignment_of(request)
+    if assignment_id is None:
+        return show_course(pages, request)
+    return _course_page(pages, request, "lti/assignment.html", "/lti/assignment", assignment_id=assignment_id)
+
+
+def sync(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/sync`: request a sync of the course, or of one assignment, and show the page that asked."""
+    require_sync(request.session)
+    access, assignment_id = course_access(request), assignment_of(request)
+    actor = request.session.actor
+    actions = OperatorActions(pages.service, User(actor, Role.OPERATOR))
+    actions.sync(access.course_id, [assignment_id] if assignment_id else [])
+    shows = {"post_grades": show_post_grades, "assignment": show_assignment}
+    return shows.get(request.form("from"), show_course)(pages, request)
+
+
+def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/names`: the names of the students in the visible sections by Canvas user id, as JSON."""
+    found = students_of(pages, course_access(request))
+    return JSONResponse({"names": found.names, "failure": found.failure})
+
+
+def students_of(pages: LtiPageRenderer, access: CourseAccess) -> LivePeople:
+    """Return the students of the visible sections, read from Canvas now and stored nowhere."""
+    return read_people(lambda: pages.service.canvas_people.students(access.course_id, access.section_ids))
+
+
+def assignment_of(request: LtiRequest) -> str | None:
+    """Return the assignment that the form names, else the launch's. Raises `ApiError` for what is no id."""
+    assignment_id = request.form("assignment") or request.session.assignment_id
+    if assignment_id and not re.fullmatch(CANVAS_ID, assignment_id):
+        raise ApiError(422, "not_valid", "An assignment is named by its Canvas id, a number.")
+    return assignment_id or None
+
+
+def explained(found: Json, access: CourseAccess) -> Json:
+    """Return an explanation or a preview as this person may see it, in the words of the door."""
+    visible = only_sections(found, access.section_ids)
+    return in_plain_words(visible) if access.door.states else visible
+
+
+def section_names(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the names that Canvas gives the sections, by SIS id."""
+    return {s["section_sis_id"]: s["name"] for s in found["sections"] if s["section_sis_id"] and s["name"]}
+
+
+def _course_page(
+    pages: LtiPageRenderer,
+    request: LtiRequest,
+    template: str,
+    page: str,
+    assignment_id: str | None = None,
+    **values: object,
+) -> Response:
+    access, service = course_access(request), pages.service
+    explanation = explained(service.explainer.explain_stored(ExplainQuery(access.course_id, assignment_id)), access)
+    activity = cast("Mapping[str, Any]", explanation["activity"])
+    paused = cast("Mapping[str, Any] | None", explanation["paused"])
+    summary = service.course_lists.find(access.course_id).summary
+    view = course_view(explanation)
+    people = students_of(pages, access) if request.form("names") == "1" else LivePeople()
+    return pages.page(
+        template, request, page=page, access=access, door=access.door, course_id=access.course_id,
+        course_name=summary.name if summary else "", explanation=explanation, view=view,
+        answer=view.answer(access.door.you),
+        section_names=section_names(explanation), people=people, names=people.names, activity=activity,
+        activity_sentence=activity_text(activity, paused, service.clock.now(), pages.zone),
+        is_active=activity["state"] in (Activity.SYNCING, Activity.WAITING),
+        is_held_up=paused is not None
+        or activity["state"] not in (Activity.SYNCING, Activity.WAITING, Activity.IDLE),
+        assignment_id=assignment_id, **values,
+    )  # fmt: skip
+
+
+POST = {
+    "/lti/course": show_course,
+    "/lti/course/sync": sync,
+    "/lti/course/names": names,
+    "/lti/post-grades": show_post_grades,
+    "/lti/assignment": show_assignment,
+}

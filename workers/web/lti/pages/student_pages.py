@@ -1,0 +1,91 @@
+"""The pages of a course that show scores: the preview and one student, both read live, and the history."""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import islice
+from typing import Any, cast
+
+from starlette.responses import Response
+
+from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.canvas import Person
+from workers.grade_passback.explain.response import ExplainQuery
+from workers.grade_passback.operations.dry_run import plan_preview
+from workers.grade_passback.operations.preview import summary_of_preview
+from workers.web.errors import ApiError
+from workers.web.lti.pages.access import course_access
+from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
+from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
+from workers.web.lti.pages.words import asked_by
+from workers.web.pages.course_table import preview_rows
+from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
+from workers.web.views.people import LivePeople, read_people
+
+
+def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/preview`: what a sync would write now, with each student's score before and after."""
+    access, service = course_access(request), pages.service
+    assignment_id = assignment_of(request)
+    now = service.clock.now()
+    plan = explained(plan_preview(service.course_reader, access.course_id, now, assignment_id), access)
+    assignments = cast("list[dict[str, Any]]", plan["assignments"])
+    has_students = any(section["students"] for each in assignments for section in each["sections"])
+    people = students_of(pages, access) if has_students else LivePeople()
+    return pages.page(
+        "lti/preview.html", request, page="/lti/course/preview", access=access, door=access.door,
+        course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
+        assignments=preview_rows(assignments), people=people, names=people.names, section_names=section_names(plan),
+        can_see_scores=True,
+    )  # fmt: skip
+
+
+def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/student`: why each score of one student is in PowerSchool, or is not."""
+    access, service = course_access(request), pages.service
+    students = students_of(pages, access)
+    if students.failure:
+        # Without Canvas, the students are those that PowerSchool had in these sections at the last sync.
+        sis_ids = access.student_sis_ids(service.records.course(access.course_id))
+        students = LivePeople(tuple(Person("", "Student", id_) for id_ in sorted(sis_ids)), students.failure)
+    sis_id = request.form("student")
+    student = next((each for each in students.people if sis_id and each.sis_user_id == sis_id), None)
+    if sis_id and student is None:
+        raise ApiError(404, "student_unknown", "No student with this SIS id is in your sections of the course.")
+    explanation: Mapping[str, Any] | None = None
+    if sis_id:
+        explanation = explained(service.explainer.explain(ExplainQuery(access.course_id, None, sis_id)), access)
+    return pages.page(
+        "lti/student.html", request, page="/lti/course/student", access=access, door=access.door,
+        course_id=access.course_id, people=students, student=student, sis_id=sis_id, explanation=explanation,
+        section_names=section_names(explanation) if explanation else {},
+    )  # fmt: skip
+
+
+def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/history`: what was written to PowerSchool for the visible sections, the newest first."""
+    access, service = course_access(request), pages.service
+    given, start = given_filters(request.form), request.offset()
+    record = service.records.course(access.course_id)
+    dcids = access.section_dcids(record)
+
+    def is_visible(entry: AuditEntry) -> bool:
+        return access.section_ids is None or entry.section_dcid in dcids
+
+    entries = filter(is_visible, history_entries(service, access.course_id, given))
+    shown = list(islice(entries, start, start + PAGE_SIZE + 1))
+    people = LivePeople()
+    if any(entry.scores or entry.occasion.actor for entry in shown):
+        people = read_people(lambda: service.canvas_people.members(access.course_id, access.section_ids))
+    values = history_values(shown, people, given, record, start)
+    return pages.page(
+        "lti/history.html", request, page="/lti/course/history", access=access, door=access.door,
+        course_id=access.course_id, can_see_scores=True, sections=dcids, start=start,
+        asked_for_by=partial(asked_by, names=people.names), **values,
+    )  # fmt: skip
+
+
+POST = {
+    "/lti/course/preview": show_preview,
+    "/lti/course/student": show_student,
+    "/lti/course/history": show_history,
+}

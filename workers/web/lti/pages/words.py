@@ -1,0 +1,110 @@
+"""What happens to a course, in words for a teacher: without codes, commands and names of processes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from shared.adapters.redis.remote_limits.outages import Outage
+from shared.domain.passback.audit import PASSBACK, AuditEntry
+from shared.domain.passback.rules.reasons import Reason
+from shared.domain.wording import counted
+from workers.grade_passback.explain.activity import Activity
+from workers.grade_passback.explain.response import Json
+
+NOTHING_IS_LOST = "Changes are collected and go on by themselves; nothing is lost."
+TELL_SOMEBODY = "If this lasts, tell whoever looks after passback in your district."
+CANVAS_USER = "canvas-user:"
+
+_ANSWERS_NOT = ("_unavailable", "_timeout", "_error")
+# The details of these are codes and ids of passback's own.
+_MESSAGES = {reason.value: reason.message for reason in (Reason.RETRYING, Reason.DEAD_LETTER, Reason.NAME_TAKEN)}
+
+
+def outage_text(cause: str, name: str) -> str:
+    """Return what is wrong with a system, as a clause to which the time since when can be added."""
+    if cause.endswith("_throttled"):
+        return f"{name} has asked passback to wait"
+    return f"{name} has not answered" if cause.endswith(_ANSWERS_NOT) else f"{name} has not let passback in"
+
+
+def outage_clause(outage: Outage) -> str:
+    """Return the same of an outage."""
+    return outage_text(outage.cause, outage.name)
+
+
+def activity_text(activity: Mapping[str, Any], paused: Mapping[str, Any] | None, now: datetime, zone: tzinfo) -> str:
+    """Return what the course does now, or waits for, in one or two sentences."""
+    texts: Mapping[str, Callable[[], str]] = {
+        Activity.SYNCING: lambda: "This course is being sent to PowerSchool now.",
+        Activity.PAUSED: lambda: _paused(paused, now, zone),
+        Activity.NO_WORKER: lambda: f"passback sends nothing at the moment. {NOTHING_IS_LOST} {TELL_SOMEBODY}",
+        Activity.UNAVAILABLE: lambda: f"{_unavailable(activity['systems'], now, zone)}. {NOTHING_IS_LOST}",
+        Activity.RATE_LIMITED: lambda: (
+            f"Few changes are taken at a time now: this course has its turn. {NOTHING_IS_LOST}"
+        ),
+        Activity.RETRYING: lambda: _retrying(activity["next_attempt_at"], now, zone),
+        Activity.DEFERRED: lambda: f"Changes wait until something is repaired. {NOTHING_IS_LOST} {TELL_SOMEBODY}",
+        Activity.WAITING: lambda: _waiting(activity["changes"]),
+    }
+    is_idle = activity["state"] == Activity.IDLE
+    # A course of which nothing waits is idle, whatever would keep its next change.
+    return texts.get(Activity.PAUSED if is_idle and paused else activity["state"], lambda: "Nothing waits.")()
+
+
+def _paused(paused: Mapping[str, Any] | None, now: datetime, zone: tzinfo) -> str:
+    since = f" since {_time(paused['since'], now, zone)}" if paused else ""
+    why = f" ({paused['reason']})" if paused and paused["reason"] else ""
+    return f"Somebody in your district has paused this{since}{why}. It goes on when the pause ends; nothing is lost."
+
+
+def _unavailable(systems: Sequence[Mapping[str, Any]], now: datetime, zone: tzinfo) -> str:
+    return "; ".join(
+        outage_text(each["cause"], each["name"])
+        + (f" since {_time(each['since'], now, zone)}" if each["since"] else "")
+        for each in systems
+    )
+
+
+def _retrying(next_attempt_at: str | None, now: datetime, zone: tzinfo) -> str:
+    when = f" at {_time(next_attempt_at, now, zone)}" if next_attempt_at else ""
+    return f"The last attempt did not go through. passback tries again by itself{when}; nothing is lost."
+
+
+def _waiting(changes: int) -> str:
+    if not changes:
+        return "A sync begins within seconds."
+    return f"{counted(changes, 'change')} {'goes' if changes == 1 else 'go'} to PowerSchool within seconds."
+
+
+def in_plain_words(found: Json) -> Json:
+    """Return an explanation or a preview whose reasons are without the details that are codes."""
+    plain: Json = _plain(found)  # type: ignore[assignment]  # a mapping stays one
+    return plain
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        known = {name: _plain(each) for name, each in value.items()}
+        code = value.get("code")
+        return {**known, "message": _MESSAGES[code]} if code in _MESSAGES and "message" in known else known
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def asked_by(entry: AuditEntry, names: Mapping[str, str]) -> str:
+    """Return who asked for a write: a teacher by name where the page has read it."""
+    actor = entry.occasion.actor
+    if actor == PASSBACK:
+        return "passback by itself"
+    people = [
+        names.get(each.removeprefix(CANVAS_USER), "a teacher or administrator")
+        if each.startswith(CANVAS_USER)
+        else "somebody in your district"
+        for each in actor.split(", ")
+    ]
+    return ", ".join(dict.fromkeys(people))
+
+
+def _time(at: str, now: datetime, zone: tzinfo) -> str:
+    local = datetime.fromisoformat(at).astimezone(zone)
+    day = "" if local.date() == now.astimezone(zone).date() else f"{local:%B} {local.day}, "
+    return f"{day}{local.hour}:{local:%M}"

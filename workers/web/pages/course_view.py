@@ -1,0 +1,157 @@
+"""A course as its pages show it, among the status pages and inside Canvas: one sentence, then what needs whom."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, cast
+
+from shared.domain.passback.course_state import NEED_ATTENTION, AssignmentStatus
+from shared.domain.passback.rules.reasons import Actor
+from shared.domain.wording import counted
+from workers.web.pages.course_table import Explanation, Row, assignment_rows
+
+
+class Group(StrEnum):
+    """Assignments by who has to do something, in the order in which a page lists them."""
+
+    TEACHER = "teacher"
+    OTHERS = "others"
+    WAITS = "waits"
+    AGREES = "agrees"
+    NOT_SELECTED = "not_selected"
+
+
+Work = tuple[Explanation, Sequence[Row]]
+"""An assignment and its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldStudent:
+    """A student of whom at least one score is held back for one reason, and of which assignments."""
+
+    user_id: str
+    student_sis_id: str | None
+    reason: Explanation
+    assignments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSent:
+    """What was sent last. `took` is the time from Canvas to PowerSchool, None where a person or a schedule sent it."""
+
+    names: tuple[str, ...]
+    at: datetime
+    took: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseView:
+    """A course's assignments by group, its students whose scores are held back, and what was sent last."""
+
+    groups: Mapping[Group, Sequence[Work]]
+    held: Sequence[HeldStudent]
+    last_sent: LastSent | None
+    section_names: Mapping[str, str]
+
+    def headline(self, you: str) -> str:
+        """Return the sentence on top; `you` is whom a page calls the teacher."""
+        counts = {group: len(work) for group, work in self.groups.items()}
+        total = sum(counts.values()) - counts[Group.NOT_SELECTED]
+        if not total:
+            return "No assignment of this course goes to PowerSchool."
+        agreeing = f"{counts[Group.AGREES]} of {counted(total, 'assignment')} {_s(counts[Group.AGREES], 'agree')}"
+        parts = [
+            f"{agreeing} with PowerSchool",
+            *_part(counts[Group.TEACHER], "need", you),
+            *_part(counts[Group.OTHERS], "need", "somebody else"),
+            *_part(counts[Group.WAITS], "wait"),
+        ]
+        return "; ".join(parts) + "."
+
+    def answer(self, you: str) -> str:
+        """Return the same of a view with one assignment; empty without any."""
+        return next((_answer(group, you) for group, work in self.groups.items() if work), "")
+
+
+def _answer(group: Group, you: str) -> str:
+    texts = {
+        Group.TEACHER: f"Not sent as it is: this assignment needs {you}.",
+        Group.OTHERS: "Not sent as it is: this assignment needs somebody else.",
+        Group.WAITS: "This assignment waits, and goes to PowerSchool by itself.",
+        Group.AGREES: "PowerSchool agrees with Canvas.",
+        Group.NOT_SELECTED: "This assignment is not to be sent to PowerSchool.",
+    }
+    return texts[group]
+
+
+def course_view(explanation: Explanation) -> CourseView:
+    """Return the view of an explanation, stored or live."""
+    groups: dict[Group, list[Work]] = {group: [] for group in Group}
+    for work in assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])):
+        groups[_group(work, live=explanation["live"])].append(work)
+    names = {s["section_sis_id"]: s["name"] for s in explanation["sections"] if s["section_sis_id"] and s["name"]}
+    return CourseView(groups, _held(explanation["assignments"]), _last_sent(explanation), names)
+
+
+def _group(work: Work, *, live: bool) -> Group:
+    assignment, rows = work
+    statuses = {row.status for row in rows}
+    if assignment["change_waits"] and not live and AssignmentStatus.DEAD not in statuses:
+        # What the last sync found may be mended by the change.
+        return Group.WAITS
+    who = {reason["who"] for row in rows if row.status in NEED_ATTENTION for reason in row.reasons}
+    who |= {student["who"] for row in rows for student in row.students if student["who"] == Actor.TEACHER}
+    if Actor.TEACHER in who:
+        return Group.TEACHER
+    if statuses & {AssignmentStatus.DEAD, AssignmentStatus.BLOCKED}:
+        return Group.OTHERS
+    if statuses & {AssignmentStatus.RETRYING, AssignmentStatus.WAITING}:
+        return Group.WAITS
+    return Group.AGREES if AssignmentStatus.SYNCED in statuses else Group.NOT_SELECTED
+
+
+def _held(assignments: Sequence[Explanation]) -> list[HeldStudent]:
+    """Return every student and reason once, those first for whom the teacher can do something."""
+    found: dict[tuple[str, str], HeldStudent] = {}
+    for assignment, student in _held_back(assignments):
+        key = student["user_id"], student["message"]
+        names = found[key].assignments if key in found else ()
+        if assignment["name"] not in names:
+            found[key] = HeldStudent(
+                student["user_id"], student["student_sis_id"], student, (*names, assignment["name"])
+            )
+    return sorted(found.values(), key=lambda held: (held.reason["who"] != Actor.TEACHER, held.student_sis_id or ""))
+
+
+def _held_back(assignments: Sequence[Explanation]) -> Iterator[tuple[Explanation, Explanation]]:
+    for assignment in assignments:
+        for section in assignment["sections"]:
+            for student in section["students"]:
+                yield assignment, student
+
+
+def _last_sent(explanation: Explanation) -> LastSent | None:
+    sent = [
+        (datetime.fromisoformat(section["written_at"]), assignment["name"])
+        for assignment in explanation["assignments"]
+        for section in assignment["sections"]
+        if section["written_at"]
+    ]
+    if not sent:
+        return None
+    newest = max(at for at, _ in sent)
+    names = tuple(dict.fromkeys(name for at, name in sent if at == newest))
+    change: Mapping[str, Any] | None = explanation["last_change"]
+    took = None
+    if change is not None and datetime.fromisoformat(change["written_at"]) == newest:
+        took = newest - datetime.fromisoformat(change["changed_at"])
+    return LastSent(names, newest, took)
+
+
+def _part(count: int, verb: str, whom: str = "") -> list[str]:
+    return [f"{count} {_s(count, verb)} {whom}".rstrip()] if count else []
+
+
+def _s(count: int, verb: str) -> str:
+    return f"{verb}s" if count == 1 else verb
