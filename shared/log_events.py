@@ -61,6 +61,13 @@ class LogEvent(StrEnum):
     """error: a sync raised an unexpected error. `course_id`, `error`, `way` (the stack, without texts)."""
     COURSE_GONE = "course_gone"
     """error: Canvas does not have the course any more; it is no longer scheduled. `course_id`."""
+    TAKEN_OVER = "taken_over"
+    """info: a takeover linked assignments that passback did not create. `course_id`, `linked`, `actor`."""
+    TAKEOVER_RUN_ENDED = "takeover_run_ended"
+    """info: a takeover of many courses ended. `mode`, `state`, `courses`, `linked`, `actor`."""
+    TAKEOVER_REFUSED = "takeover_refused"
+    """error: PowerSchool refused the first change of an assignment that was taken over; its link is deleted.
+    `course_id`, `assignment_id`, `cause`."""
     DEAD_LETTERED = "dead_lettered"
     """error: a job became a dead letter. `course_id`, `assignment_id` (none: the whole course), `cause`."""
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"

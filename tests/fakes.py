@@ -5,7 +5,7 @@ A test plans failures of a stand-in by method and call.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +38,7 @@ from shared.ports.passback import CachePolicy, CreatedAssignment, ScoreRow
 from workers.grade_passback.lease import SyncTimeSlice
 
 MARK = "passback-plugin"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -179,6 +180,13 @@ class FakePowerSchool:
             for id_, a in self.assignments_there.items()
             if a.section_dcid in taught
         )
+
+    def sections_of_assignments(self, users_dcid: int, section_dcids: Sequence[int]) -> dict[int, frozenset[int]]:
+        self.faults.check("sections_of_assignments")
+        spans: dict[int, frozenset[int]] = {}
+        for a in self.assignments_there.values():
+            spans[a.assignment_id] = spans.get(a.assignment_id, frozenset()) | {a.section_dcid}
+        return {id_: span for id_, span in spans.items() if span & set(section_dcids)}
 
     def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
         self.faults.check("create")
@@ -462,6 +470,10 @@ class FakeChanges:
 
     def last_event_of(self, course_id: str) -> datetime | None:
         return self.heard.get(course_id)
+
+    def taken_of(self, course_id: str) -> PendingChanges | None:
+        leased = any(lease.course_id == course_id for lease in self.leases)
+        return PendingChanges(course_id, EPOCH, EPOCH, 1, frozenset()) if leased else None
 
 
 def whole_turn(clock: Clock, length: timedelta) -> SyncTimeSlice:

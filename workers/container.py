@@ -34,6 +34,7 @@ from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.logs import Actions, ErasureLog
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.operations.readiness import ReadinessStore
+from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
@@ -54,6 +55,8 @@ from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.operations.bulk_sync import BulkSync
 from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
+from workers.grade_passback.operations.takeover import CourseTakeover
+from workers.grade_passback.operations.takeover_run import TakeoverRunner
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
 from workers.grade_passback.sync_job import CourseSync, SyncJob
@@ -83,6 +86,7 @@ class Container:
         )
         self.links = Links(redis, keys)
         self.takeovers = Takeovers(redis, keys)
+        self.takeover_runs = TakeoverRuns(redis, keys, self.clock)
         self.associations = CategoryMatches(redis, keys)
         self.records = CourseStates(redis, keys)
         self.course_lists = CourseIndex(redis, keys)
@@ -246,6 +250,33 @@ class Container:
     def bulk_sync(self) -> BulkSync:
         """Behind `passback sync --all`: syncs many courses, and follows them to their end."""
         return BulkSync(self.records, self.dead_letters, self.activities.of_course, self.clock)
+
+    @cached_property
+    def takeover(self) -> CourseTakeover:
+        """Behind `passback takeover`."""
+        return CourseTakeover(
+            lambda: self.course_reader,
+            lambda: self.powerschool.gradebook,
+            self.links,
+            self.takeovers,
+            self.audit,
+            self.changes,
+        )
+
+    @cached_property
+    def takeover_runner(self) -> TakeoverRunner:
+        """Takes over the assignments of many courses."""
+        return TakeoverRunner(
+            self.takeover,
+            self.takeovers,
+            self.takeover_runs,
+            self.records,
+            self.course_lists,
+            self.changes,
+            self.pauses,
+            self.dead_letters,
+            self.clock,
+        )
 
     @cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.takeover import Selection
+from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun
 from shared.domain.pauses import course_target
 from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.dead_letters import RetryResult
 from workers.erasure import Erasure, ErasureResult
 from workers.grade_passback.operations.category_mapping import MappingResult
+from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
 
 CATEGORY_MAP = "category-map"
 
@@ -95,6 +98,30 @@ class RecordedActions:
             self._record(Verb.UNLINK, CATEGORY_MAP)
         return done
 
+    def take_over(self, course_id: str, selection: Selection) -> TakeoverPlan:
+        """Link what can be linked in a course, and sync it. Raises: `CourseBusy`, and what reading raises."""
+        plan = self._service.takeover.take_over(course_id, selection, with_scores=True)
+        if plan.links:
+            self._sync_after_takeover(course_id)
+            self._record(Verb.TAKE_OVER, _work_target(course_id, selection.assignment_id), len(plan.links))
+        return plan
+
+    def undo_takeover(self, course_id: str, assignment_id: str | None = None) -> UndoResult:
+        """Delete the links of what was taken over and not written to, and sync the course. Raises: `CourseBusy`."""
+        result = self._service.takeover.undo(course_id, assignment_id)
+        if result.undone:
+            self._sync_after_takeover(course_id)
+            self._record(Verb.UNDO_TAKEOVER, _work_target(course_id, assignment_id), len(result.undone))
+        return result
+
+    def take_over_many(self, request: TakeoverRequest) -> TakeoverRun:
+        """Begin a run over many courses, which the caller carries out. Raises: TakeoverUnderWay."""
+        run = self._service.takeover_runner.start(request, self._actor)
+        if request.mode is not TakeoverMode.DRY_RUN:
+            verb = Verb.UNDO_TAKEOVER if request.mode is TakeoverMode.UNDO else Verb.TAKE_OVER
+            self._record(verb, "courses" if request.school is None else f"school:{request.school}")
+        return run
+
     def purge(self, scope: str, erase: Callable[[Erasure, str], ErasureResult], *, is_recorded: bool) -> ErasureResult:
         """Erase what `scope` names, without the id of a student; a dry run is not recorded."""
         result = erase(self._service.erasure, self._actor)
@@ -130,9 +157,18 @@ class RecordedActions:
         self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=self._actor)
         self._service.records.register(course_id)
 
+    def _sync_after_takeover(self, course_id: str) -> None:
+        changes, cause = self._service.changes, ChangeCause.PERSON
+        changes.request(course_id, cause, actor=self._actor, origin=ChangeCause.TAKEOVER)
+        self._service.records.register(course_id)
+
     def _record_dead_letters(self, verb: Verb, ids: Sequence[str]) -> None:
         if ids:
             self._record(verb, ids[0] if len(ids) == 1 else "dead_letters", len(ids))
 
     def _record(self, verb: Verb, target: str, count: int = 1) -> str:
         return self._service.actions.add(self._name, verb, target, count)
+
+
+def _work_target(course_id: str, assignment_id: str | None) -> str:
+    return course_target(course_id) + (f":assignment:{assignment_id}" if assignment_id else "")

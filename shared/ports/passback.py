@@ -94,6 +94,10 @@ class PowerSchoolGradebook(Protocol):
         """Return every assignment of the sections; with scores for the assignment sections in `scores_of`."""
         ...
 
+    def sections_of_assignments(self, users_dcid: int, section_dcids: Sequence[int]) -> Mapping[int, frozenset[int]]:
+        """Return every section (SECTIONS.DCID) of each assignment that is in one of these sections."""
+        ...
+
     def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
         """Create the assignment. Not safe to repeat: claim the link first."""
         ...

@@ -60,6 +60,15 @@ class RequestContext:
     check_stop: Callable[[], None] = no_check
 
 
+# After every request of work that began at any real time.
+_LAST_IN_LINE = 9_000_000_000_000_000
+
+
+def low_priority(max_wait: timedelta) -> AbstractContextManager[None]:
+    """Return a context manager: the requests of its block let all others go first, and wait so long for their turn."""
+    return use_context(RequestContext(_LAST_IN_LINE, lambda: max_wait))
+
+
 class _Deadline:
     def __init__(self, seconds: float, check: Callable[[], None]) -> None:
         now = time.monotonic()

@@ -115,9 +115,8 @@ class Keys:
         "takeover-run",
         """Hash with a lifetime of 30 days: the newest takeover of many courses.
 
-        `actor`, `mode`, `school`, `made_by`, `state`, `message`, `started` and `seen` (ms), `course` (the last one that
-        is done, by which the run goes on), and how much: `total`, `done`, `linked` and the other counts. `cancel` once
-        a person wants it to end.
+        `run` as JSON: who asked for what, counts, ids of courses to look at, the last course that is done, by which
+        the same run goes on. `cancel` once a person wants it to end.
         """,
     )
     categories = _KeyOf(

@@ -100,6 +100,10 @@ COMMANDS = [
     Command("pause course COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("resume", REDIS),
     Command("links check COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, "unknown course": 1}),
+    Command("takeover COURSE --dry-run", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
+    Command("takeover COURSE --undo", {**REDIS, **UNKNOWN_COURSE}),
+    # No course is connected here.
+    Command("takeover --all --dry-run", {**REDIS, **BOTH}),
     Command("dlq list", REDIS),
     Command("dlq show course:1", REDIS, fine=2),
     Command("dlq retry --all", REDIS),

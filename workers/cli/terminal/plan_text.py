@@ -35,12 +35,13 @@ def _section(section: Json, points: str | None) -> Iterator[RenderableType]:
     for reason in cast("list[Json]", section["reasons"]):
         yield _indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
     for student in cast("list[Json]", section["students"]):
-        yield _indented(_student(student, cast("str | None", section["points_before"]) or points, points), 4)
+        yield _indented(student_text(student, cast("str | None", section["points_before"]) or points, points), 4)
     if section["scores_equal"]:
         yield _indented(f"{counted(cast('int', section['scores_equal']), 'score')} in PowerSchool as in Canvas", 4)
 
 
-def _student(student: Json, points_before: str | None, points: str | None) -> str:
+def student_text(student: Json, points_before: str | None, points: str | None) -> str:
+    """Return one student of a preview: the id, the score before and after, or why it is held."""
     sis_id = student["student_sis_id"]
     who = f"student {sis_id}" if sis_id else f"student with Canvas id {student['user_id']}"
     before = score_text(cast("Json | None", student["before"]), points_before)

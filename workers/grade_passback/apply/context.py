@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import structlog
+
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.course_data.takeovers import TakeoverAnswer, Takeovers
@@ -17,9 +19,12 @@ from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, Wr
 from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
+from shared.log_events import LogEvent
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.compare import CourseComparison, audit_text
 from workers.grade_passback.lease import WriteGuard
+
+log = structlog.get_logger()
 
 # Refusals that say what is wrong with one assignment or student. Any other may be about who made the assignment.
 OWN_CAUSES = frozenset(
@@ -173,6 +178,12 @@ class ApplyContext:
         if not isinstance(error, RequestRejected) or isinstance(error, NotFound) or error.cause in OWN_CAUSES:
             return False
         self._takeovers.record_answer(link.taken_over.made_by, self._answer(key, error))
+        log.error(
+            LogEvent.TAKEOVER_REFUSED,
+            course_id=self._course_id,
+            assignment_id=key.assignment_id,
+            cause=error.cause,
+        )
         for other in [o for o in self.result.links.values() if o.taken_over == link.taken_over]:
             self.result.refused[other.key] = Finding(Reason.TAKEOVER_REFUSED, error.error_text)
             self.delete_link(other.key)

@@ -87,6 +87,20 @@ class XteAssignment(Wire):
     sections: list[AssignmentSectionWire] = Field(validation_alias="_assignmentsections")
 
 
+class SpanSection(Wire):
+    """One of an assignment's `_assignmentsections`: which section it is in."""
+
+    sectionsdcid: int
+
+
+class AssignmentSpan(Wire):
+    """One of `GET /ws/xte/section/assignment/`: in which sections the assignment is."""
+
+    assignmentid: FirstId
+    sections: list[SpanSection] = Field(validation_alias="_assignmentsections")
+
+
+_SPANS = TypeAdapter(list[AssignmentSpan])
 _CATEGORIES = TypeAdapter(list[CategoryWire])
 _ASSIGNMENT = TypeAdapter(XteAssignment)
 _ONE_ASSIGNMENT = "/ws/xte/section/assignment/{assignment_id}"
@@ -129,6 +143,16 @@ class Gradebook:
     ) -> tuple[ActualAssignment, ...]:
         """Return every assignment of the sections; with scores for the assignment sections in `scores_of`."""
         return read_assignments(self._queries, sections, scores_of)
+
+    def sections_of_assignments(self, users_dcid: int, section_dcids: Sequence[int]) -> dict[int, frozenset[int]]:
+        """Return every section (SECTIONS.DCID) of each assignment of these sections; unreadable ones are left out.
+
+        Source: PowerSchool xte API, `GET /ws/xte/section/assignment/`: a plain array. That an assignment is listed with
+        all of its sections is inferred from the update, which must include them.
+        """
+        params = [("users_dcid", str(users_dcid)), ("section_ids", ",".join(map(str, section_dcids)))]
+        spans, _ = self._api.send("GET", "/ws/xte/section/assignment/", params=params).rows(_SPANS)
+        return {span.assignmentid: frozenset(section.sectionsdcid for section in span.sections) for span in spans}
 
     def create(self, users_dcid: int, desired: DesiredAssignment) -> CreatedAssignment:
         """Create the assignment. Not safe to repeat: claim the link first.

@@ -11,7 +11,7 @@ class Apart(StrEnum):
     remedy: str
     can_choose: bool
 
-    def __new__(cls, code: str, message: str, remedy: str, can_choose: bool = False) -> Self:
+    def __new__(cls, code: str, message: str = "", remedy: str = "", can_choose: bool = False) -> Self:
         """Return the member with its row."""
         reason = str.__new__(cls, code)
         reason._value_ = code
