@@ -333,6 +333,18 @@ class Settings(BaseModel):
         description="Minutes in which events are expected: cron, in the district's time zone. Empty: never.",
     )
 
+    notify_urls: SecretStr = Field(
+        SecretStr(""),
+        description="Where administrators are told what needs them: URLs of Apprise with spaces between them, such as "
+        "`mailtos://user:password@smtp.district.example?to=it@district.example`. Needs the extra `notify`. Unset: "
+        "nobody is told.",
+    )
+    notify_quiet_hours: Cron = Field(
+        "* 0-5,21-23 * * *",
+        description="Minutes in which no message is sent: cron, in the district's time zone. Messages wait for their "
+        "end, and those about what is over by then are not sent. Empty: none.",
+    )
+
     log_level: str = Field(
         "INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
     )
@@ -414,6 +426,16 @@ class Settings(BaseModel):
         ]
         if bad:
             raise ValueError("\n".join(bad))
+        return self
+
+    @model_validator(mode="after")
+    def _messages_have_targets(self) -> Self:
+        urls = self.notify_urls.get_secret_value().split()
+        if not all(re.match(r"[A-Za-z][A-Za-z0-9]*://.", url) for url in urls):
+            raise ValueError(
+                f"{PREFIX}NOTIFY_URLS is no list of URLs with spaces between them, such as "
+                "mailtos://user:password@smtp.district.example?to=it@district.example; write a space in a URL as %20"
+            )
         return self
 
     @model_validator(mode="after")

@@ -180,6 +180,14 @@ class LogEvent(StrEnum):
     PROVISION_UNEXPECTED_ERROR = "provision_unexpected_error"
     """error: a run raised an unexpected error. `run_id`, `error`, `way` (the stack, without texts)."""
 
+    NOTIFICATION_SENT = "notification_sent"
+    """info: a target took a message. `target` (scheme and number), `opened`, `ended` (conditions), `summary` (it is the
+    daily one), `duration_ms`."""
+    NOTIFICATION_FAILED = "notification_failed"
+    """warning: a target did not take a message, which is sent again. `target`, `cause`, `attempts`."""
+    NOTIFICATION_LOST = "notification_lost"
+    """error: a target did not take a message in all attempts; it is given up. `target`, `cause`."""
+
     CIRCUIT_OPENED = "circuit_opened"
     """warning: Canvas or PowerSchool is unavailable, or asks for a long pause; no request is sent to it for a while.
     `system`, `cause`, `delay_s`."""

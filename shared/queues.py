@@ -29,6 +29,7 @@ class Task(StrEnum):
     BOUND_DEAD_LETTERS = "passback.bound_dead_letters"
     READINESS = "passback.readiness"
     PROVISION = "passback.provision"
+    NOTIFY = "passback.notify"
 
 
 CONSUMER_GROUP = "passback"
@@ -42,4 +43,5 @@ ROUTES: dict[Task, Queue] = {
     Task.BOUND_DEAD_LETTERS: Queue.HOUSEKEEPING,
     Task.READINESS: Queue.HOUSEKEEPING,
     Task.PROVISION: Queue.PROVISIONING,
+    Task.NOTIFY: Queue.HOUSEKEEPING,
 }

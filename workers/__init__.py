@@ -13,6 +13,8 @@ cli/             the `passback` command, a file per group of verbs; docs/ (gener
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/
 doctor/          checks of settings, systems and grants: for `passback doctor` and the readiness of a district
+notifications/   messages to people: what is open, told once, with its end
+alerts.py        what is wrong and what to do: for the command line, the pages, the API and notifications
 recorded_actions.py  what people do, recorded with the person: for the command line, the pages and the API
 status.py        the status document of the command line, the pages and the API; school_hours.py for its alert
 container.py     builds everything from the settings, once per process

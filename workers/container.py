@@ -32,6 +32,7 @@ from shared.adapters.redis.operations.counters import CounterBuffer, Counters, L
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.logs import Actions, ErasureLog
+from shared.adapters.redis.operations.notifications import Notifications
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
@@ -104,6 +105,7 @@ class Container:
         self.timings = LatencyHistogram(redis, keys)
         self.unavailable_queries = UnavailableQueries(redis, keys, self.clock)
         self.readiness = ReadinessStore(redis, keys)
+        self.notifications = Notifications(redis, keys)
         self.provision_runs = ProvisionRuns(redis, keys, RUNS_TTL, LEASE_DURATION)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
+from shared.domain.causes import Cause
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
 from shared.log_events import LogEvent
@@ -65,6 +66,13 @@ class DeadLetterQueue:
     def count(self) -> int:
         """Return how many dead letters are open."""
         return self._dead_letters.count() + self._messages.count()
+
+    def counts_by_cause(self) -> dict[str, int]:
+        """Return how many dead letters each cause has, the most first. All unreadable messages have one."""
+        counts = dict(self._dead_letters.causes())
+        if messages := self._messages.count():
+            counts[Cause.MESSAGES.value] = messages
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def warning(self) -> str | None:
         """Return a warning if dead letters will soon be deleted, None while there is room and time."""

@@ -19,6 +19,12 @@ class SchoolHours:
         self._zone = service.settings.district_time_zone
         self._cache = JsonCache(service.redis, service.keys)
 
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The district's time zone: as set, else as workers have read it from PowerSchool; None while it is unknown."""
+        self._zone = self._zone or self._cached_zone()
+        return self._zone
+
     def now(self) -> bool | None:
         """Say whether school is on; None while the zone is unknown. With no hours set, school is never on."""
         return self._at(self._clock.now())
@@ -31,8 +37,7 @@ class SchoolHours:
     def _at(self, time: datetime) -> bool | None:
         if not self._hours:
             return False
-        self._zone = self._zone or self._cached_zone()
-        return None if self._zone is None else matches(self._hours, time, self._zone)
+        return None if self.zone is None else matches(self._hours, time, self.zone)
 
     def _cached_zone(self) -> ZoneInfo | None:
         """Return the zone that workers have read from PowerSchool: the web process reads nothing but Redis."""

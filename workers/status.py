@@ -14,6 +14,7 @@ from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCour
 from shared.domain.actions import Action
 from shared.domain.causes import Cause, Scope
 from shared.domain.metrics import HourlyLatency
+from shared.domain.notifications.state import NotificationState
 from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
@@ -58,6 +59,7 @@ class InstallationStatus:
     tasks: dict[str, int]
     unknown_changes: int
     dead_letters: int
+    dead_letter_causes: Mapping[str, int]
     dead_letters_warning: str | None
     repairs: Mapping[str, int]
     last_event_at: datetime | None
@@ -72,6 +74,7 @@ class InstallationStatus:
     actions: list[Action]
     last_run: Run | None
     held_runs: Sequence[Run]
+    notifications: NotificationState
 
     @property
     def retrying(self) -> int:
@@ -99,6 +102,7 @@ def read_status(service: Container) -> InstallationStatus:
         tasks={queue.value: service.redis.llen(f"{celery}{queue}") for queue in Queue},
         unknown_changes=service.unknown_changes.count(),
         dead_letters=service.dead_letter_queue.count(),
+        dead_letter_causes=service.dead_letter_queue.counts_by_cause(),
         dead_letters_warning=service.dead_letter_queue.warning(),
         repairs=service.counters.read(REPAIRS),
         last_event_at=changes.last_event_at(),
@@ -113,6 +117,7 @@ def read_status(service: Container) -> InstallationStatus:
         actions=service.actions.newest(ACTIONS_LIMIT),
         last_run=next(runs, None),
         held_runs=service.provision_runs.held_runs(),
+        notifications=service.notifications.read(),
     )
 
 

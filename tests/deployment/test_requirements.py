@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from tests.architecture.project import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-INSTALLED_EXTRAS = ("flower", "sqs")
+INSTALLED_EXTRAS = ("flower", "notify", "sqs")
 WANTED = [
     Requirement(text)
     for group in [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in INSTALLED_EXTRAS)]
@@ -17,7 +17,10 @@ WANTED = [
 ]
 LIST = (ROOT / "deploy" / "requirements.txt").read_text()
 PINNED = dict(re.findall(r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)", LIST, re.MULTILINE))
-COMMAND = "uv pip compile pyproject.toml --extra flower --extra sqs --universal --python-version 3.11 --generate-hashes"
+COMMAND = (
+    "uv pip compile pyproject.toml --extra flower --extra notify --extra sqs --universal --python-version 3.11 "
+    "--generate-hashes"
+)
 
 
 @pytest.mark.parametrize("requirement", WANTED, ids=lambda requirement: str(requirement.name))

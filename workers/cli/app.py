@@ -21,7 +21,7 @@ from workers.cli import (
     sync,
     worker_processes,
 )
-from workers.cli.district import takeover
+from workers.cli.district import notify, takeover
 from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
 from workers.dev.run_all import up
@@ -78,6 +78,7 @@ for name, group in {
     "provision": provision.provision,
     "categories": categories.categories,
     "purge": purge.purge,
+    "notify": notify.notify,
     "sandbox": sandbox,
 }.items():
     app.add_typer(group, name=name)

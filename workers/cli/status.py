@@ -16,18 +16,18 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.domain.passback.course_search import CourseSearch
 from shared.errors import NotFound
+from workers.alerts import alerts_json
 from workers.cli.docs.settings_env import settings_env
 from workers.cli.docs.settings_table import settings_rows, settings_table
 from workers.cli.options import fail, services
 from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.list_text import actions_text, courses_text
-from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.status_text import status_text
 from workers.doctor import CheckResult, run_checks
 from workers.doctor.report import report
 from workers.runtime.heartbeat import this_process
 from workers.status import read_status, status_json
-from workers.web.views.alerts import alerts
 from workers.web.views.course_list import listed_course
 
 # Longer than the pages take to report a process as gone. Restarting a process that is only late would delay it more.
@@ -45,7 +45,7 @@ def status(as_json: JsonOption = False) -> None:
     """
     with services() as service:
         read = read_status(service)
-        found = {**status_json(read), "problems": plain(alerts(read))}
+        found = {**status_json(read), "problems": alerts_json(read)}
         emit(found, as_json, status_text, zone=service.settings.district_time_zone)
     raise typer.Exit(ExitCode.PROBLEMS if found["problems"] else ExitCode.FINE)
 

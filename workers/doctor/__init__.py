@@ -11,7 +11,7 @@ from itertools import chain
 from shared.domain.passback.readiness.results import SystemFinding
 from shared.domain.passback.rules.reasons import Actor
 from workers.container import Container
-from workers.doctor import canvas, configuration, events, matches, powerschool, processes, redis
+from workers.doctor import canvas, configuration, events, matches, notifications, powerschool, processes, redis
 from workers.doctor.result import Check, CheckResult, run_steps
 from workers.doctor.systems import Systems
 
@@ -37,6 +37,7 @@ def run_checks(service: Container) -> list[Check]:
                 matches.steps(systems),
                 events.steps(service),
                 processes.steps(service),
+                notifications.steps(service),
             ),
             found,
         )

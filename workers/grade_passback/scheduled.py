@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 
 import structlog
 
@@ -42,16 +43,22 @@ NEVER_SYNCED = datetime(1970, 1, 2, tzinfo=UTC)
 
 
 def run_scheduled(container: Container, task: Task) -> None:
-    """Run the task unless it ran in this interval. After an error that may pass, the next tick runs it again."""
+    """Run the task unless it ran in this interval."""
     tick = timedelta(seconds=reconcile_tick_s(container.settings))
     interval = timedelta(seconds=container.settings.reconcile_interval_s)
     intervals = {Task.DISCOVER: interval, Task.BOUND_DEAD_LETTERS: DEAD_LETTER_INTERVAL}
+    run = partial(SCHEDULED[task], container, tick, interval)
+    run_once_per_interval(container, task, intervals.get(task, tick), run)
+
+
+def run_once_per_interval(container: Container, task: Task, every: timedelta, run: Callable[[], None]) -> None:
+    """Run the task unless it ran in this interval. After an error that may pass, the next tick runs it again."""
     locks = IntervalLocks(container.redis, container.keys)
-    slot = locks.take(task, intervals.get(task, tick))
+    slot = locks.take(task, every)
     if slot is None:
         return
     try:
-        SCHEDULED[task](container, tick, interval)
+        run()
     except TransientError as error:
         log.warning(LogEvent.SCHEDULED_TASK_DEFERRED, task=task, cause=error.cause)
         locks.give_back(slot)

@@ -471,6 +471,17 @@ class Keys:
         """,
     )
     readiness_lock = _Key("readiness:lock", "Lock: held by the one process that goes on with a check of readiness.")
+    notifications = _Key(
+        "notifications",
+        """String: what needs people, since when, and which target was told of it, as JSON. Ids, codes and sentences.
+
+        No names, no addresses and no URL: a target is named by the scheme of its URL and a number.
+        """,
+    )
+    notifications_lease = _Key(
+        "notifications:lease",
+        "String with a lifetime: the token of the worker that checks and sends notifications.",
+    )
 
     def interval_lock(self, task: str, slot: int) -> str:
         """String with a lifetime: `running` or `done`, set by the worker that runs the task in this interval."""

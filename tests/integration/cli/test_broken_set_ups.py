@@ -104,6 +104,9 @@ COMMANDS = [
     Command("takeover COURSE --undo", {**REDIS, **UNKNOWN_COURSE}),
     # No course is connected here.
     Command("takeover --all --dry-run", {**REDIS, **BOTH}),
+    Command("notify status", REDIS),
+    # It needs nothing but targets, and there are none here.
+    Command("notify test", fine=2),
     Command("dlq list", REDIS),
     Command("dlq show course:1", REDIS, fine=2),
     Command("dlq retry --all", REDIS),

@@ -1,34 +1,25 @@
 """What is wrong is named, the worst first, with what to do; and what is not wrong is not."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
 from shared.adapters.redis.remote_limits.outages import Outage
-from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
+from shared.adapters.redis.sync_queue.store import LongWait, WaitingCourse
 from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
-from shared.domain.passback.course_state import AssignmentStatus
+from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.domain.wording import describe
+from tests.installation import ALIVE, NOW, WELL
+from workers.alerts import Level, alerts, not_judged
 from workers.status import SILENCE, InstallationStatus
 from workers.web.pages.charts import chart, duration
-from workers.web.views.alerts import Level, alerts
 
-NOW = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
-ALIVE = [Heartbeat("beat@here:1", timedelta(0)), Heartbeat("worker@here:2", timedelta(0))]
-WELL = InstallationStatus(
-    now=NOW, courses=Counts(0, 0, 0), connected=1, with_problems=0, statuses=dict.fromkeys(AssignmentStatus, 0),
-    waiting=[], messages=0, oldest_message_at=None, stale_courses=0, redis_memory=None,
-    tasks={}, unknown_changes=0, repairs={}, dead_letters=0, dead_letters_warning=None,
-    last_event_at=NOW, silence_matters=True,
-    processes=ALIVE, pauses=[], outages=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
-    last_run=None, held_runs=(),
-)  # fmt: skip
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
 PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))
 LATE = WaitingCourse("101", NOW - timedelta(minutes=10), NOW - timedelta(minutes=20), 3)
@@ -82,7 +73,14 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"messages": 1, "oldest_message_at": NOW - timedelta(seconds=60)}, []),
         ({"messages": 1, "oldest_message_at": NOW - timedelta(seconds=61)}, ["messages_waiting"]),
         ({"unavailable_queries": [NO_QUERY]}, ["powerschool_query_missing"]),
-        ({"dead_letters": 1, "dead_letters_warning": "many"}, ["dead_letters", "dead_letters_full"]),
+        (
+            {"dead_letter_causes": {"canvas_403": 1}, "dead_letters_warning": "many"},
+            ["dead_letters", "dead_letters_full"],
+        ),
+        ({"dead_letter_causes": {"canvas_502": 1, "canvas_503": 2, "messages": 1}}, ["dead_letters", "dead_letters"]),
+        ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", failed=2)})}, []),
+        ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", failed=3)})}, ["notify_failed"]),
+        ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", lost=1)})}, ["notify_failed"]),
         ({"messages": 5000}, ["messages_waiting"]),
         ({"last_event_at": NOW - SILENCE}, []),
         ({"last_event_at": NOW - SILENCE - timedelta(seconds=1)}, ["silence"]),
@@ -131,9 +129,43 @@ def test_a_system_is_unavailable_and_a_person_pauses() -> None:
     assert pause.title == "Everything is paused by rivera: moving"
 
 
+def test_dead_letters_have_a_problem_per_cause() -> None:
+    """By the row of the table of causes, with how many there are and what to do."""
+    server, forbidden = alerts(replace(WELL, dead_letter_causes={"canvas_502": 1, "canvas_503": 2, "canvas_403": 1}))
+    assert server.title == "3 jobs wait for a person. Canvas kept answering with an error."
+    assert forbidden.title.startswith("1 job waits for a person. Canvas does not let")
+    assert (server.about, forbidden.about) == ("canvas_", "canvas_403")
+
+
+def test_what_stopped_being_judged_is_neither_there_nor_over() -> None:
+    """Silence after school, what a pause or an outage hides, and memory that Redis does not say."""
+    memory = {"redis_memory"}
+    after_school = replace(WELL, silence_matters=False, last_event_at=NOW - SILENCE * 2)
+    assert not_judged(WELL) == memory
+    assert not_judged(replace(WELL, redis_memory=0.5)) == set()
+    assert not_judged(after_school) == {*memory, "silence"}
+    assert not_judged(replace(after_school, last_event_at=NOW)) == memory
+    assert not_judged(replace(WELL, outages=[OUTAGE])) == {*memory, "overdue", "courses_stale"}
+    assert not_judged(replace(WELL, pauses=[OF_COURSE])) == {*memory, "courses_stale"}
+    assert not_judged(replace(WELL, pauses=[PAUSED])) == {
+        *memory, "overdue", "courses_stale", "provisioning_waits", "provisioning_stale",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("failure", DeliveryFailure)
+def test_a_target_that_takes_no_message_is_named_by_its_scheme(failure: DeliveryFailure) -> None:
+    """With why and what to do. What only a person can mend is reported at the first attempt."""
+    target = TargetState("mailtos 2", failed=3, last_failure=failure)
+    (alert,) = alerts(replace(WELL, notifications=NotificationState(targets={"mailtos 2": target})))
+    assert alert.title == f"Nobody is told through mailtos 2: {failure.sentence}"
+    assert alert.remedy == failure.remedy
+
+
 def test_the_worst_comes_first() -> None:
     """What lets grades stand still comes before what somebody should look at."""
-    status = replace(WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letters=3, pauses=[OF_COURSE])
+    status = replace(
+        WELL, processes=[ALIVE[0], GONE], messages=5000, dead_letter_causes={"canvas_403": 3}, pauses=[OF_COURSE]
+    )
     levels = [alert.level for alert in alerts(status)]
     assert levels == sorted(levels)
     assert levels[0] is Level.BAD

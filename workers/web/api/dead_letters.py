@@ -114,7 +114,7 @@ def dead_letters(
 @router.get("/dead-letters/groups")
 def groups(service: Service) -> list[Json]:
     """Return the number of dead letters of each cause, and what to do about it."""
-    counts = views.counts_by_cause(service)
+    counts = service.dead_letter_queue.counts_by_cause()
     return [
         {"cause": code, "letters": count, "meaning": Cause(code).meaning, "remedy": Cause(code).remedy}
         for code, count in counts.items()

@@ -7,13 +7,13 @@ from pydantic import StringConstraints
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run
+from workers.alerts import alerts_json
 from workers.grade_passback.explain.response import Json, pause_json
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import read_status, status_json
 from workers.web.api.dependencies import Actions, Service, SignedIn, StrictModel, plain
 from workers.web.errors import ApiError
-from workers.web.views.alerts import alerts
 from workers.web.views.visibility import visible_run
 
 PART = rf"^({PROVISIONING}|course:[0-9]{{1,20}})$"
@@ -59,7 +59,7 @@ def status(service: Service) -> Json:
     found = read_status(service)
     return {
         **status_json(found),
-        "problems": plain(alerts(found)),
+        "problems": alerts_json(found),
         "courses_with_problems": found.with_problems,
         "assignments": plain(found.statuses),
         "event_to_powerschool": [

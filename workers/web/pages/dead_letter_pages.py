@@ -18,7 +18,7 @@ CONFIRM_LIMIT = 100
 def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
     """`/dead-letters`: the causes, and a page of one cause's dead letters or of all."""
     cause = _code(request.query("cause"))
-    counts = views.counts_by_cause(pages.service)
+    counts = pages.service.dead_letter_queue.counts_by_cause()
     page, next_start = views.page(pages.service, cause, request.query("start") or None, PAGE_SIZE)
     return pages.page(
         "dead_letters.html", request, causes=[(each, count, Cause(each)) for each, count in counts.items()],

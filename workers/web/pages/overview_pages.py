@@ -5,12 +5,12 @@ import re
 from starlette.responses import Response
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
+from workers.alerts import alerts
 from workers.status import read_status
 from workers.web.api.installation import TARGET
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.pages.rendering import target_text
-from workers.web.views.alerts import alerts
 from workers.web.views.operator_actions import refuse_without_reason
 
 ACTIONS_LIMIT = 200

@@ -1,1 +1,1 @@
-"""Shared by the status pages and the JSON API: alerts, dead letters and operator actions, without HTTP."""
+"""Shared by the status pages and the JSON API: dead letters and operator actions, without HTTP."""

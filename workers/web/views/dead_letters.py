@@ -22,14 +22,6 @@ MESSAGES = "messages"
 log = structlog.get_logger()
 
 
-def counts_by_cause(service: Container) -> dict[str, int]:
-    """Return how many dead letters each cause has, the most first."""
-    counts = dict(service.dead_letters.causes())
-    if messages := service.dead_messages.count():
-        counts[MESSAGES] = messages
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
 def page(
     service: Container, cause: str | None, start: str | None, limit: int
 ) -> tuple[Sequence[DeadLetter], str | None]:

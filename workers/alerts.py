@@ -1,5 +1,6 @@
 """Finds what is wrong with the installation, the worst first, each with what to do. Values in, values out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,19 +33,49 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One problem and its remedy. `link` is the page to act on, empty where there is none."""
+    """One problem and its remedy. `link` is the page to act on, empty where there is none.
+
+    `about` is what sets the problem apart from others of its code: a system, a cause. `entered` is the end of the title
+    that a person wrote, which may hold names.
+    """
 
     level: Level
     code: str
     title: str
     remedy: str
     link: str = ""
+    about: str = ""
+    entered: str = ""
 
 
 def alerts(status: InstallationStatus) -> list[Alert]:
     """Return the alerts, the worst first."""
-    rules = (_processes, _paused, _outages, _queries, _waits, _dead_letters, _throughput, _storage, _provisioning)
+    rules = (
+        _processes, _paused, _outages, _queries, _waits, _dead_letters, _throughput, _storage, _provisioning, _messages,
+    )  # fmt: skip
     return sorted((alert for rule in rules for alert in rule(status)), key=lambda alert: alert.level)
+
+
+def alerts_json(status: InstallationStatus) -> list[dict[str, str]]:
+    """Return the alerts as the command line and the API have them."""
+    return [
+        {"level": each.level, "code": each.code, "title": each.title, "remedy": each.remedy, "link": each.link}
+        for each in alerts(status)
+    ]
+
+
+def not_judged(status: InstallationStatus) -> frozenset[str]:
+    """Return the codes about which the status says neither yes nor no: such a problem may be there or be over."""
+    paused = {pause.target for pause in status.pauses}
+    judged_only_if = {
+        "silence": status.silence_matters or not _is_silent(status),
+        "overdue": not status.outages and EVERYTHING not in paused,
+        "courses_stale": not _is_held_up(status),
+        "provisioning_waits": not paused & {EVERYTHING, PROVISIONING},
+        "provisioning_stale": not paused & {EVERYTHING, PROVISIONING},
+        "redis_memory": status.redis_memory is not None,
+    }
+    return frozenset(code for code, is_judged in judged_only_if.items() if not is_judged)
 
 
 def _processes(status: InstallationStatus) -> Iterator[Alert]:
@@ -60,17 +91,18 @@ def _processes(status: InstallationStatus) -> Iterator[Alert]:
             yield Alert(
                 Level.WARNING, "process_gone", f"{heartbeat.process} was last seen {ago} ago.",
                 "If it was stopped for good, nothing: it is forgotten after a day. Otherwise look at its log, and "
-                "start it again.",
+                "start it again.", about=_kind(heartbeat.process),
             )  # fmt: skip
 
 
 def _paused(status: InstallationStatus) -> Iterator[Alert]:
     for pause in status.pauses:
         what = "Everything" if pause.target == EVERYTHING else pause.target.replace(":", " ").capitalize()
-        why = f": {pause.reason}" if pause.reason else ""
+        entered = f" by {pause.actor}" + (f": {pause.reason}" if pause.reason else "")
         level = Level.BAD if pause.target == EVERYTHING else Level.WARNING
         yield Alert(
-            level, "paused", f"{what} is paused by {pause.actor}{why}", "Resume it once that is over.", "/#pauses"
+            level, "paused", f"{what} is paused{entered}", "Resume it once that is over.", "/#pauses",
+            pause.target.partition(":")[0], entered,
         )  # fmt: skip
 
 
@@ -82,7 +114,7 @@ def _outages(status: InstallationStatus) -> Iterator[Alert]:
             Level.BAD, "system_unwell", f"{outage.name} is unavailable{since} ({outage.cause}).",
             f"Nothing, if {outage.name} is being maintained: passback asks it again {asks}, and what waits goes on by "
             f"itself. If this lasts, see whether {outage.name} answers and whether passback's credentials there are "
-            "still good: `passback doctor` says so.",
+            "still good: `passback doctor` says so.", about=outage.system,
         )  # fmt: skip
 
 
@@ -103,16 +135,20 @@ def _waits(status: InstallationStatus) -> Iterator[Alert]:
         yield Alert(
             Level.BAD if known.scope is Scope.DISTRICT else Level.WARNING, "waiting_long",
             f"{few} for {describe(status.now - first.since)} ({cause}): {known.meaning}",
-            known.remedy, f"/courses/{first.course_id}",
+            known.remedy, f"/courses/{first.course_id}", known,
         )  # fmt: skip
 
 
 def _dead_letters(status: InstallationStatus) -> Iterator[Alert]:
-    if status.dead_letters:
-        few = "1 job waits" if status.dead_letters == 1 else f"{status.dead_letters} jobs wait"
+    """Yield one alert per row of the table of causes, however many codes and jobs it has."""
+    counts: Counter[Cause] = Counter()
+    for code, count in status.dead_letter_causes.items():
+        counts[Cause(code)] += count
+    for cause, count in counts.most_common():
+        few = "1 job waits" if count == 1 else f"{count} jobs wait"
         yield Alert(
-            Level.BAD, "dead_letters", f"{few} for a person.",
-            "Look at the cause, mend it, and retry.", "/dead-letters",
+            Level.BAD, "dead_letters", f"{few} for a person. {cause.meaning}",
+            cause.remedy, "/dead-letters", cause,
         )  # fmt: skip
     if status.dead_letters_warning:
         warning = status.dead_letters_warning[0].upper() + status.dead_letters_warning[1:]
@@ -120,7 +156,7 @@ def _dead_letters(status: InstallationStatus) -> Iterator[Alert]:
 
 
 def _throughput(status: InstallationStatus) -> Iterator[Alert]:
-    if status.silence_matters and (status.last_event_at is None or status.now - status.last_event_at > SILENCE):
+    if status.silence_matters and _is_silent(status):
         since = "yet" if status.last_event_at is None else f"for {describe(status.now - status.last_event_at)}"
         yield Alert(
             Level.WARNING, "silence", f"Canvas has sent no event {since}, and school is on.",
@@ -148,8 +184,7 @@ def _throughput(status: InstallationStatus) -> Iterator[Alert]:
             "All workers are busy: start more, or see what they do.", f"/courses/{waiting[0].course_id}",
         )  # fmt: skip
 
-    is_held_up = status.outages or status.long_waits or status.unavailable_queries or paused
-    if status.stale_courses and not is_held_up:
+    if status.stale_courses and not _is_held_up(status):
         few = "1 course was" if status.stale_courses == 1 else f"{status.stale_courses} courses were"
         yield Alert(
             Level.WARNING, "courses_stale", f"{few} not compared for more than twice the time of a pass over all "
@@ -179,7 +214,7 @@ def _provisioning(status: InstallationStatus) -> Iterator[Alert]:
     for run in status.held_runs:
         yield Alert(
             Level.WARNING, "plan_held", f"A provisioning plan is held for approval: {run.scope}.",
-            "Look at its rows; approve or discard it.", f"/provisioning/{run.id}",
+            "Look at its rows; approve or discard it.", f"/provisioning/{run.id}", run.scope,
         )  # fmt: skip
     yield from _stuck_run(status)
     if status.last_run is not None and status.last_run.state is RunState.FAILED:
@@ -206,6 +241,23 @@ def _stuck_run(status: InstallationStatus) -> Iterator[Alert]:
             Level.WARNING, "provisioning_stale", f"Provisioning last ran {describe(age)} ago.",
             "See PASSBACK_PROVISION_SCHEDULE, and whether beat runs.", "/provisioning",
         )  # fmt: skip
+
+
+def _messages(status: InstallationStatus) -> Iterator[Alert]:
+    """Yield one alert per target of notifications that does not take them."""
+    for target in status.notifications.failing():
+        yield Alert(
+            Level.WARNING, "notify_failed", f"Nobody is told through {target.id}: {target.failure.sentence}",
+            target.failure.remedy, about=target.id,
+        )  # fmt: skip
+
+
+def _is_silent(status: InstallationStatus) -> bool:
+    return status.last_event_at is None or status.now - status.last_event_at > SILENCE
+
+
+def _is_held_up(status: InstallationStatus) -> bool:
+    return bool(status.outages or status.long_waits or status.unavailable_queries or status.pauses)
 
 
 def _running(status: InstallationStatus) -> set[str]:

@@ -1,0 +1,61 @@
+"""What was told to whom, on fakeredis and on a real Redis with the rights that are deployed."""
+
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.notifications import Notifications
+from shared.domain.notifications.state import (
+    Condition,
+    DeliveryFailure,
+    Episode,
+    Gap,
+    NotificationState,
+    TargetState,
+)
+from shared.errors import TransientError
+
+AT = datetime(2031, 3, 4, 12, 0, 0, 250_000, tzinfo=UTC)
+STATE = NotificationState(
+    AT,
+    {"silence": Episode(Condition("silence", "silence", "No event."), AT, None, AT, 3)},
+    {"json 1": TargetState("json 1", frozenset({"silence"}), AT, 2, AT, DeliveryFailure.TIMED_OUT, AT, AT, AT, 1)},
+    (Gap(AT, AT),),
+)
+
+
+def test_a_state_is_read_as_it_was_saved(client: redis.Redis, keys: Keys) -> None:
+    """With every field."""
+    store = Notifications(client, keys)
+    assert store.read() == NotificationState()
+    with store.lease() as token:
+        assert token
+        store.save(STATE, token)
+    assert store.read() == STATE
+
+
+def test_only_the_holder_of_the_lease_saves(client: redis.Redis, keys: Keys) -> None:
+    """Once it is another's, or has ended, nothing is written; the other's lease stays."""
+    store = Notifications(client, keys)
+    with store.lease() as token:
+        assert token
+        client.set(keys.notifications_lease, "another")
+        with pytest.raises(TransientError):
+            store.save(STATE, token)
+    assert client.get(keys.notifications_lease) == b"another"
+    client.delete(keys.notifications_lease)
+    with pytest.raises(TransientError):
+        store.save(STATE, token)
+    assert store.read() == NotificationState()
+
+
+def test_a_save_renews_the_lease(client: redis.Redis, keys: Keys) -> None:
+    """A check with many targets may last longer than one lease."""
+    store = Notifications(client, keys)
+    with store.lease() as token:
+        assert token
+        client.pexpire(keys.notifications_lease, 5000)
+        store.save(STATE, token)
+        assert client.pttl(keys.notifications_lease) > 5000

@@ -1,0 +1,127 @@
+"""`passback notify`: what people are told, and whether it arrives."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, cast
+
+import typer
+from rich.console import Group
+from rich.text import Text
+
+from shared.config import ConfigurationError
+from shared.domain.notifications.messages import Message
+from shared.domain.notifications.state import DeliveryFailure, Episode, NotificationState, TargetState
+from workers.cli.options import fail, services
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.notifications.delivery import MessageKind, Target, deliver, has_apprise, targets_of
+from workers.notifications.settings import NotifySettings, notify_settings
+
+Json = dict[str, object]
+
+notify = typer.Typer(name="notify", help="Messages to administrators about what needs them.")
+TEST = Message(
+    "passback: this is a test",
+    "Somebody ran `passback notify test`. Messages about what needs a person arrive here.\n",
+)
+EXTRA = DeliveryFailure.EXTRA_MISSING
+
+TargetId = Annotated[str | None, typer.Option("--target", metavar="ID", help="Only this target, such as `mailtos 1`.")]
+
+
+@notify.command()
+def status(as_json: JsonOption = False) -> None:
+    """Show what needs people, who was told, and whether messages arrive. The exit code is 1 if some do not."""
+    with services() as service:
+        settings, state = notify_settings(service), service.notifications.read()
+        emit(_status_json(settings, state, service.clock.now()), as_json, _status_text, zone=settings.zone)
+    raise typer.Exit(ExitCode.PROBLEMS if any(state.failing()) else ExitCode.FINE)
+
+
+@notify.command("test")
+def send_test(target: TargetId = None, as_json: JsonOption = False) -> None:
+    """Send a test message to every target now, quiet hours or not. The exit code is 1 if one does not take it."""
+    with services() as service:
+        targets = targets_of(service.settings.notify_urls)
+    if not targets:
+        raise ConfigurationError("not set: PASSBACK_NOTIFY_URLS. Set it in the environment or in .env")
+    if not has_apprise():
+        raise ConfigurationError(f"PASSBACK_NOTIFY_URLS is set, and {EXTRA.sentence} {EXTRA.remedy}")
+    selected = [each for each in targets if target in (None, each.id)]
+    if not selected:
+        fail(f"no target {target}; there is {', '.join(each.id for each in targets)}", ExitCode.USAGE)
+    results = [_tested(each) for each in selected]
+    emit(results, as_json, lambda found: Group(*[_line(each, "its server took the message") for each in found]))
+    raise typer.Exit(ExitCode.FINE if all(each["cause"] is None for each in results) else ExitCode.PROBLEMS)
+
+
+def _tested(target: Target) -> Json:
+    failure = deliver(target, TEST, MessageKind.INFO)
+    return {"target": target.id, **_failure_json(failure)}
+
+
+def _failure_json(failure: DeliveryFailure | None) -> Json:
+    if failure is None:
+        return {"cause": None, "message": "", "remedy": ""}
+    return {"cause": failure.value, "message": failure.sentence, "remedy": failure.remedy}
+
+
+def _line(target: Json, well: str) -> Text:
+    found = well if target["cause"] is None else f"{target['message']} {target['remedy']}"
+    return Text(f"{target['target']}: {found}")
+
+
+def _status_json(settings: NotifySettings, state: NotificationState, now: datetime) -> Json:
+    return {
+        "checked_at": state.checked_at,
+        "quiet_now": settings.is_quiet(now),
+        "targets": [_target_json(state.target(each.id)) for each in settings.targets],
+        "open": [_episode_json(each, state) for each in state.open_episodes],
+    }
+
+
+def _target_json(target: TargetState) -> Json:
+    return {
+        "target": target.id,
+        "delivered_at": target.delivered_at,
+        "failed_attempts": target.failed,
+        "next_attempt_at": target.next_attempt_at,
+        "lost": target.lost,
+        **_failure_json(target.last_failure),
+    }
+
+
+def _episode_json(episode: Episode, state: NotificationState) -> Json:
+    condition = episode.condition
+    return {
+        "key": condition.key,
+        "since": episode.since,
+        "title": condition.title,
+        "remedy": condition.remedy,
+        "link": condition.link,
+        "told": [each.id for each in state.targets.values() if condition.key in each.told],
+    }
+
+
+def _status_text(found: Json) -> Group:
+    return Group(*map(Text, _status_lines(found)))
+
+
+def _status_lines(found: Json) -> Iterator[str]:
+    targets, episodes = cast("list[Json]", found["targets"]), cast("list[Json]", found["open"])
+    if not targets:
+        yield "Nobody is told: PASSBACK_NOTIFY_URLS is not set."
+    elif not found["checked_at"]:
+        yield "Nothing was checked yet: a worker and beat have to run."
+    for target in targets:
+        yield _line(target, f"last message {target['delivered_at'] or 'never'}").plain
+        if target["next_attempt_at"]:
+            yield f"  {target['failed_attempts']} attempts failed; the next is at {target['next_attempt_at']}"
+        if target["lost"]:
+            yield f"  messages given up since the last one that arrived: {target['lost']}"
+    if found["quiet_now"]:
+        yield "These are quiet hours: messages wait for their end."
+    yield "Needs a person:" if episodes else "Nothing needs a person."
+    for episode in episodes:
+        told = ", ".join(cast("list[str]", episode["told"])) or "nobody yet"
+        yield f"- {episode['title']} {episode['remedy']}".rstrip()
+        yield f"  since {episode['since']}; told: {told}"

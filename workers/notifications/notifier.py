@@ -1,0 +1,134 @@
+"""Checks what needs people, and tells each target what it was not told yet.
+
+A message is sent at least once: that it is on its way is stored before, and that it arrived after. If the process ends
+in between, or the server did not answer in time, it is sent again and says so. Nothing is sent twice otherwise.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from shared.adapters.redis.operations.notifications import Notifications
+from shared.clock import Clock
+from shared.domain.notifications.messages import Message, message_of
+from shared.domain.notifications.rules import (
+    Pending,
+    begun,
+    checked,
+    delivered,
+    failed,
+    failing_key,
+    is_due,
+    may_have_arrived,
+    pending,
+    with_extra,
+    without_extra,
+)
+from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
+from shared.log_events import LogEvent
+from workers.alerts import not_judged
+from workers.notifications.conditions import conditions_of
+from workers.notifications.delivery import Deliver, MessageKind, Target
+from workers.notifications.settings import NotifySettings
+from workers.notifications.summary import figures_of
+from workers.status import InstallationStatus
+
+log = structlog.get_logger()
+
+
+class Notifier:
+    """One check, and the messages that follow from it. Safe to repeat, and to run in several processes."""
+
+    def __init__(
+        self, store: Notifications, settings: NotifySettings, clock: Clock, deliver: Deliver, *, can_send: bool
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._deliver = deliver
+        self._can_send = can_send
+
+    def run(self, status: InstallationStatus) -> None:
+        """Check and send. Does nothing while another process does it.
+
+        Raises: TransientError if another process took over meanwhile.
+        """
+        with self._store.lease() as token:
+            if token is None:
+                return
+            state = self._checked(status)
+            self._store.save(state, token)
+            if self._can_send and not self._settings.is_quiet(self._clock.now()):
+                for target in self._settings.targets:
+                    state = self._tell(target, state, status, token)
+
+    def _checked(self, status: InstallationStatus) -> NotificationState:
+        now, ids = self._clock.now(), [target.id for target in self._settings.targets]
+        due = self._settings.summary_due(now)
+        state = checked(self._store.read(), conditions_of(status), not_judged(status), ids, now, due)
+        # This process has the lease: whoever began to send has ended.
+        for target in list(state.targets.values()):
+            if target.sending_since is not None:
+                message = pending(state, target.id, now, due)
+                state = _with(state, self._failed(target, message, DeliveryFailure.INTERRUPTED, now))
+        for target in list(state.targets.values()):
+            state = _with(state, with_extra(target) if self._can_send else without_extra(target, now))
+        return state
+
+    def _tell(
+        self, target: Target, state: NotificationState, status: InstallationStatus, token: str
+    ) -> NotificationState:
+        """Send the target what it lacks, if an attempt is due; return the state afterwards."""
+        now, of_target = self._clock.now(), state.target(target.id)
+        message = pending(state, target.id, now, self._settings.summary_due(now))
+        if not is_due(of_target, message, now):
+            return state
+        sending = begun(of_target, now)
+        self._store.save(_with(state, sending), token)
+        failure = self._deliver(target, self._written(message, of_target, state, status), _kind(message))
+        state = _with(state, self._after(sending, message, failure, now))
+        self._store.save(state, token)
+        return state
+
+    def _after(
+        self, target: TargetState, message: Pending, failure: DeliveryFailure | None, began: datetime
+    ) -> TargetState:
+        now = self._clock.now()
+        if failure is not None and failure is not DeliveryFailure.RECIPIENT_REFUSED:
+            return self._failed(target, message, failure, now)
+        log.info(
+            LogEvent.NOTIFICATION_SENT, target=target.id, opened=len(message.opened), ended=len(message.ended),
+            summary=message.summary is not None, duration_ms=round((now - began).total_seconds() * 1000),
+        )  # fmt: skip
+        arrived = delivered(target, message, now)
+        # Others have the message: it is not sent again, and the wrong address is reported.
+        return arrived if failure is None else replace(arrived, last_failure=failure, failing_since=now, lost=1)
+
+    def _failed(self, target: TargetState, message: Pending, failure: DeliveryFailure, now: datetime) -> TargetState:
+        after = failed(target, message, failure, now)
+        if after.lost > target.lost:
+            log.error(LogEvent.NOTIFICATION_LOST, target=target.id, cause=failure.value)
+        else:
+            log.warning(LogEvent.NOTIFICATION_FAILED, target=target.id, cause=failure.value, attempts=after.failed)
+        return after
+
+    def _written(
+        self, message: Pending, target: TargetState, state: NotificationState, status: InstallationStatus
+    ) -> Message:
+        settings = self._settings
+        others = [each for each in state.open_episodes if each.condition.key != failing_key(target.id)]
+        return message_of(
+            message, others, figures_of(status), state.gaps, settings.zone, settings.base_url,
+            may_have_arrived=may_have_arrived(target),
+        )  # fmt: skip
+
+
+def _with(state: NotificationState, target: TargetState) -> NotificationState:
+    return replace(state, targets={**state.targets, target.id: target})
+
+
+def _kind(message: Pending) -> MessageKind:
+    if message.opened:
+        return MessageKind.WARNING
+    return MessageKind.SUCCESS if message.ended else MessageKind.INFO
