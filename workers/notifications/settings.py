@@ -37,4 +37,4 @@ def notify_settings(container: Container) -> NotifySettings:
     PowerSchool is not asked: that it is unavailable is what may have to be told.
     """
     s, zone = container.settings, SchoolHours(container).zone or UTC
-    return NotifySettings(targets_of(s.notify_urls), s.notify_quiet_hours, zone, getattr(s, "public_url", ""))
+    return NotifySettings(targets_of(s.notify_urls), s.notify_quiet_hours, zone, s.public_url)
