@@ -391,7 +391,7 @@ class Settings(BaseModel):
                 f"{PREFIX}PUBLIC_URL is more than a scheme and a host; write it such as https://passback.district.example"
             )
         if self.lti_client_id and (missing := self.missing_for_lti()):
-            raise ValueError("\n".join(f"{PREFIX}LTI_CLIENT_ID is set, but {problem}" for problem in missing))
+            raise ValueError("\n".join(f"{PREFIX}LTI_CLIENT_ID is set, and {problem}" for problem in missing))
         return self
 
     @model_validator(mode="after")
@@ -503,15 +503,15 @@ class Settings(BaseModel):
         return frozenset(name for key, name in pairs(self.proxy_roles) if key == role)
 
     def missing_for_lti(self) -> list[str]:
-        """Return what keeps Canvas from opening a page of passback, as ends of a sentence."""
+        """Return what keeps Canvas from opening a page of passback."""
         problems = []
         if not self.public_url:
-            problems.append(f"{PREFIX}PUBLIC_URL is not; set it to the address at which browsers reach passback")
+            problems.append(f"{PREFIX}PUBLIC_URL is not set; it is the address at which browsers reach passback")
         elif not self.public_url.startswith("https://") and not is_loopback(self.public_url):
             problems.append(f"{PREFIX}PUBLIC_URL is not https; Canvas does not show pages without TLS")
         if not self.canvas_root_account_uuid:
             problems.append(
-                f"{PREFIX}CANVAS_ROOT_ACCOUNT_UUID is not; set it, else people of other Canvas customers could get in"
+                f"{PREFIX}CANVAS_ROOT_ACCOUNT_UUID is not set; without it people of other Canvas customers could get in"
             )
         return problems
 
@@ -656,6 +656,12 @@ def _messages(error: ValidationError) -> Sequence[str]:
         name = "".join(f"{PREFIX}{str(part).upper()}" for part in problem["loc"][:1])
         messages.append(f"{name}: {message}" if name else message)
     return messages
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL; empty for none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.hostname else ""
 
 
 def is_loopback(url: str) -> bool:

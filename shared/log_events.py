@@ -34,6 +34,8 @@ class LogEvent(StrEnum):
     person's Canvas id), `acts_as` (the id of the person as whom they act)."""
     LTI_REFUSED = "lti_refused"
     """warning: a launch or a registration from Canvas was refused. `cause`, `unlogged`."""
+    LTI_REGISTERED = "lti_registered"
+    """info: a Canvas registered passback with a link; an operator has to confirm it. `client_id`."""
     LTI_DEPLOYMENT_LEARNED = "lti_deployment_learned"
     """info: Canvas opened passback from an installation for the first time. `client_id`, `deployment_id`."""
 

@@ -1,5 +1,6 @@
 """What people do, on the pages, through the API and on the command line: each action is recorded with its actor."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from shared.domain.actions import Verb
@@ -152,6 +153,30 @@ class RecordedActions:
         run = self._service.provisioning_service.discard(run_id, self._actor, plan_digest)
         self._record(Verb.REJECT, f"plan:{run_id}")
         return run
+
+    def make_registration_link(self) -> str:
+        """Return the secret of a link with which a Canvas can register passback: once, within a day."""
+        link_secret = secrets.token_urlsafe(32)
+        self._service.lti.add_link(link_secret, self._name)
+        self._record(Verb.INVITE, "canvas")
+        return link_secret
+
+    def confirm_registration(self, client_id: str) -> bool:
+        """Accept launches of a registration from now on; False if there is none of this client."""
+        found = next((each for each in self._service.lti.registrations() if each.client_id == client_id), None)
+        if found is None:
+            return False
+        confirmed = {"confirmed_at": self._service.clock.now(), "confirmed_by": self._name}
+        self._service.lti.save_registration(found.model_copy(update=confirmed))
+        self._record(Verb.CONFIRM, f"client:{client_id}")
+        return True
+
+    def remove_registration(self, client_id: str) -> bool:
+        """Accept no launch of a registration any more; False if there is none of this client."""
+        done = self._service.lti.remove_registration(client_id)
+        if done:
+            self._record(Verb.REMOVE, f"client:{client_id}")
+        return done
 
     def _request_sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
         self._service.changes.request(course_id, ChangeCause.PERSON, assignment_ids, actor=self._actor)

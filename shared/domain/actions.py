@@ -22,6 +22,9 @@ class Verb(StrEnum):
     PURGE = "purge"
     PROVISION = "provision"
     ROLLBACK = "roll_back"
+    INVITE = "make_registration_link"
+    CONFIRM = "confirm"
+    REMOVE = "remove"
     TAKE_OVER = "take_over"
     UNDO_TAKEOVER = "undo_takeover"
 

@@ -396,8 +396,8 @@ def test_a_token_with_a_foreign_letter_is_refused(tmp_path: Path) -> None:
 def test_a_client_of_canvas_needs_what_makes_it_safe() -> None:
     """With an LTI client id alone, every missing setting is named with what to do."""
     message = refusal(LTI_CLIENT_ID="10000000000042")
-    assert "PASSBACK_PUBLIC_URL is not; set it to the address at which browsers reach passback" in message
-    assert "PASSBACK_CANVAS_ROOT_ACCOUNT_UUID is not; set it, else people of other Canvas customers" in message
+    assert "PASSBACK_PUBLIC_URL is not set; it is the address at which browsers reach passback" in message
+    assert "PASSBACK_CANVAS_ROOT_ACCOUNT_UUID is not set; without it people of other Canvas customers" in message
 
 
 @pytest.mark.parametrize(

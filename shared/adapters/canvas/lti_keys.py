@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import httpx
@@ -24,7 +25,7 @@ MAX_BYTES = 64_000
 class LaunchKeys:
     """The keys of one Canvas. Those that cannot be fetched again stay in use for a day."""
 
-    def __init__(self, http: httpx.Client, url: str, store: LtiStore, clock: Clock) -> None:
+    def __init__(self, http: Callable[[], httpx.Client], url: str, store: LtiStore, clock: Clock) -> None:
         self._http = http
         self._url = url
         self._store = store
@@ -67,7 +68,8 @@ class LaunchKeys:
         """Return the keys that Canvas lists now, None if it does not answer with any."""
         now = self._clock.now()
         try:
-            with deadline(FETCH_TIMEOUT_S), self._http.stream("GET", self._url) as response:
+            # Fetches are seldom: no connection is kept for the next one.
+            with self._http() as http, deadline(FETCH_TIMEOUT_S), http.stream("GET", self._url) as response:
                 key_set = json.loads(read_body(response.raise_for_status(), MAX_BYTES))
         except (httpx.HTTPError, ValueError, RecursionError, BodyTooLarge):
             # Not swallowed: `_key` raises `ServiceUnavailable` for a key that is not cached.

@@ -131,6 +131,12 @@ COMMANDS = [
     Command("purge older-than 365d", REDIS),
     Command("purge everything", REDIS),
     Command("purge list", REDIS),
+    # The sandbox's settings name no public address.
+    Command("lti config", fine=2),
+    Command("lti register", fine=2),
+    Command("lti list", REDIS),
+    Command("lti confirm 1", REDIS, fine=2),
+    Command("lti remove 1 --yes", REDIS, fine=2),
     # Its sandbox sends no events here, so that no grade is entered.
     Command(
         "sandbox grade COURSE 1021 10601 5",
@@ -164,7 +170,7 @@ def test_every_command_prints_json() -> None:
         for path, command in leaves(typer.main.get_command(app))
         if not any("--json" in parameter.opts for parameter in command.params)
     }
-    assert silent - PROCESSES == {"dlq export", "password", "sandbox grade", "sandbox settings"}
+    assert silent - PROCESSES == {"dlq export", "lti config", "password", "sandbox grade", "sandbox settings"}
 
 
 @pytest.fixture(scope="module")

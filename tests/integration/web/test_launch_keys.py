@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import fakeredis
 import httpx
@@ -46,7 +47,7 @@ class Installation:
         self._server = server
 
     def process(self) -> LaunchKeys:
-        http = http_client("", 5.0, transport=httpx.MockTransport(self._server))
+        http = partial(http_client, "", 5.0, transport=httpx.MockTransport(self._server))
         return LaunchKeys(http, URL, self.store, self.clock)
 
     def advance(self, duration: timedelta) -> None:

@@ -15,6 +15,7 @@ from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.config import load
 from shared.domain.actions import Verb
+from tests.unit.web.lti.test_installations import PENDING
 from tests.unit.web.test_pages import HELD
 from workers import container
 from workers.cli.app import app
@@ -39,6 +40,9 @@ COMMANDS = {
     "provision run": (Verb.PROVISION, "run:1", 1),
     f"provision run --approve {HELD.id} --yes": (Verb.APPROVE, f"plan:{HELD.id}", 1),
     f"provision discard {HELD.id} --yes": (Verb.REJECT, f"plan:{HELD.id}", 1),
+    "lti register": (Verb.INVITE, "canvas", 1),
+    "lti confirm 10000000000099": (Verb.CONFIRM, "client:10000000000099", 1),
+    "lti remove 10000000000099 --yes": (Verb.REMOVE, "client:10000000000099", 1),
 }
 # Nothing of a district remains, so that nobody can be named; a roll-back needs a run that wrote.
 NOT_HERE = {"purge everything", "provision rollback", "categories link", "categories unlink"}
@@ -50,12 +54,15 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Contain
     server = fakeredis.FakeServer()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SUDO_USER", "rivera")
+    monkeypatch.setenv("PASSBACK_PUBLIC_URL", "https://passback.test")
+    monkeypatch.setenv("PASSBACK_CANVAS_ROOT_ACCOUNT_UUID", "uuid")
     monkeypatch.setattr(container, "connect", lambda _settings: fakeredis.FakeRedis(server=server))
     monkeypatch.setattr(container, "send_provision_task", lambda _celery: None)
     made = Container(load({}, env_file=Path("no.env")))
     for course in ("101", "102"):
         made.dead_letters.add(course, None, "canvas_500", "", 6)
     made.pauses.pause("passback", "somebody")
+    made.lti.save_registration(PENDING)
     made.associations.save_to_map({"Homework": "Daily Work"})
     Path("map.csv").write_text("group,category\nQuizzes,Tests\nLabs,Tests\n")
     runs = ProvisionRuns(made.redis, made.keys, RUNS_TTL, LEASE_DURATION)

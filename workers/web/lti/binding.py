@@ -18,31 +18,27 @@ def set_cookie(response: Response, state: LoginState, proof: str) -> None:
     # Starlette knows `Partitioned` only where the interpreter's own module does, from Python 3.14.
     response.headers.append(
         "set-cookie",
-        f"{_name(state)}={proof}; Max-Age={lifetime}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+        f"{state.cookie}={proof}; Max-Age={lifetime}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
     )
 
 
 def has_cookie(request: Request, state: LoginState, proof: str) -> bool:
     """Say whether this browser began the login, as far as its cookies show."""
-    return is_proof(request.cookies.get(_name(state), ""), proof)
+    return is_proof(request.cookies.get(state.cookie, ""), proof)
 
 
 def end_cookie(response: Response, state: LoginState) -> None:
     """Let the browser drop the proof."""
     response.headers.append(
-        "set-cookie", f"{_name(state)}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
+        "set-cookie", f"{state.cookie}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned"
     )
 
 
 async def shows_cookie(request: Request) -> Response:
     """`GET /lti/browser`: say whether this browser sends the cookie of a login. Its value is not part of the answer."""
-    return JSONResponse({"has_cookie": f"__Host-{request.query_params.get('key', '')}" in request.cookies})
+    return JSONResponse({"has_cookie": request.query_params.get("name", "") in request.cookies})
 
 
 def is_proof(given: str, proof: str) -> bool:
     """Compare without showing how much is right."""
     return hmac.compare_digest(given.encode(), proof.encode())
-
-
-def _name(state: LoginState) -> str:
-    return f"__Host-{state.storage_key}"

@@ -1,8 +1,6 @@
 """The headers of pages inside Canvas: Canvas may show them in a frame, nobody else may."""
 
-from urllib.parse import urlsplit
-
-from shared.config import Settings
+from shared.config import Settings, origin
 from workers.web.security_headers import framed_by
 
 INSTRUCTURE = ("https://*.instructure.com", "https://*.canvaslms.com")
@@ -12,9 +10,3 @@ def lti_headers(settings: Settings) -> dict[str, str]:
     """Return the headers of every response below `/lti`. The addresses are the settings', never the request's."""
     canvas = origin(settings.canvas_url), origin(settings.lti_platform_url)
     return framed_by([*INSTRUCTURE, *filter(None, dict.fromkeys(canvas)), *settings.lti_frame_ancestors])
-
-
-def origin(url: str) -> str:
-    """Return scheme, host and port of a URL; empty for none."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.hostname else ""

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.config import origin
 from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent
 from workers.web.lti.access import session_of
 from workers.web.lti.binding import end_cookie, has_cookie, is_proof
 from workers.web.lti.claims import Claims
-from workers.web.lti.headers import origin
 from workers.web.lti.pages.handlers import LtiPages
 from workers.web.lti.refusals import LaunchRefused, Refusal
 from workers.web.lti.session import InvalidSession, LtiSession

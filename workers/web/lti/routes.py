@@ -14,11 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.binding import shows_cookie
+from workers.web.lti.configuration import json_configuration
 from workers.web.lti.headers import lti_headers
 from workers.web.lti.launch import finish_launch, receive_launch
 from workers.web.lti.login import begin_login
+from workers.web.lti.own_keys import own_key_set
 from workers.web.lti.pages.handlers import LtiPages
 from workers.web.lti.refusals import LaunchRefused
+from workers.web.lti.registration import register
 from workers.web.lti.tool import LAUNCH_PATH, LtiTool
 from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
 from workers.web.security_headers import SecurityHeaders
@@ -33,7 +36,7 @@ def create_lti(container: Container) -> ASGIApp:
     tool = LtiTool(container)
     pages = LtiPages(container, tool.sessions)
     app = Starlette(
-        routes=[*_launch_routes(tool, pages), *pages.routes()], exception_handlers=_exception_handlers(tool, pages)
+        routes=[*_tool_routes(tool, pages), *pages.routes()], exception_handlers=_exception_handlers(tool, pages)
     )
     app.router.redirect_slashes = False
 
@@ -53,12 +56,21 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse({"error": error}, 404)(scope, receive, send)
 
 
-def _launch_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
+def _tool_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
     def login(request: Request, fields: Form) -> Response:
         return begin_login(tool, pages, request, fields)
 
     def launch(request: Request, fields: Form) -> Response:
         return receive_launch(tool, pages, request, fields)
+
+    def registration(request: Request, fields: Form) -> Response:
+        return register(tool, pages, request.path_params["link"], fields)
+
+    def configuration(_request: Request) -> Response:
+        return JSONResponse(json_configuration(tool.service.settings.public_url))
+
+    def key_set(_request: Request) -> Response:
+        return Response(own_key_set(tool.store), media_type="application/json")
 
     def finish(_request: Request, fields: Form) -> Response:
         return finish_launch(tool, pages, fields)
@@ -68,6 +80,9 @@ def _launch_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
         Route("/lti/browser", shows_cookie, methods=["GET"]),
         Route(LAUNCH_PATH, _answer(launch), methods=["POST"]),
         Route("/lti/finish", _answer(finish), methods=["POST"]),
+        Route("/lti/register/{link}", _answer(registration, reads_query=True), methods=["GET"]),
+        Route("/lti/config.json", configuration, methods=["GET"]),
+        Route("/lti/jwks", key_set, methods=["GET"]),
     ]
 
 

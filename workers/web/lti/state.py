@@ -17,6 +17,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 STATE_LIFETIME = timedelta(minutes=10)
 MAX_STATE_CHARS = 8_000
+STORAGE_SLOTS = 50
 # Canvas gets the state back in addresses, which servers limit.
 MAX_HINTS_CHARS = 2_000
 
@@ -36,9 +37,18 @@ class LoginState:
     message_hint: str = ""
 
     @property
+    def cookie(self) -> str:
+        """Return the name of the cookie with the proof."""
+        return f"__Host-pb-state-{self.id[:16]}"
+
+    @property
     def storage_key(self) -> str:
-        """Return the name under which the browser stores the proof, in Canvas or in a cookie."""
-        return f"pb-state-{self.id[:16]}"
+        """Return the name under which Canvas stores the proof.
+
+        Canvas keeps 4,096 characters for a tool, for as long as the browser does: so there are few names, and what a
+        login that was given up leaves there is overwritten.
+        """
+        return f"pb-state-{sum(self.id.encode()) % STORAGE_SLOTS}"
 
 
 def new_state(
@@ -75,7 +85,7 @@ class LoginStates:
 
     def proof(self, state: LoginState) -> str:
         """Return what only the browser has that began the login: the state alone does not show it."""
-        return hmac.new(self._secret().encode(), f"lti browser {state.id}".encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret().encode(), f"lti browser {state.id}".encode(), hashlib.sha256).hexdigest()[:32]
 
     @cached_property
     def _serializer(self) -> URLSafeSerializer:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 import structlog
 
 from shared.adapters.canvas.lti_keys import FETCH_TIMEOUT_S, LaunchKeys
+from shared.adapters.canvas.lti_platform import Platform, platform_of
 from shared.adapters.http.exchange import http_client
 from shared.adapters.redis.operations.lti import LtiStore
 from shared.adapters.redis.operations.sign_in import session_secret
@@ -15,7 +16,6 @@ from shared.log_events import LogEvent
 from workers.container import Container
 from workers.runtime.log_limit import LogLimit
 from workers.web.lti.access import PLACEMENTS_BY_PATH
-from workers.web.lti.platforms import Platform, platform_of
 from workers.web.lti.refusals import LaunchRefused, Refusal
 from workers.web.lti.session import LtiSessions
 from workers.web.lti.state import LoginStates
@@ -41,7 +41,7 @@ class LtiTool:
     @cached_property
     def store(self) -> LtiStore:
         """What is stored of launches and installations."""
-        return LtiStore(self.service.redis, self.service.keys)
+        return self.service.lti
 
     @cached_property
     def secret(self) -> Callable[[], str]:
@@ -67,7 +67,7 @@ class LtiTool:
     @cached_property
     def keys(self) -> LaunchKeys:
         """The keys that verify launches."""
-        http = http_client("", FETCH_TIMEOUT_S, ca_bundle=self.service.settings.ca_bundle)
+        http = partial(http_client, "", FETCH_TIMEOUT_S, ca_bundle=self.service.settings.ca_bundle)
         return LaunchKeys(http, self.platform.keys_url, self.store, self.service.clock)
 
     @cached_property

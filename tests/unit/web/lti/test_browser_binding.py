@@ -48,8 +48,8 @@ def test_with_storage_the_proof_is_stored_before_canvas_is_asked(canvas: Canvas)
     data, _ = framed_login(canvas, canvas.browser(), lti_storage_target="post_message_forwarding")
     assert (data["target"], data["origin"]) == ("post_message_forwarding", "https://sso.canvaslms.com")
     assert data["next"].startswith("https://sso.canvaslms.com/api/lti/authorize_redirect?")
-    assert re.fullmatch(r"pb-state-[\w-]{16}", data["key"])
-    assert re.fullmatch(r"[0-9a-f]{64}", data["proof"])
+    assert re.fullmatch(r"pb-state-\d{1,2}", data["key"])
+    assert re.fullmatch(r"[0-9a-f]{32}", data["proof"])
     assert data["proof"] not in data["next"]
 
 
@@ -111,10 +111,10 @@ def test_a_framed_page_can_ask_whether_its_cookie_is_sent(canvas: Canvas) -> Non
     """The answer says whether, and never the proof; a framed page can begin the login again in a new tab."""
     browser = canvas.browser()
     data, page = framed_login(canvas, browser)
-    asked = browser.get("/lti/browser", params={"key": data["key"]})
+    asked = browser.get("/lti/browser", params={"name": data["cookie"]})
     assert asked.json() == {"has_cookie": True}
     browser.cookies.clear()
-    assert browser.get("/lti/browser", params={"key": data["key"]}).json() == {"has_cookie": False}
+    assert browser.get("/lti/browser", params={"name": data["cookie"]}).json() == {"has_cookie": False}
     for field in ("iss", "login_hint", "client_id", "target_link_uri", "lti_message_hint"):
         assert f'name="{field}" value="{login_fields()[field]}"' in page
     assert 'action="/lti/login" target="_blank"' in page

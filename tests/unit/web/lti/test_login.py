@@ -41,7 +41,7 @@ def test_a_login_asks_canvas_for_the_launch(canvas: Canvas, method: str) -> None
     }  # fmt: skip
     assert len(query["nonce"]) >= 43
     cookie = response.headers["set-cookie"]
-    assert re.match(r"__Host-pb-state-[\w-]{16}=[0-9a-f]{64}; Max-Age=600; Path=/; Secure; HttpOnly;", cookie)
+    assert re.match(r"__Host-pb-state-[\w-]{16}=[0-9a-f]{32}; Max-Age=600; Path=/; Secure; HttpOnly;", cookie)
     assert cookie.endswith("SameSite=None; Partitioned")
 
 

@@ -37,17 +37,17 @@ function showNewTab() {
   document.getElementById("new-tab").hidden = false;
 }
 
-async function storesCookies(key) {
+async function storesCookies(name) {
   try {
-    const response = await fetch(`/lti/browser?key=${encodeURIComponent(key)}`, { cache: "no-store" });
+    const response = await fetch(`/lti/browser?name=${encodeURIComponent(name)}`, { cache: "no-store" });
     return response.ok && (await response.json()).has_cookie;
   } catch { return false; }
 }
 
 async function storeProof(login) {
-  const { key, proof, next } = login.dataset;
+  const { key, cookie, proof, next } = login.dataset;
   const answer = await askCanvas(login.dataset, { subject: "lti.put_data", key, value: proof });
-  if ((answer && answer.value === proof) || window.top === window || await storesCookies(key)) location.replace(next);
+  if ((answer && answer.value === proof) || window.top === window || await storesCookies(cookie)) location.replace(next);
   else showNewTab();
 }
 

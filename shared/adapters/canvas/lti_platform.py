@@ -5,8 +5,7 @@ Source: Canvas, "LTI launch overview". Platform storage works with the host of t
 
 from dataclasses import dataclass
 
-from shared.config import Settings
-from workers.web.lti.headers import origin
+from shared.config import Settings, origin
 
 INSTRUCTURE_HOSTS = {
     "https://canvas.instructure.com": "https://sso.canvaslms.com",
