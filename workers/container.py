@@ -32,11 +32,8 @@ from shared.adapters.redis.operations.counters import CounterBuffer, Counters, L
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.logs import Actions, ErasureLog
-<<<<<<< HEAD
-from shared.adapters.redis.operations.notifications import Notifications
-=======
 from shared.adapters.redis.operations.lti import LtiStore
->>>>>>> bff2200 (Install passback in Canvas by a link or JSON)
+from shared.adapters.redis.operations.notifications import Notifications
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.adapters.redis.operations.takeover_runs import TakeoverRuns

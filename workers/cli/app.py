@@ -21,11 +21,7 @@ from workers.cli import (
     sync,
     worker_processes,
 )
-<<<<<<< HEAD
-from workers.cli.district import notify, takeover
-=======
-from workers.cli.district import lti
->>>>>>> bff2200 (Install passback in Canvas by a link or JSON)
+from workers.cli.district import lti, notify, takeover
 from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
 from workers.dev.run_all import up
@@ -82,11 +78,8 @@ for name, group in {
     "provision": provision.provision,
     "categories": categories.categories,
     "purge": purge.purge,
-<<<<<<< HEAD
     "notify": notify.notify,
-=======
     "lti": lti.lti,
->>>>>>> bff2200 (Install passback in Canvas by a link or JSON)
     "sandbox": sandbox,
 }.items():
     app.add_typer(group, name=name)

@@ -11,11 +11,7 @@ from itertools import chain
 from shared.domain.passback.readiness.results import SystemFinding
 from shared.domain.passback.rules.reasons import Actor
 from workers.container import Container
-<<<<<<< HEAD
-from workers.doctor import canvas, configuration, events, matches, notifications, powerschool, processes, redis
-=======
-from workers.doctor import canvas, configuration, events, lti, matches, powerschool, processes, redis
->>>>>>> bff2200 (Install passback in Canvas by a link or JSON)
+from workers.doctor import canvas, configuration, events, lti, matches, notifications, powerschool, processes, redis
 from workers.doctor.result import Check, CheckResult, run_steps
 from workers.doctor.systems import Systems
 
