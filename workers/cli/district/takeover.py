@@ -7,7 +7,9 @@ import typer
 from shared.domain.passback.takeover import Selection
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun, TakeoverState
 from shared.domain.wording import counted
-from workers.cli.options import Actor, AssignmentId, Yes, confirm, fail, refuse_unknown, require_course_ids, services
+from workers.cli.district.progress import ProgressLine, cancellable
+from workers.cli.district.selection import AllCourses, OptionalCourse, School, select_courses
+from workers.cli.options import Actor, AssignmentId, Yes, confirm, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
 from workers.cli.terminal.takeover_text import plan_text, run_text, undo_text
 from workers.container import Container
@@ -16,9 +18,6 @@ from workers.grade_passback.operations.takeover_json import overwritten, plan_js
 from workers.grade_passback.operations.takeover_run import TakeoverUnderWay
 from workers.recorded_actions import RecordedActions
 
-Scope = Annotated[str | None, typer.Argument(metavar="[COURSE]", help="Canvas course id.")]
-School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="All courses of this school number.")]
-All = Annotated[bool, typer.Option("--all", help="All connected courses.")]
 MadeBy = Annotated[
     list[str] | None,
     typer.Option(
@@ -36,9 +35,9 @@ Undo = Annotated[bool, typer.Option("--undo", help="Give back what was taken ove
 
 
 def takeover(
-    course: Scope = None,
+    course: OptionalCourse = None,
     school: School = None,
-    everything: All = False,
+    everything: AllCourses = False,
     assignment: AssignmentId = None,
     to: To = None,
     made_by: MadeBy = None,
@@ -52,8 +51,6 @@ def takeover(
 
     Linking writes nothing to PowerSchool. The next sync makes both sides agree; the history has what it replaces.
     """
-    if sum((course is not None, school is not None, everything)) != 1:
-        raise typer.BadParameter("name one: a COURSE, --school N or --all")
     if to is not None and (course is None or assignment is None):
         raise typer.BadParameter("--to needs a COURSE and its --assignment")
     if assignment is not None and course is None:
@@ -62,12 +59,11 @@ def takeover(
         raise typer.BadParameter("--undo takes neither --dry-run nor --made-by nor --to")
     makers = frozenset(made_by or ())
     with services() as service:
+        select_courses(service, course, school, "", everything)
         if course is None:
             mode = TakeoverMode.UNDO if undo else TakeoverMode.DRY_RUN if dry_run else TakeoverMode.LINK
             _many(service, TakeoverRequest(mode, school, makers), actor, yes, as_json)
             return
-        require_course_ids(course)
-        refuse_unknown(service, course)
         if undo:
             _undo(service, course, assignment, actor, as_json)
         else:
@@ -122,13 +118,16 @@ def _many(service: Container, request: TakeoverRequest, actor: str, yes: bool, a
         run = RecordedActions(service, actor).take_over_many(request)
     except TakeoverUnderWay as error:
         fail(error)
-    ended = service.takeover_runner.carry_out(run, _progress)
+    line = ProgressLine()
+    with cancellable() as cancelled:
+
+        def report(now: TakeoverRun) -> None:
+            line.show(f"{now.done} of {counted(now.total, 'course')}: {now.summary}")
+            if cancelled.is_set():
+                service.takeover_runs.cancel()
+
+        ended = service.takeover_runner.carry_out(run, report)
+    line.end()
     emit({**cast("Json", plain(ended)), "summary": ended.summary}, as_json, run_text)
     is_fine = ended.state is TakeoverState.DONE and not ended.notes
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
-
-
-def _progress(run: TakeoverRun) -> None:
-    """Say how far the run is on standard error: every hundredth of it."""
-    if run.done % max(1, run.total // 100) == 0:
-        typer.echo(f"{run.done} of {counted(run.total, 'course')}: {run.summary}", err=True)

@@ -12,7 +12,7 @@ from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import TEACHER, Candidate, maker_of
 from shared.domain.wording import counted
 from workers.grade_passback.explain.response import Json
-from workers.grade_passback.operations.preview import ScoreAction, preview_assignments
+from workers.grade_passback.operations.preview import ScoreAction, preview_assignments, unwritten_record
 from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
 
 
@@ -88,7 +88,7 @@ def _sections(plan: TakeoverPlan, now: datetime) -> dict[tuple[object, object], 
         return {}
     return {
         (assignment["assignment_id"], section["section_dcid"]): section
-        for assignment in preview_assignments(plan.comparison, now)
+        for assignment in preview_assignments(plan.comparison, unwritten_record(plan.comparison, now))
         for section in cast("list[Json]", assignment["sections"])
         if (assignment["assignment_id"], section["section_dcid"]) in plan.links
     }

@@ -6,7 +6,7 @@ else made, the next course waits for the sync of the one before: the first refus
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -47,7 +47,6 @@ MAX_ANSWER_WAIT = timedelta(minutes=5)
 MAX_TRIES = 10
 MAX_DELAY = timedelta(seconds=30)
 POLL_S = 0.25
-COURSES_PER_PAGE = 200
 
 Report = Callable[[TakeoverRun], None]
 
@@ -120,18 +119,8 @@ class TakeoverRunner:
 
     def _courses(self, school: int | None) -> list[str]:
         """Return the ids of the connected courses, or of those of a school, in the order of the run."""
-        if school is None:
-            # No course was visited tomorrow, so that all are returned.
-            tomorrow = self.clock.now() + timedelta(days=1)
-            return sorted(self.records.least_recently_visited(tomorrow, self.records.count()), key=_by_id)
-        return sorted(self._of_school(school), key=_by_id)
-
-    def _of_school(self, school: int) -> Iterator[str]:
-        start: int | None = 0
-        while start is not None:
-            page = self.course_lists.page(CourseSearch(school=school), start=start, limit=COURSES_PER_PAGE)
-            yield from (course.course_id for course in page.courses)
-            start = page.next_start
+        found = self.records.connected() if school is None else self.course_lists.ids(CourseSearch(school=school))
+        return sorted(found, key=_by_id)
 
     def _visit(self, course_id: str, run: TakeoverRun, *, is_first: bool) -> TakeoverRun:
         """Do one course; a failure that concerns it alone is noted.
