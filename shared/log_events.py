@@ -135,6 +135,10 @@ class LogEvent(StrEnum):
     CATEGORY_LINKED = "category_linked"
     """info: a person linked a group to categories, or to none. `course_id`, `group_id`, `category_ids`, `actor`."""
 
+    COURSE_VERIFIED = "course_verified"
+    """info: both sides of a course were read back and a proof was stored. `course_id`, `scores` (how many were
+    compared), `differs` (how many values a sync makes equal), `reads`, `settled`, `duration_ms`."""
+
     RECONCILIATION_WROTE = "reconciliation_wrote"
     """info: a pass over all courses found changes of which no event told. `course_id`, `assignments`, `scores`."""
     SCHEDULED_SYNC_ENQUEUED = "scheduled_sync_enqueued"

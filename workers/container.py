@@ -23,6 +23,7 @@ from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.proofs import Proofs
 from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.batches import DeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
@@ -35,6 +36,7 @@ from shared.adapters.redis.operations.logs import Actions, ErasureLog
 from shared.adapters.redis.operations.lti import LtiStore
 from shared.adapters.redis.operations.notifications import Notifications
 from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.proof_key import ProofKey
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
@@ -59,6 +61,7 @@ from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.operations.takeover import CourseTakeover
 from workers.grade_passback.operations.takeover_run import TakeoverRunner
+from workers.grade_passback.operations.verification.verifier import Systems, Verifier
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
 from workers.grade_passback.sync_job import CourseSync, SyncJob
@@ -93,6 +96,8 @@ class Container:
         self.records = CourseStates(redis, keys)
         self.course_lists = CourseIndex(redis, keys)
         self.audit = Audit(redis, keys, timedelta(days=settings.audit_days), MAX_ENTRIES)
+        self.proofs = Proofs(redis, keys, timedelta(days=settings.audit_days))
+        self.proof_key = ProofKey(redis, keys)
         self.unknown_changes = UnknownChanges(redis, keys)
         self.dead_letters = DeadLetters(redis, keys)
         self.dead_messages = DeadMessages(redis, keys)
@@ -249,6 +254,21 @@ class Container:
     def link_checker(self) -> LinkChecker:
         """Behind `passback links check`."""
         return LinkChecker(self.course_reader, self.records, self.clock)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Behind `passback verify`: reads both sides of a course back, and proves what it finds."""
+        systems = Systems(self.settings.canvas_url, self.settings.powerschool_url)
+        return Verifier(
+            lambda: self.course_reader,
+            self.records,
+            self.changes,
+            self.pauses,
+            self.proofs,
+            self.proof_key,
+            self.clock,
+            systems,
+        )
 
     @cached_property
     def bulk_sync(self) -> BulkSync:

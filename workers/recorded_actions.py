@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
@@ -15,6 +16,7 @@ from workers.dead_letters import RetryResult
 from workers.erasure import Erasure, ErasureResult
 from workers.grade_passback.operations.category_mapping import MappingResult
 from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
+from workers.grade_passback.operations.verification.verifier import Verification
 
 CATEGORY_MAP = "category-map"
 
@@ -44,6 +46,14 @@ class RecordedActions:
         """
         cause = ChangeCause.PERSON if is_of_term else ChangeCause.RECONCILE
         self._service.changes.request(course_id, cause, actor=self._actor, origin=ChangeCause.BULK)
+
+    def begin_verification(self, target: str, count: int) -> None:
+        """Record that courses are about to be verified; `verify` verifies each."""
+        self._record(Verb.VERIFY, target, count)
+
+    def verify(self, course_id: str, patience: timedelta, *, makes_due: bool = True) -> Verification:
+        """Read both sides of a course back, store the proof, and make what differs due. Raises: PassbackError."""
+        return self._service.verifier.verify(course_id, self._actor, patience=patience, makes_due=makes_due)
 
     def pause(self, target: str, reason: str) -> bool:
         """Pause the target; False if it was paused already."""

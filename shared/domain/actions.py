@@ -21,6 +21,7 @@ class Verb(StrEnum):
     UNLINK = "unlink"
     PURGE = "purge"
     PROVISION = "provision"
+    VERIFY = "verify"
     ROLLBACK = "roll_back"
     INVITE = "make_registration_link"
     CONFIRM = "confirm"

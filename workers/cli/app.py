@@ -21,7 +21,7 @@ from workers.cli import (
     sync,
     worker_processes,
 )
-from workers.cli.district import lti, notify, takeover
+from workers.cli.district import lti, notify, takeover, verify
 from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
 from workers.dev.run_all import up
@@ -66,7 +66,8 @@ def options(
 
 for verb in (
     demo, up, status.doctor, status.status, status.courses, status.actions, status.alive, status.settings,
-    status.password, sync.sync, explain.explain, history.history, takeover.takeover, sync.pause, sync.resume,
+    status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, sync.pause,
+    sync.resume,
     processes.web, worker_processes.worker, worker_processes.provisioning_worker,
     processes.beat, processes.flower, processes.sqs,
 ):  # fmt: skip

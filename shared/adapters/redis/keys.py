@@ -138,6 +138,13 @@ class Keys:
         It ends by itself once the course had no write for that long.
         """,
     )
+    proofs = _KeyOf(
+        "course:{}:proofs",
+        """Stream: proofs of verifications, each the `document` that is signed and its `signature`. Ids and counts only.
+
+        Bounded by age and count, as the audit; it ends by itself.
+        """,
+    )
     writes_begun = _KeyOf(
         "course:{}:writes-begun",
         """Hash: a write that is under way to its audit entries, as JSON, a line each, as if its answer was lost.
@@ -188,6 +195,10 @@ class Keys:
 
         Made by the first web process; deleting it ends all sessions at the next start.
         """,
+    )
+    proof_key = _Key(
+        "proof-key",
+        "String: the private key (PEM, P-256) that signs proofs. Made with the first proof; who deletes it ends it.",
     )
     guesses = _KeyOf(
         "guesses:{}",

@@ -94,6 +94,13 @@ COMMANDS = [
         for line in ("explain COURSE --assignment", "explain COURSE --student")
     ),
     Command("sync COURSE --dry-run --assignment 999", {**REDIS, **BOTH, **UNKNOWN_COURSE}, fine=2),
+    Command("verify COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}),
+    Command("verify COURSE --stored", {**REDIS, **UNKNOWN_COURSE}, fine=1),
+    Command(
+        "verify --all --export FILE",
+        {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **NO_FILE},
+    ),
+    Command("verify --public-key", REDIS),
     Command("history COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("history COURSE --export FILE", {**REDIS, **UNKNOWN_COURSE, **NO_FILE}),
     Command("pause --reason exams --yes", REDIS),

@@ -35,7 +35,7 @@ def write_csv(
         count += 1
         named = {"assignment": names.get(entry.assignment_id), "section_sis_id": sections.get(entry.section_dcid)}
         for row in _rows(entry, with_scores):
-            writer.writerow({name: _safe(value) for name, value in {**_head(entry), **named, **row}.items()})
+            writer.writerow({name: safe_cell(value) for name, value in {**_head(entry), **named, **row}.items()})
     return count
 
 
@@ -80,7 +80,8 @@ def _values(score: Score | None) -> dict[HistoryField, object]:
     }
 
 
-def _safe(value: object) -> object:
+def safe_cell(value: object) -> object:
+    """Return a value that no spreadsheet runs as a formula; control characters become spaces."""
     if not isinstance(value, str):
         return value
     text = "".join(character if character.isprintable() else " " for character in value)

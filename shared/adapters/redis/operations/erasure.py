@@ -109,6 +109,7 @@ class RedisErasure:
         for course_id in self.courses():
             erased["audit entries"] += self._trim(self._keys.audit(course_id), oldest, dry_run)
             erased["audit entries"] += self._interrupted_before(course_id, time, dry_run)
+            erased["proofs"] += self._trim(self._keys.proofs(course_id), oldest, dry_run)
         erased["kept messages"] = self._trim(self._keys.malformed, oldest, dry_run)
         erased["dead letters"] = self._dead_letters_before(time, dry_run)
         return +erased

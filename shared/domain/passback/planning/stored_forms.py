@@ -144,7 +144,7 @@ def _field_echoes(
 
 
 def _echo_of(of: OwnedField, desired: DesiredAssignment, actual: ActualAssignment) -> Echo:
-    return Echo(_digest(_text(of, desired)), _digest(_text(of, actual)))
+    return Echo(_digest(stored_text(of, desired)), _digest(stored_text(of, actual)))
 
 
 def _seen_score(
@@ -184,7 +184,8 @@ def _decimals(number: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _text(of: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
+def stored_text(of: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
+    """Return a field of an assignment as text, in one form for equal numbers."""
     match of:
         case OwnedField.POINTS:
             return str(_plain(to_powerschool_decimal(side.points)))

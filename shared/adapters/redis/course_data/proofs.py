@@ -1,0 +1,76 @@
+"""The proofs of verifications, in Redis: a stream per course, bounded by age and count."""
+
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import redis
+
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.values import clock_ms, milliseconds
+from shared.domain.passback.proof import Proof, proof_of
+
+MAX_PROOFS = 1000
+
+_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedProof:
+    """A proof with the document that was signed, and the signature: ECDSA with SHA-256, in DER."""
+
+    proof: Proof
+    document: bytes
+    signature: bytes
+
+    @property
+    def signature_base64(self) -> str:
+        """Return the signature for JSON."""
+        return b64encode(self.signature).decode()
+
+
+class Proofs:
+    """Stores proofs as they were signed. They contain neither a student nor a score."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, max_age: timedelta) -> None:
+        self._redis = client
+        self._keys = keys
+        self._max_age = max_age
+
+    def add(self, signed: SignedProof) -> None:
+        """Store a proof. What is too old, or too much, is deleted."""
+        key = self._keys.proofs(signed.proof.course_id)
+        with self._redis.pipeline() as pipeline:
+            pipeline.xadd(key, {"document": signed.document, "signature": signed.signature}, maxlen=MAX_PROOFS)
+            pipeline.xtrim(key, minid=self._oldest(), approximate=False)
+            pipeline.pexpire(key, milliseconds(self._max_age))
+            pipeline.execute()
+
+    def of_course(self, course_id: str, limit: int = 50) -> list[SignedProof]:
+        """Return the course's proofs, the newest first; none that is too old."""
+        entries = self._redis.xrevrange(self._keys.proofs(course_id), "+", self._oldest(), count=limit)
+        return _proofs(cast("_Entries", entries))
+
+    def newest(self, course_id: str) -> SignedProof | None:
+        """Return the course's newest proof, None if it was never verified."""
+        return next(iter(self.of_course(course_id, 1)), None)
+
+    def newest_of(self, course_ids: Iterable[str]) -> list[SignedProof]:
+        """Return the newest proof of each of these courses that has one, in their order."""
+        oldest = self._oldest()
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for course_id in course_ids:
+                pipeline.xrevrange(self._keys.proofs(course_id), "+", oldest, count=1)
+            found = cast("Sequence[_Entries]", pipeline.execute())
+        return [proof for entries in found for proof in _proofs(entries)]
+
+    def _oldest(self) -> str:
+        return str(max(0, clock_ms(self._redis.time()) - milliseconds(self._max_age)))
+
+
+def _proofs(entries: _Entries) -> list[SignedProof]:
+    return [
+        SignedProof(proof_of(fields[b"document"]), fields[b"document"], fields[b"signature"]) for _, fields in entries
+    ]

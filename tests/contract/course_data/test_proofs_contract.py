@@ -1,0 +1,90 @@
+"""The contract of `Proofs` and of the key that signs them."""
+
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.adapters.redis.course_data.proofs import Proofs, SignedProof
+from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.erasure import RedisErasure
+from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.domain.passback.proof import Counts, Proof, document_of
+
+NOON = datetime(2031, 3, 4, 12, tzinfo=UTC)
+A_YEAR = timedelta(days=365)
+
+
+def signed(course_id: str, scores: int = 1) -> SignedProof:
+    counts = Counts(equal=scores)
+    proof = Proof(
+        course_id, "https://canvas.example", "https://ps.example", NOON, NOON, 1, True, counts, counts, (), (), 0, "a",
+        "b", "c",
+    )  # fmt: skip
+    return SignedProof(proof, document_of(proof), b"\x00signature\xff")
+
+
+def scores_of(proofs: Sequence[SignedProof]) -> list[tuple[str, int]]:
+    return [(each.proof.course_id, each.proof.scores.compared) for each in proofs]
+
+
+def test_the_newest_proof_comes_first(client: redis.Redis, keys: Keys) -> None:
+    """As it was signed, byte for byte; per course, and the newest of several courses in their order."""
+    proofs = Proofs(client, keys, A_YEAR)
+    for one in (signed("101"), signed("101", 2), signed("102", 3)):
+        proofs.add(one)
+    assert scores_of(proofs.of_course("101")) == [("101", 2), ("101", 1)]
+    assert scores_of(proofs.of_course("101", 1)) == [("101", 2)]
+    assert proofs.newest("101") == signed("101", 2)
+    assert proofs.newest("103") is None
+    assert scores_of(proofs.newest_of(["102", "103", "101"])) == [("102", 3), ("101", 2)]
+    assert proofs.newest_of([]) == []
+
+
+def test_old_proofs_are_deleted(client: redis.Redis, keys: Keys) -> None:
+    """None is returned that is older than it may be; the next one deletes them, and the last one ends by itself."""
+    Proofs(client, keys, A_YEAR).add(signed("101"))
+    old = f"{1_000_000_000_000}-0"
+    client.delete(keys.proofs("101"))
+    client.xadd(keys.proofs("101"), {"document": signed("101").document, "signature": b"s"}, id=old)
+    proofs = Proofs(client, keys, A_YEAR)
+    assert proofs.newest("101") is None
+    proofs.add(signed("101", 5))
+    assert client.xlen(keys.proofs("101")) == 1
+    assert 0 < client.pttl(keys.proofs("101")) <= A_YEAR.total_seconds() * 1000
+
+
+def test_proofs_are_erased_with_their_course_and_by_age(client: redis.Redis, keys: Keys) -> None:
+    """They hold nothing of a student, so that the erasure of one leaves them."""
+    proofs, erasure = Proofs(client, keys, A_YEAR), RedisErasure(client, keys)
+    for course_id in ("101", "102"):
+        proofs.add(signed(course_id))
+    erasure.course("101", dry_run=False)
+    assert scores_of(proofs.newest_of(["101", "102"])) == [("102", 1)]
+    assert erasure.before(datetime.now(UTC) + timedelta(days=1), dry_run=True)["proofs"] == 1
+    assert erasure.before(datetime.now(UTC) + timedelta(days=1), dry_run=False)["proofs"] == 1
+    assert proofs.newest("102") is None
+
+
+def test_all_processes_sign_with_one_key(client: redis.Redis, keys: Keys) -> None:
+    """The first one makes it; it names itself by its public key."""
+    one, other = ProofKey(client, keys), ProofKey(client, keys)
+    assert one.public_pem() == other.public_pem()
+    assert one.key_id == other.key_id
+    assert "PRIVATE" not in one.public_pem()
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_openssl_checks_a_signature(client: redis.Redis, keys: Keys, tmp_path: Path, is_changed: bool) -> None:
+    """And rejects that of another document."""
+    key = ProofKey(client, keys)
+    document = signed("101").document
+    (tmp_path / "key.pem").write_text(key.public_pem())
+    (tmp_path / "proof.sig").write_bytes(key.sign(document))
+    (tmp_path / "proof.json").write_bytes(document.replace(b'"equal":1', b'"equal":2') if is_changed else document)
+    line = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "proof.sig", "proof.json"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is not is_changed

@@ -1,0 +1,1 @@
+"""`passback verify`: proves that both gradebooks agree, or says where they do not."""

@@ -1,0 +1,121 @@
+"""Writes proofs to a new directory, for a registrar: what `sha256sum` and `openssl` check without passback."""
+
+import csv
+import hashlib
+import io
+import os
+from pathlib import Path
+from typing import IO
+
+from shared.adapters.redis.course_data.proofs import SignedProof
+from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.domain.passback.course_state import CourseSummary
+from workers.grade_passback.operations.history_csv import safe_cell
+from workers.grade_passback.operations.verification.verifier import Verification
+
+SUMS, PUBLIC_KEY, SUMMARY, HELP = "SHA256SUMS", "public-key.pem", "summary.csv", "HOW-TO-CHECK.txt"
+SIGNATURE_COMMAND = f"openssl dgst -sha256 -verify {PUBLIC_KEY} -signature {SUMS}.sig {SUMS}"
+SUMS_COMMAND = f"sha256sum --check {SUMS}"
+COLUMNS = (
+    "course_id", "course", "schools", "terms", "read_from", "read_until", "result", "assignments", "scores",
+    "scores_equal", "scores_stored_differently", "scores_differ", "scores_left", "only_in_powerschool",
+    "assignments_differ", "not_compared", "settled", "rows_sha256", "scores_sha256", "key_id",
+)  # fmt: skip
+_HELP = f"""How to check these files without passback
+
+In this directory, run:
+
+  {SIGNATURE_COMMAND}
+  {SUMS_COMMAND}
+
+The first one prints "Verified OK": the list of digests is the one that the school district's passback signed. The
+second one prints OK for each file: no file was changed. Get {PUBLIC_KEY} from the district on another way, and compare
+it with the one here: whoever can exchange all files can exchange the key as well.
+
+For each course N: course-N.json is the proof, course-N.sig its own signature, course-N.csv a line for each value that
+was compared, course-N-scores.csv the same with the values. The proof has the digests of both as rows_sha256 and
+scores_sha256. deploy/guides/verify.md of passback explains every column.
+"""
+
+
+class ExportFailed(Exception):
+    """The directory cannot be written; the message says why."""
+
+
+class ProofExport:
+    """A directory that only its owner can read, with the files of each course and a signed list of their digests."""
+
+    def __init__(self, directory: Path, key: ProofKey) -> None:
+        """Make the directory. Raises `ExportFailed` if it is there and not empty, or cannot be made."""
+        self._directory = directory
+        self._key = key
+        self._sums: dict[str, str] = {}
+        self._rows: list[list[object]] = []
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if directory.is_symlink() or any(directory.iterdir()):
+                raise ExportFailed(f"{directory} is not empty: name a new directory")
+            # It also makes the key, before anything is read.
+            self._write(PUBLIC_KEY, key.public_pem().encode())
+            self._write(HELP, _HELP.encode())
+        except OSError as error:
+            raise ExportFailed(f"{directory} cannot be written: {error.strerror}") from None
+
+    def add(self, verification: Verification, summary: CourseSummary | None, *, with_scores: bool) -> None:
+        """Write what was verified now."""
+        name = f"course-{verification.proof.course_id}"
+        self.add_proof(verification.signed, summary)
+        self._write(f"{name}.csv", verification.rows)
+        if with_scores:
+            self._write(f"{name}-scores.csv", verification.scores)
+
+    def add_proof(self, signed: SignedProof, summary: CourseSummary | None) -> None:
+        """Write a proof. The lines that it has the digests of are not stored."""
+        name = f"course-{signed.proof.course_id}"
+        self._write(f"{name}.json", signed.document)
+        self._write(f"{name}.sig", signed.signature)
+        self._rows.append(_row(signed, summary))
+
+    def finish(self) -> None:
+        """Write the table of all courses, and the signed list of digests."""
+        with self._open(SUMMARY) as out:
+            out.write(_table(self._rows))
+        self._sums[SUMMARY] = hashlib.sha256(_table(self._rows)).hexdigest()
+        sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(self._sums.items())).encode()
+        for name, content in ((SUMS, sums), (f"{SUMS}.sig", self._key.sign(sums))):
+            with self._open(name) as out:
+                out.write(content)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._open(name) as out:
+            out.write(content)
+        self._sums[name] = hashlib.sha256(content).hexdigest()
+
+    def _open(self, name: str) -> IO[bytes]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        return os.fdopen(os.open(self._directory / name, flags, 0o600), "wb")
+
+
+def summary_csv(proofs: list[tuple[SignedProof, CourseSummary | None]]) -> bytes:
+    """Return a line for each course's proof."""
+    return _table([_row(signed, summary) for signed, summary in proofs])
+
+
+def _table(rows: list[list[object]]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([[safe_cell(cell) for cell in row] for row in rows])
+    return out.getvalue().encode()
+
+
+def _row(signed: SignedProof, summary: CourseSummary | None) -> list[object]:
+    proof, scores = signed.proof, signed.proof.scores
+    return [
+        proof.course_id, summary.name if summary else "", " ".join(map(str, summary.schools)) if summary else "",
+        " ".join(summary.terms) if summary else "", proof.read_from.isoformat(timespec="seconds"),
+        proof.read_until.isoformat(timespec="seconds"), proof.sentence, proof.assignments.compared, scores.compared,
+        scores.equal, scores.stored_differently, scores.differs, scores.left, proof.only_in_powerschool,
+        proof.assignments_differing, len(proof.not_compared), proof.is_settled, proof.rows_sha256, proof.scores_sha256,
+        proof.key_id,
+    ]  # fmt: skip

@@ -1,0 +1,169 @@
+"""Verifies courses: reads both sides back, and signs and stores what was found. Writes nothing to PowerSchool."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.proofs import Proofs, SignedProof
+from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
+from shared.clock import Clock
+from shared.domain.passback.agreement import SCORE, ComparedValue
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.proof import (
+    Proof,
+    assignment_results,
+    counts_of,
+    difference_counts,
+    document_of,
+    not_compared_parts,
+)
+from shared.log_events import LogEvent
+from shared.ports.passback import CachePolicy
+from workers.grade_passback.compare import compare
+from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.operations.verification.agreement import CourseAgreement, agreement_of
+from workers.grade_passback.operations.verification.agreement_csv import rows_csv, scores_csv
+
+log = structlog.get_logger()
+
+MAX_READS = 4
+# What differs is read again after this long: what changed between the two reads is no difference.
+RECHECK_AFTER = timedelta(seconds=2)
+POLL_INTERVAL = timedelta(seconds=0.5)
+# Whatever is asked for because of a change goes before the requests of a verification: they are in the order of the
+# times at which their work began, and this one (ms) never comes.
+LAST_IN_LINE = 8_000_000_000_000_000
+MAX_REQUEST_WAIT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """The addresses of the two systems, for the proof."""
+
+    canvas: str
+    powerschool: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A proof, and the two files that it has the digests of. They hold ids of students, the second one scores."""
+
+    signed: SignedProof
+    rows: bytes
+    scores: bytes
+
+    @property
+    def proof(self) -> Proof:
+        """Return the proof."""
+        return self.signed.proof
+
+
+class Verifier:
+    """Compares courses as a sync does, and proves what it finds."""
+
+    def __init__(
+        self,
+        reader: Callable[[], CourseReader],
+        states: CourseStates,
+        queue: SyncQueue,
+        pauses: Pauses,
+        proofs: Proofs,
+        key: ProofKey,
+        clock: Clock,
+        systems: Systems,
+    ) -> None:
+        self._reader = reader
+        self._states = states
+        self._queue = queue
+        self._pauses = pauses
+        self._proofs = proofs
+        self._key = key
+        self._clock = clock
+        self._systems = systems
+
+    def verify(self, course_id: str, actor: str, *, patience: timedelta, makes_due: bool = True) -> Verification:
+        """Verify the course, store the proof, and make what differs due.
+
+        What differs is read again until it stays so and no change is on its way; `patience` bounds the waits for that.
+        Raises the errors of `shared.errors`: then nothing is stored.
+        """
+        until, previous, reads = self._clock.now() + patience, frozenset[ComparedValue](), 0
+        while True:
+            reads += 1
+            began, (found, is_undisturbed) = self._clock.now(), self._read(course_id)
+            is_settled = not found.due if is_undisturbed else not found.unequal
+            is_settled = is_settled or (is_undisturbed and found.due == previous)
+            if is_settled or reads == MAX_READS:
+                break
+            previous = found.due
+            self._wait(course_id, until)
+        verification = self._sign(course_id, found, began, reads, is_settled=is_settled)
+        self._proofs.add(verification.signed)
+        proof = verification.proof
+        if makes_due and proof.is_due:
+            origin = ChangeCause.VERIFICATION
+            self._queue.request(course_id, ChangeCause.RECONCILE, actor=actor, origin=origin)
+        log.info(
+            LogEvent.COURSE_VERIFIED, course_id=course_id, scores=proof.scores.compared, reads=reads,
+            differs=proof.scores.differs + proof.assignments.differs, settled=is_settled,
+            duration_ms=round((proof.read_until - began).total_seconds() * 1000),
+        )  # fmt: skip
+        return verification
+
+    def _read(self, course_id: str) -> tuple[CourseAgreement, bool]:
+        """Read both sides; say also whether no sync ran or waited meanwhile.
+
+        As if a person asked: a course whose term is closed is compared, too. What PowerSchool refused before is not
+        expected to succeed now.
+        """
+        synced_before, was_idle = self._synced_at(course_id), self._is_idle(course_id)
+        with use_context(RequestContext(LAST_IN_LINE, lambda: MAX_REQUEST_WAIT)):
+            data = self._reader().read(course_id, asked_for_by_person=True, cache=CachePolicy.REFRESH_ALL)
+        today = self._clock.now().astimezone(data.policy.zone_of(data.course)).date()
+        found = agreement_of(compare(replace(data, asked_for_by_person=False)), today)
+        return found, was_idle and self._is_idle(course_id) and self._synced_at(course_id) == synced_before
+
+    def _wait(self, course_id: str, until: datetime) -> None:
+        """Wait for a moment, and for the course's sync if one is on its way."""
+        self._clock.sleep(RECHECK_AFTER)
+        while self._clock.now() < until and not self._is_idle(course_id) and not self._pauses.of_course(course_id):
+            self._clock.sleep(POLL_INTERVAL)
+
+    def _is_idle(self, course_id: str) -> bool:
+        return self._queue.state_of(course_id).queue_state is QueueState.IDLE
+
+    def _synced_at(self, course_id: str) -> datetime | None:
+        record = self._states.course(course_id)
+        return None if record is None else record.synced_at
+
+    def _sign(
+        self, course_id: str, found: CourseAgreement, began: datetime, reads: int, *, is_settled: bool
+    ) -> Verification:
+        rows, scores = rows_csv(course_id, found), scores_csv(course_id, found, secrets.token_hex(16))
+        proof = Proof(
+            course_id=course_id,
+            canvas=self._systems.canvas,
+            powerschool=self._systems.powerschool,
+            read_from=began,
+            read_until=self._clock.now(),
+            reads=reads,
+            is_settled=is_settled,
+            assignments=counts_of(assignment_results(found.values)),
+            scores=counts_of(value.result for value in found.values if value.what == SCORE),
+            differences=difference_counts(found.values),
+            not_compared=not_compared_parts(found.not_compared),
+            powerschool_only=found.powerschool_only,
+            rows_sha256=hashlib.sha256(rows).hexdigest(),
+            scores_sha256=hashlib.sha256(scores).hexdigest(),
+            key_id=self._key.key_id,
+        )
+        document = document_of(proof)
+        return Verification(SignedProof(proof, document, self._key.sign(document)), rows, scores)
