@@ -1,9 +1,13 @@
 """A real Chromium for tests, and what it finds wrong with a page."""
 
+import json
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -85,16 +89,40 @@ class Watch:
         self.urls.append(request.url)
 
 
+def program() -> str:
+    """Return the Chromium of this machine; skips, and says so, where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no chromium on PATH")
+    return found
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Run the Chromium of this machine; skips, and says so, where there is none."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium on PATH")
+    """Run the Chromium of this machine."""
+    executable = program()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def chromium_profile(
+    arguments: Sequence[str], preferences: Mapping[str, object], **options: Any
+) -> Iterator[BrowserContext]:
+    """Run Chromium with a new profile that has these preferences; `options` are Playwright's, such as `viewport`."""
+    executable = program()
+    with tempfile.TemporaryDirectory(prefix="passback-", ignore_cleanup_errors=True) as folder:
+        file = Path(folder, "Default", "Preferences")
+        file.parent.mkdir()
+        file.write_text(json.dumps(preferences))
+        with sync_playwright() as playwright:
+            context = playwright.chromium.launch_persistent_context(
+                folder, executable_path=executable, args=[*ARGUMENTS, *arguments], **options
+            )
+            yield context
+            context.close()
 
 
 def faults_of(page: Page) -> list[str]:

@@ -71,13 +71,14 @@ class ProcessGroup:
             if code is not None:
                 raise ProcessDied(f"{name} ended with code {code}{self._tail(name)}")
 
-    def wait_ready(self, url: str) -> None:
+    def wait_ready(self, url: str, client: httpx.Client | None = None) -> None:
         """Wait until `GET url` returns 200. Raises `ProcessDied` if a child ends or it takes too long."""
+        get = client.get if client else httpx.get
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             self.check()
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(url, timeout=2).status_code == 200:
+                if get(url, timeout=2).status_code == 200:
                     return
             time.sleep(0.05)
         raise ProcessDied(f"{url} did not answer within {READY_WITHIN_S:g} s")

@@ -1,0 +1,61 @@
+"""A launch in a real browser, on two real sites: whatever it does with cookies, and whatever storage Canvas offers."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from shared.sandbox.district.small import Ids, user_id_of
+from tests.integration.lti.two_sites import CookieRegime, TwoSites, two_sites
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two_sites")]
+
+TEACHER, STUDENT = 9001, user_id_of(Ids.STUDENTS_A[0])
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSites]:
+    with two_sites(tmp_path_factory.mktemp("two-sites")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=CookieRegime, ids=lambda regime: regime.value)
+def regime(request: pytest.FixtureRequest) -> CookieRegime:
+    found: CookieRegime = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(sites: TwoSites, regime: CookieRegime) -> Iterator[BrowserContext]:
+    with sites.browser(regime) as context:
+        yield context
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize("storage", ["parent", "forward"])
+def test_with_storage_the_page_opens_in_the_frame(sites: TwoSites, page: Page, storage: str) -> None:
+    """In every regime of cookies."""
+    frame = sites.open_tool(page, TEACHER, storage=storage)
+    expect(frame.get_by_role("heading", level=1)).to_have_text("PowerSchool sync")
+
+
+def test_without_storage_it_needs_a_cookie(sites: TwoSites, page: Page, regime: CookieRegime) -> None:
+    """Its own or a partitioned one; where there is none, a new tab has one."""
+    frame = sites.open_tool(page, TEACHER, storage="none")
+    if regime is not CookieRegime.BLOCKED:
+        expect(frame.get_by_role("heading", level=1)).to_have_text("PowerSchool sync")
+        return
+    expect(frame.get_by_role("heading", level=1)).to_have_text("Open passback in a new tab")
+
+
+@pytest.mark.parametrize("storage", ["parent", "forward"])
+def test_a_student_is_refused_with_a_sentence(sites: TwoSites, page: Page, storage: str) -> None:
+    """And sees nothing of the course."""
+    frame = sites.open_tool(page, STUDENT, storage=storage)
+    expect(frame.get_by_text("This page is for the course's teachers.")).to_be_visible()
