@@ -7,6 +7,7 @@ from datetime import timedelta
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.readiness.results import ReadinessRun
 from shared.domain.passback.takeover import Selection
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun
 from shared.domain.pauses import course_target
@@ -139,6 +140,12 @@ class RecordedActions:
         if is_recorded:
             self._record(Verb.PURGE, scope, result.erased.total())
         return result
+
+    def check_readiness(self) -> ReadinessRun:
+        """Request a check of readiness, or return the one that is not finished."""
+        run = self._service.readiness_check.request(self._actor)
+        self._record(Verb.CHECK_READINESS, "district")
+        return run
 
     def run_provisioning(self) -> Run:
         """Request a provisioning run, or return the one that was requested and has not begun."""

@@ -26,6 +26,7 @@ class Verb(StrEnum):
     INVITE = "make_registration_link"
     CONFIRM = "confirm"
     REMOVE = "remove"
+    CHECK_READINESS = "check_readiness"
     TAKE_OVER = "take_over"
     UNDO_TAKEOVER = "undo_takeover"
 

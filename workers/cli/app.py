@@ -22,6 +22,7 @@ from workers.cli import (
     worker_processes,
 )
 from workers.cli.district import lti, notify, takeover, verify
+from workers.cli.district.readiness import readiness
 from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
 from workers.dev.run_all import up
@@ -66,7 +67,7 @@ def options(
 
 for verb in (
     demo, up, status.doctor, status.status, status.courses, status.actions, status.alive, status.settings,
-    status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, sync.pause,
+    status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, readiness, sync.pause,
     sync.resume,
     processes.web, worker_processes.worker, worker_processes.provisioning_worker,
     processes.beat, processes.flower, processes.sqs,

@@ -101,6 +101,9 @@ COMMANDS = [
         {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **NO_FILE},
     ),
     Command("verify --public-key", REDIS),
+    # What is not ready, and that a system cannot be read, is what it prints.
+    Command("readiness", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2}, fine=1),
+    Command("readiness --export FILE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **NO_FILE}, fine=1),
     Command("history COURSE", {**REDIS, **UNKNOWN_COURSE}),
     Command("history COURSE --export FILE", {**REDIS, **UNKNOWN_COURSE, **NO_FILE}),
     Command("pause --reason exams --yes", REDIS),

@@ -93,7 +93,8 @@ class _Course:
         self._add_ended()
         categories = tuple(self._groups())
         sections = tuple(s.sis_section_id for s in course.sections if s.sis_section_id)
-        return CourseReadiness(course.id, read_at, sections, tuple(self.findings.values()), categories)
+        found = tuple(self.findings.values())
+        return CourseReadiness(course.id, read_at, found, sections=sections, categories=categories)
 
     def _is_in_use(self) -> bool:
         days = [self._due_date(a, s) for a in self.data.course.assignments for s in self.data.course.sections]

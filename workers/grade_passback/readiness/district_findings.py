@@ -35,7 +35,10 @@ def district_readiness(
         if found.code in (Reason.DUE_DATE_OUTSIDE_TERM, Concern.TERM_ENDED):
             outside[found.school_number, found.term] += found.grades
     findings += section_findings(district, seen, students, today)
-    findings += [replace(f, grades=outside[f.school_number, f.term]) for f in term_findings(district.terms, today)]
+    for found in term_findings(district.terms, today):
+        # An overlap puts no work outside of a term.
+        is_overlap = found.code == Concern.TERM_OVERLAP
+        findings.append(found if is_overlap else replace(found, grades=outside[found.school_number, found.term]))
     return DistrictReadiness(read_at, tuple(findings), tuple(district.teachers.items()))
 
 

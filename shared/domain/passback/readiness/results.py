@@ -55,18 +55,24 @@ class CategoryUse:
 
 
 @dataclass(frozen=True, slots=True)
-class CourseReadiness:
-    """What was found in one Canvas course. `sections` are the SIS ids of its sections.
+class CourseFindings:
+    """What was found in one Canvas course.
 
     `unread` is the cause why it could not be read; then nothing is known of it.
     """
 
     course_id: str
     read_at: datetime
-    sections: tuple[str, ...] = ()
     findings: tuple[ReadinessFinding, ...] = ()
-    categories: tuple[CategoryUse, ...] = ()
     unread: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CourseReadiness(CourseFindings):
+    """The same, with what the district's findings are made of. `sections` are the SIS ids of the course's sections."""
+
+    sections: tuple[str, ...] = ()
+    categories: tuple[CategoryUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ MIN_COVERAGE = 0.6
 
 
 def term_findings(terms: Sequence[DistrictTerm], today: date) -> Iterator[ReadinessFinding]:
-    """Yield what looks wrong about the terms of school years that are not over."""
+    """Yield what looks wrong about the terms of school years that are not over; no gap or overlap that is past."""
     years = defaultdict[int, list[DistrictTerm]](list)
     for term in terms:
         years[term.term.year_id].append(term)
@@ -43,7 +43,7 @@ def term_findings(terms: Sequence[DistrictTerm], today: date) -> Iterator[Readin
             yield _finding(Concern.TERM_OF_ANOTHER_YEAR, term, f"{days} in {term.term.codes[0]}")
         wrong = {*reversed_terms, *others}
         for school_number in sorted({t.school_number for t in of_year}):
-            yield from _between([t for t in of_year if t.school_number == school_number], wrong)
+            yield from _between([t for t in of_year if t.school_number == school_number], wrong, today)
 
 
 def _of_the_year(year_id: int, terms: Sequence[DistrictTerm]) -> tuple[list[DistrictTerm], list[DistrictTerm]]:
@@ -83,7 +83,7 @@ def _is_out_of_order(one: DistrictTerm, other: DistrictTerm) -> bool:
     return (int(first[0]) < int(second[0])) != (one.term.first_day < other.term.first_day)
 
 
-def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm]) -> Iterator[ReadinessFinding]:
+def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm], today: date) -> Iterator[ReadinessFinding]:
     """Yield gaps and overlaps between terms of one kind in one school and year; not beside a term that is wrong."""
     wrong = set(wrong)
     sound = [t for t in terms if t not in wrong]
@@ -96,23 +96,24 @@ def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm]) -> It
         for one, other in overlapping:
             until = min(one.term.last_day, other.term.last_day)
             detail = f"{one.abbreviation} and {other.abbreviation}, {other.term.first_day} to {until}"
-            yield _finding(Concern.TERM_OVERLAP, other, detail)
+            if until >= today:
+                yield _finding(Concern.TERM_OVERLAP, other, detail)
         days = in_order[-1].term.last_day - in_order[0].term.first_day
         if sum(map(_length, kind), timedelta(0)) < days * MIN_COVERAGE:
             continue
         for one, other in pairwise(in_order):
-            yield from _gap(one.term.last_day, other.term.first_day, other, f"{one.abbreviation} and ")
+            yield from _gap(one.term.last_day, other.term.first_day, other, f"{one.abbreviation} and ", today)
         if whole is not None and whole not in kind and _length(whole) > 1.5 * max(map(_length, kind)):
             first, last = in_order[0], in_order[-1]
             begins, ends = f"the beginning of {whole.abbreviation} and ", f"the end of {whole.abbreviation} and "
-            yield from _gap(whole.term.first_day, first.term.first_day, first, begins)
-            yield from _gap(last.term.last_day, whole.term.last_day, last, ends)
+            yield from _gap(whole.term.first_day, first.term.first_day, first, begins, today)
+            yield from _gap(last.term.last_day, whole.term.last_day, last, ends, today)
 
 
-def _gap(after: date, before: date, term: DistrictTerm, other: str) -> Iterator[ReadinessFinding]:
+def _gap(after: date, before: date, term: DistrictTerm, other: str, today: date) -> Iterator[ReadinessFinding]:
     new_year = date(before.year, 1, 1)
     allowed = MAX_WINTER_HOLIDAY if after < new_year <= before else MAX_HOLIDAY
-    if before - after > allowed:
+    if before - after > allowed and before > today:
         yield _finding(Concern.TERM_GAP, term, f"between {other}{term.abbreviation}, {after} to {before}")
 
 
