@@ -10,8 +10,8 @@ from shared.domain.passback.readiness.concerns import ROWS
 from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.readiness.report import ListedFinding, ReadinessQuery, readiness_csv, readiness_report
 from workers.web.errors import ApiError
+from workers.web.pages.doors import WHO
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
-from workers.web.pages.rendering import WHO
 
 PAGE_SIZE = 50
 MAX_FILTER_CHARS = 255
@@ -26,8 +26,8 @@ def show_readiness(pages: PageHandlers, request: PageRequest) -> Response:
     shown = report.findings[start : start + PAGE_SIZE]
     link = f"/readiness?{urlencode(given)}" if given else "/readiness"
     return pages.page(
-        "readiness.html", request, report=report, shown=shown, given=given, rows=ROWS, names=_names(pages, shown),
-        places=_places,
+        "readiness.html", request, report=report, shown=shown, given=given, rows=ROWS,
+        names=_names(pages, shown), places=_places, who=WHO,
         schools=[(str(school), str(school)) for school in report.schools],
         terms=[(term, term.replace("/", " to ")) for term in report.terms],
         menders=[(actor.value, WHO[actor]) for actor in Actor if actor is not Actor.NOBODY], link=link,
