@@ -16,8 +16,8 @@ from workers.web.pages import (
     overview_pages,
     people_pages,
     provisioning_pages,
-    readiness_pages,
 )
+from workers.web.pages.district import readiness_pages
 from workers.web.pages.page_handlers import PageHandlers
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.sign_in_pages import sign_in_routes

@@ -93,8 +93,8 @@ class ReadinessStore:
 
     def next(self) -> Work | None:
         """Return what is to be read next; None at the end."""
-        item = cast("bytes | None", self._redis.lindex(self._keys.readiness_work, 0))
-        return None if item is None else msgspec.json.decode(item, type=Work)
+        items = cast("list[bytes]", self._redis.lrange(self._keys.readiness_work, 0, 0))
+        return msgspec.json.decode(items[0], type=Work) if items else None
 
     def finish(self, work: Work, run: ReadinessRun, result: CourseReadiness | None) -> None:
         """Store what was read, and that it is; together, so that a killed process repeats it or is done with it."""
