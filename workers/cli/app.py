@@ -67,9 +67,8 @@ def options(
 
 for verb in (
     demo, up, status.doctor, status.status, status.courses, status.actions, status.alive, status.settings,
-    status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, readiness, sync.pause,
-    sync.resume,
-    processes.web, worker_processes.worker, worker_processes.provisioning_worker,
+    status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, readiness,
+    sync.pause, sync.resume, processes.web, worker_processes.worker, worker_processes.provisioning_worker,
     processes.beat, processes.flower, processes.sqs,
 ):  # fmt: skip
     app.command(verb.__name__.replace("_", "-"))(verb)
