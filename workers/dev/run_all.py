@@ -18,9 +18,16 @@ from shared import config
 from shared.domain.wording import counted
 from shared.log_events import LogEvent
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.instructions import how_to_use, this_command, write_environment
+from workers.dev.instructions import how_to_use, inside_canvas, this_command, write_environment
 from workers.dev.process_group import ProcessGroup, free_port, process_group
-from workers.dev.sandbox import WITHOUT_PROVISIONING, point_events, sandbox_settings, start_sandboxes
+from workers.dev.sandbox import (
+    WITHOUT_PROVISIONING,
+    install_in_canvas,
+    lti_settings,
+    point_events,
+    sandbox_settings,
+    start_sandboxes,
+)
 from workers.runtime.signals import end_on_sigterm
 
 PROCESSES = ("worker", "provisioning-worker", "beat")
@@ -91,24 +98,27 @@ def _run(
     password = with_password(settings, environ)
     logs = None if show_logs else folder
     has_sandboxes = not settings.canvas_url
+    web = f"http://127.0.0.1:{port}"
     typer.echo("Starting. This takes a few seconds.")
     if has_sandboxes:
         canvas, powerschool = start_sandboxes(stack.enter_context(process_group(logs, dict(environ))))
-        environ.update(sandbox_settings(canvas, powerschool))
+        environ.update(sandbox_settings(canvas, powerschool) | lti_settings(canvas, web))
         if "provision_schedule" not in settings.model_fields_set:
             environ.update(WITHOUT_PROVISIONING)
         typer.echo(f"Canvas: sandbox at {canvas}\nPowerSchool: sandbox at {powerschool}")
     group = stack.enter_context(process_group(logs, environ))
-    web = f"http://127.0.0.1:{port}"
     group.start("web", "web", "--port", str(port))
     for name in PROCESSES:
         group.start(name, name)
     group.wait_ready(f"{web}/readyz")
     if has_sandboxes:
-        point_events(environ["PASSBACK_CANVAS_URL"], web)
+        point_events(canvas, web)
+        install_in_canvas(canvas, web)
     environment = write_environment(folder, environ)
     typer.echo(f"passback is up. Ctrl-C ends everything{'; the sandboxes forget all' if has_sandboxes else ''}.\n")
     typer.echo("\n".join(how_to_use(environment, web, password, sandboxes=has_sandboxes)))
+    if has_sandboxes:
+        typer.echo("\n".join(inside_canvas(canvas)))
     _watch(group, logs)
 
 

@@ -34,6 +34,7 @@ Events = Annotated[
     str, typer.Option(metavar="URL", help="Send Live Events to passback's web process at this URL, signed.")
 ]
 
+LTI_CLIENT_ID = "100000000000042"
 # The small district is provisioned, but not by passback: by schedule, a plan would be held at once.
 WITHOUT_PROVISIONING = {"PASSBACK_PROVISION_SCHEDULE": ""}
 
@@ -127,6 +128,28 @@ def sandbox_settings(canvas_url: str, powerschool_url: str) -> dict[str, str]:
         "PASSBACK_POWERSCHOOL_CLIENT_SECRET": plugin.client_secret,
         "PASSBACK_DISTRICT_TIME_ZONE": LOS_ANGELES.key,
     }
+
+
+def lti_settings(canvas_url: str, web: str) -> dict[str, str]:
+    """Return the variables that let the sandbox Canvas open pages of passback.
+
+    Its endpoints for launches have another origin than its pages, as those of Instructure's cloud have.
+    """
+    return {
+        "PASSBACK_PUBLIC_URL": web,
+        "PASSBACK_LTI_CLIENT_ID": LTI_CLIENT_ID,
+        "PASSBACK_LTI_PLATFORM_URL": canvas_url.replace("127.0.0.1", "localhost"),
+    }
+
+
+def install_in_canvas(canvas_url: str, web: str) -> None:
+    """Install passback in the sandbox Canvas by its JSON configuration, as an administrator does."""
+    with httpx.Client(timeout=5) as client:
+        found = client.get(f"{web}/lti/config.json").raise_for_status().json()
+        platform = {"platform_url": lti_settings(canvas_url, web)["PASSBACK_LTI_PLATFORM_URL"]}
+        client.put(f"{canvas_url}/_sandbox/lti", json=platform).raise_for_status()
+        tool = {"configuration": found, "redirect_uris": [f"{web}/lti/launch"], "client_id": LTI_CLIENT_ID}
+        client.post(f"{canvas_url}/_sandbox/lti/tools", json=tool).raise_for_status()
 
 
 def start_sandboxes(group: ProcessGroup) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import pytest
 
 from shared.sandbox.district.small import Ids
 from tests.integration.terminal import COLUMNS, ROWS, Terminal, terminal
+from tests.lti_kit import Form
 from workers.dev.process_group import PROGRAM, free_port, without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("first-hour")]
@@ -122,6 +123,17 @@ def test_provisioning_shrinks_no_course(up: Terminal) -> None:
         )
         assert sections[0] == sections[1], course["id"]
         assert people[0] <= people[1], course["id"]
+
+
+def test_passback_opens_inside_canvas(up: Terminal) -> None:
+    """The address for a teacher leads to a page of Canvas whose menu has passback, and its frame to a login there."""
+    up.wait_for("open as administrator", 30)
+    (teacher,) = re.findall(r"open as teacher: (\S+)", up.printed)
+    canvas, query = teacher.split("/courses/")[0], teacher.split("?")[1]
+    assert "PowerSchool sync" in httpx.get(teacher).text
+    frame = httpx.get(f"{canvas}/courses/{Ids.COURSE}/external_tools/1/launch?{query}")
+    login = Form.of(frame)
+    assert httpx.post(login.action, data=login.fields).status_code == 200
 
 
 def test_no_line_of_up_is_wider_than_the_terminal(up: Terminal) -> None:

@@ -20,7 +20,7 @@ from workers.dev import demo
 from workers.dev.demo.check import DemoReport, MissingScore, RequestCounts
 from workers.dev.demo.scenario import QUIZ, SINGLE
 from workers.dev.demo.verdict import verdict
-from workers.dev.instructions import how_to_use, this_command, write_environment
+from workers.dev.instructions import how_to_use, inside_canvas, this_command, write_environment
 from workers.dev.run_all import console_text, up
 from workers.dev.sandbox import starting_district
 from workers.dev.sandbox_text import about_canvas, about_powerschool
@@ -71,6 +71,7 @@ def texts() -> Iterator[tuple[str, list[str]]]:
         [line.replace("[bold red]", "").replace("[/]", "") for line in verdict(report("wrong"), "passback")],
     )
     yield "use", list(how_to_use(ENVIRONMENT, URL, "x" * 16, sandboxes=True))
+    yield "inside Canvas", list(inside_canvas(URL))
     for name, district in (("small", small), ("large", large)):
         yield f"canvas, {name}", list(about_canvas(URL, district.canvas, URL))
         yield f"powerschool, {name}", list(about_powerschool(URL, district.powerschool))
