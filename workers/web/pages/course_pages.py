@@ -62,6 +62,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
         explanation=explanation, view=course_view(explanation), door=among_status_pages(course_id), names={},
         activity_sentence=activity["sentence"], section_names={}, live=live, pause=pause,
+        proof=service.proofs.newest(course_id),
         is_active=activity["state"] != Activity.IDLE, assignment_names=_names(pages, course_id),
         is_held_up=pause is not None or activity["state"] not in (Activity.IDLE, Activity.WAITING, Activity.SYNCING),
     )  # fmt: skip
@@ -72,6 +73,13 @@ def sync(_pages: PageHandlers, request: PageRequest) -> Response:
     course_id = request.course_id()
     request.actions.sync(course_id)
     return redirect(f"/courses/{course_id}?done=sync")
+
+
+def verify(_pages: PageHandlers, request: PageRequest) -> Response:
+    """Read both gradebooks back, and show what was found."""
+    course_id = request.course_id()
+    request.actions.verify_now(course_id)
+    return redirect(f"/courses/{course_id}?done=verify")
 
 
 def retry(pages: PageHandlers, request: PageRequest) -> Response:
@@ -92,4 +100,8 @@ GET = {
     "/courses": list_courses,
     "/courses/{course_id}": show_course,
 }
-POST = {"/courses/{course_id}/sync": sync, "/courses/{course_id}/retry": retry}
+POST = {
+    "/courses/{course_id}/sync": sync,
+    "/courses/{course_id}/verify": verify,
+    "/courses/{course_id}/retry": retry,
+}

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from importlib import resources
 from pathlib import Path
 
@@ -36,7 +36,8 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            {"time": self._time, "ago": self._ago, "hour": self._hour, "timestamp": _timestamp, "describe": describe,
+            {"time": self._time, "ago": self._ago, "hour": self._hour, "weekday": self._weekday,
+             "timestamp": _timestamp, "describe": describe,
              "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
              "field": lambda name: HistoryField(name).label, "sentence": sentence_of, "triggers": triggers_text,
              "grader": grader_text,
@@ -60,6 +61,12 @@ class Renderer:
             return "never"
         local, today = at.astimezone(self._zone), self._clock.now().astimezone(self._zone).date()
         shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
+        return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
+
+    def _weekday(self, at: datetime) -> Markup:
+        """Return a time with its weekday; with its date if it is older than six days."""
+        local, is_recent = at.astimezone(self._zone), self._clock.now() - at < timedelta(days=6)
+        shown = f"{local:%A %H:%M}" if is_recent else f"{local:%Y-%m-%d %H:%M}"
         return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
 
     def _hour(self, at: datetime) -> str:

@@ -1,17 +1,19 @@
 """What operators do on the pages and through the API: recorded, and written to the log as well."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 
 from shared.config import ConfigurationError
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
-from shared.domain.pauses import EVERYTHING
+from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
+from workers.grade_passback.operations.verification.verifier import Verification
 from workers.provisioning.service import InvalidOperation
 from workers.recorded_actions import RecordedActions
 from workers.web.auth.roles import User
@@ -19,6 +21,9 @@ from workers.web.errors import ApiError
 from workers.web.views.dead_letters import start_batch
 
 log = structlog.get_logger()
+
+# A person waits so long at most for the syncs of a course that is verified.
+VERIFY_PATIENCE = timedelta(seconds=5)
 
 
 class OperatorActions(RecordedActions):
@@ -31,6 +36,12 @@ class OperatorActions(RecordedActions):
         """Request a sync now; safe to repeat. Raises `ApiError` for a course that Canvas does not have."""
         self._require_known_course(course_id)
         super().sync(course_id, assignment_ids)
+
+    def verify_now(self, course_id: str) -> Verification:
+        """Verify the course while somebody waits for it. Raises `ApiError` for a course that Canvas does not have."""
+        self._require_known_course(course_id)
+        self.begin_verification(course_target(course_id), 1)
+        return self.verify(course_id, VERIFY_PATIENCE)
 
     def _require_known_course(self, course_id: str) -> None:
         try:

@@ -8,9 +8,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import fakeredis
@@ -21,32 +19,15 @@ from typer.testing import CliRunner
 from shared.adapters.telemetry.logging import configure_logging
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.powerschool import Score
 from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
 from tests.architecture.project import ROOT
 from tests.unit.cli.district.town_of_courses import Courses, courses_on
-from tests.unit.workers.grade_passback.school import School
+from tests.unit.workers.grade_passback.readings import Readings
 from workers.cli.app import app
 from workers.cli.district import verify
 from workers.grade_passback.operations.verification import many_courses
 
 GUIDE = ROOT / "deploy" / "guides" / "verify.md"
-
-
-class Readings:
-    """What the verifier reads of any course: that of the school, or an error."""
-
-    def __init__(self) -> None:
-        self.school = School()
-        self.school.sync()
-        self.errors: dict[str, Exception] = {}
-        self.read_ids: list[str] = []
-
-    def read(self, course_id: str, **_options: object) -> object:
-        self.read_ids.append(course_id)
-        if course_id in self.errors:
-            raise self.errors[course_id]
-        return self.school.reader.read("1", asked_for_by_person=True)
 
 
 @pytest.fixture
@@ -69,13 +50,6 @@ def run(courses: Courses, readings: Readings) -> Callable[[str], Result]:
     return lambda line: CliRunner().invoke(app, ["verify", *line.split(), "--actor", "rivera"])
 
 
-def plant(readings: Readings) -> None:
-    """Change a score in PowerSchool by hand."""
-    there = readings.school.powerschool.assignments_there
-    section_id, actual = next(iter(there.items()))
-    there[section_id] = replace(actual, scores={**actual.scores, 501: Score(Decimal("8.1"))})
-
-
 def test_a_school_that_agrees_is_verified(courses: Courses, run: Callable[[str], Result]) -> None:
     """Every course has its proof, and the action is recorded once."""
     result = run("--school 100")
@@ -90,7 +64,7 @@ def test_a_difference_is_explained_and_becomes_due(
     courses: Courses, readings: Readings, run: Callable[[str], Result]
 ) -> None:
     """With what becomes of it; the exit code is 1."""
-    plant(readings)
+    readings.plant()
     result = run("101")
     assert result.exit_code == 1
     assert "course 101, verified " in result.output
@@ -103,7 +77,7 @@ def test_a_difference_is_explained_and_becomes_due(
 
 def test_no_sync_makes_nothing_due(courses: Courses, readings: Readings, run: Callable[[str], Result]) -> None:
     """For who wants to look first."""
-    plant(readings)
+    readings.plant()
     assert run("101 --no-sync").exit_code == 1
     assert not any(courses.service.changes.counts())
 
@@ -214,7 +188,7 @@ def test_the_export_is_checked_as_the_guide_says(
     readings: Readings, run: Callable[[str], Result], tmp_path: Path
 ) -> None:
     """Each command of the guide succeeds on an export; after a change of any file, the check fails."""
-    plant(readings)
+    readings.plant()
     out = tmp_path / "out"
     assert run(f"101 --export {out} --scores").exit_code == 1
     assert stat.S_IMODE(out.stat().st_mode) == 0o700

@@ -101,7 +101,7 @@ class Verifier:
             began, (found, is_undisturbed) = self._clock.now(), self._read(course_id)
             is_settled = not found.due if is_undisturbed else not found.unequal
             is_settled = is_settled or (is_undisturbed and found.due == previous)
-            if is_settled or reads == MAX_READS:
+            if is_settled or reads == MAX_READS or self._clock.now() >= until:
                 break
             previous = found.due
             self._wait(course_id, until)
