@@ -152,6 +152,10 @@ class GeneratedDistrict:
             {"zone": ZONE.key} | {k: [dict(r) for r in v] for k, v in self.rows.items()}
         )
 
+    def seeds(self) -> tuple[CanvasSeed, PowerSchoolSeed]:
+        """Return both seeds."""
+        return self.canvas(), self.powerschool()
+
     def plant(self, names: Iterable[str]) -> None:
         """Plant faults, each in a course, teacher or term of its own choice."""
         for name in names:
@@ -343,6 +347,17 @@ def section_without_course(d: GeneratedDistrict) -> None:
     dcid = 61_000 + len(d.rows["sections"])
     d._add_section(dcid, 300, 501, YEAR_ID * 100, 4)
     d.expect("section_without_course", dcid)
+
+
+@fault
+def school_without_courses(d: GeneratedDistrict) -> None:
+    """A school of which nothing was provisioned."""
+    if all(row["school_number"] != 500 for row in d.rows["terms"]):
+        d.rows["schools"].append({"dcid": 13, "number": 500, "name": "School 500"})
+        d._add_term(500, YEAR_ID, *TERMS[0])
+        for dcid in (63_001, 63_002):
+            d._add_section(dcid, 500, 501, YEAR_ID * 100, 2)
+    d.expect("school_without_courses", 500)
 
 
 @fault

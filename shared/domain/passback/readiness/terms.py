@@ -17,7 +17,7 @@ from shared.domain.passback.readiness.results import ReadinessFinding
 
 FIRST_YEAR = 1990
 # Two weeks of holidays with their weekends; over the New Year three, with the days around them.
-MAX_HOLIDAY, MAX_WINTER_HOLIDAY = timedelta(days=16), timedelta(days=24)
+MAX_HOLIDAY, MAX_WINTER_HOLIDAY = timedelta(days=18), timedelta(days=24)
 # All terms of a school year, with a summer term.
 MAX_YEAR = timedelta(days=380)
 YEAR = timedelta(days=300)
@@ -92,8 +92,10 @@ def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm], today
         if len(kind) < 2 or wrong.intersection(kind):
             continue
         in_order = sorted(kind, key=lambda t: (t.term.first_day, t.term.last_day))
-        overlapping = [pair for pair in pairwise(in_order) if pair[1].term.first_day <= pair[0].term.last_day]
-        for one, other in overlapping:
+        for one, other in pairwise(in_order):
+            # Two programs of a school may have the same terms.
+            if one.term.last_day < other.term.first_day or one.term == other.term:
+                continue
             until = min(one.term.last_day, other.term.last_day)
             detail = f"{one.abbreviation} and {other.abbreviation}, {other.term.first_day} to {until}"
             if until >= today:
