@@ -11,11 +11,13 @@ from celery import Celery
 from redis import Redis
 
 from shared import config
-from shared.adapters.canvas import canvas_account, canvas_client, canvas_people
+from shared.adapters.canvas import canvas_account, canvas_client, canvas_grading, canvas_people
 from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
+from shared.adapters.powerschool.gradebook.term_grades import read_section_grading
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
@@ -61,6 +63,7 @@ from workers.grade_passback.operations.category_mapping import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.operations.takeover import CourseTakeover
 from workers.grade_passback.operations.takeover_run import TakeoverRunner
+from workers.grade_passback.operations.totals import TotalsReader
 from workers.grade_passback.operations.verification.verifier import Systems, Verifier
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
@@ -118,7 +121,15 @@ class Container:
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
         self.counter_buffer.close()
-        for name in ("canvas", "canvas_people", "canvas_account", "powerschool", "provisioning", "_celery"):
+        for name in (
+            "canvas",
+            "canvas_people",
+            "canvas_account",
+            "canvas_grading",
+            "powerschool",
+            "provisioning",
+            "_celery",
+        ):
             if name in self.__dict__:
                 getattr(self, name).close()
         self.redis.close()
@@ -139,6 +150,11 @@ class Container:
     def canvas_account(self) -> CanvasAccount:
         """Lists the courses of the account."""
         return canvas_account(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+
+    @cached_property
+    def canvas_grading(self) -> CanvasGrading:
+        """Reads how courses grade, and the totals that Canvas shows."""
+        return canvas_grading(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
     @cached_property
     def powerschool(self) -> PowerSchool:
@@ -249,6 +265,20 @@ class Container:
         now = self.clock.now()
         yield from self.records.least_recently_visited(now + timedelta(days=1), self.records.count())
         yield from self.canvas.courses_to_sync(now)
+
+    @cached_property
+    def totals(self) -> TotalsReader:
+        """Behind `passback totals`."""
+        powerschool = self.powerschool
+        section_grading = partial(read_section_grading, powerschool.api)
+        return TotalsReader(
+            lambda: self.course_reader,
+            self.canvas_grading,
+            powerschool.gradebook,
+            section_grading,
+            self.dead_letters,
+            self.clock,
+        )
 
     @cached_property
     def link_checker(self) -> LinkChecker:

@@ -7,6 +7,9 @@ from shared.domain.causes import Cause
 
 STATE_QUERY = "org.passback.sync.gradebook.state"
 PROVISIONING_PREFIX = "org.passback.sync.provisioning."
+# Optional: a district installs them to let `passback totals` read PowerSchool's own grades.
+TERM_GRADES_QUERY = "org.passback.sync.totals.term_grades"
+FORMULAS_QUERY = "org.passback.sync.totals.formulas"
 
 
 # Why PowerSchool does not run a query. 404: it has none of this name. 403: the plugin was not granted a field that the

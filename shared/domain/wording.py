@@ -1,6 +1,7 @@
 """Numbers and durations in sentences for people."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 
 def counted(number: int, noun: str) -> str:
@@ -15,3 +16,9 @@ def describe(duration: timedelta) -> str:
         if seconds >= 2 * size or (seconds >= size and unit == "day"):
             return counted(seconds // size, unit)
     return counted(seconds, "second")
+
+
+def plain_number(number: Decimal) -> str:
+    """Return the number without needless zeros and never as a power of ten."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

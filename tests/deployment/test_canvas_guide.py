@@ -8,7 +8,7 @@ from tests.architecture.project import ROOT
 
 GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()
 KEYS = json.loads((ROOT / "deploy" / "canvas" / "developer-key.json").read_text())
-MODULES = ("account.py", "client.py", "people.py")
+MODULES = ("account.py", "client.py", "grading.py", "people.py")
 CLIENT = "".join((ROOT / "shared" / "adapters" / "canvas" / name).read_text() for name in MODULES)
 # Asked by `doctor` alone, which takes a scoped key's refusal for an answer.
 UNSCOPED = {"/api/v1/users/self", "/api/v1/accounts/self"}

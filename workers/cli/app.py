@@ -21,7 +21,7 @@ from workers.cli import (
     sync,
     worker_processes,
 )
-from workers.cli.district import lti, notify, takeover, verify
+from workers.cli.district import lti, notify, takeover, totals, verify
 from workers.cli.district.readiness import readiness
 from workers.cli.terminal.boundary import error_boundary
 from workers.dev.demo import demo
@@ -69,7 +69,7 @@ for verb in (
     demo, up, status.doctor, status.status, status.courses, status.actions, status.alive, status.settings,
     status.password, sync.sync, explain.explain, verify.verify, history.history, takeover.takeover, readiness,
     sync.pause, sync.resume, processes.web, worker_processes.worker, worker_processes.provisioning_worker,
-    processes.beat, processes.flower, processes.sqs,
+    processes.beat, processes.flower, processes.sqs, totals.totals,
 ):  # fmt: skip
     app.command(verb.__name__.replace("_", "-"))(verb)
 

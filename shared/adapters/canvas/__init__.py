@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
+from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
 from shared.adapters.canvas.people import CanvasPeople
@@ -77,6 +78,20 @@ def canvas_account(
     limiter = _limiter(redis_client, keys, clock)
     api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
     return CanvasAccount(api, settings.canvas_account)
+
+
+def canvas_grading(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    count: Count = ignore_count,
+    *,
+    transport: httpx.BaseTransport | None = None,
+) -> CanvasGrading:
+    """Return the reader of totals. Raises `ConfigurationError` without URL or token."""
+    limiter = _limiter(redis_client, keys, clock)
+    return CanvasGrading(paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport))
 
 
 def canvas_sis_imports(

@@ -5,6 +5,7 @@ row: an odd submission costs only itself.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
@@ -32,6 +33,13 @@ class SubmissionRow(msgspec.Struct, frozen=True):
 
 
 DECODER = msgspec.json.Decoder(list[SubmissionRow])
+IdIfUsable = Annotated[str | int | None, BeforeValidator(lambda value: value if type(value) in (str, int) else None)]
+
+
+def _finite(value: object) -> Decimal | None:
+    """Return the number, None for anything else."""
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and Decimal(value).is_finite()
+    return Decimal(value) if is_number and isinstance(value, int | Decimal) else None
 
 
 class SubmissionWire(Wire):
@@ -44,10 +52,11 @@ class SubmissionWire(Wire):
     # A state that is null is none that passback knows (canvas-lms #1543).
     workflow_state: Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
     assignment_visible: bool | None = None
-    # Who graded is told where it can be read; a score does not depend on it.
-    grader_id: Annotated[
-        str | int | None, BeforeValidator(lambda value: value if type(value) in (str, int) else None)
-    ] = None
+    # These are told where they can be read; a score does not depend on them.
+    grader_id: IdIfUsable = None
+    posted_at: Annotated[str | None, BeforeValidator(lambda value: value if value is None else str(value))] = ""
+    points_deducted: Annotated[Decimal | None, BeforeValidator(_finite)] = None
+    grading_period_id: IdIfUsable = None
 
     def to_domain(self) -> Submission:
         """Return the submission."""

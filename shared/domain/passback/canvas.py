@@ -155,7 +155,9 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
 
     `score` is after late deductions. `assignment_visible` is False once the work is no longer assigned to the
     student. None, which Canvas may leave out, means not excused, not missing, visible. `grader_id` is the user
-    who graded; negative where a quiz or a tool did, None where Canvas names nobody. Source: Canvas Submissions API.
+    who graded; negative where a quiz or a tool did, None where Canvas names nobody. Only the explanation of totals
+    needs the last three: when the score was posted to the student, None while it is hidden and empty where Canvas does
+    not say; the points that the late policy took; and the grading period. Source: Canvas Submissions API.
     """
 
     assignment_id: str
@@ -165,6 +167,9 @@ class Submission(msgspec.Struct, frozen=True, gc=False):
     missing: bool | None = None
     assignment_visible: bool | None = None
     grader_id: str | int | None = None
+    posted_at: str | None = ""
+    points_deducted: Decimal | None = None
+    grading_period_id: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

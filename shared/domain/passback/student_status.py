@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
+from shared.domain.wording import plain_number
 
 # These keep the student, not the assignment: nothing of this student goes to this section.
 NOT_IN_ANY_SECTION = frozenset({Reason.STUDENT_SIS_ID_MISSING, Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
@@ -121,8 +122,8 @@ def sentence_of(score: Score | None, points_possible: Decimal | None) -> str:
     """Return a score in words: `8 of 10`, `missing, 0 of 10`, `excused`, `nothing`."""
     if score is None:
         return "nothing"
-    out_of = "" if points_possible is None else f" of {_plain(points_possible)}"
-    points = [] if score.points is None else [f"{_plain(score.points)}{out_of}"]
+    out_of = "" if points_possible is None else f" of {plain_number(points_possible)}"
+    points = [] if score.points is None else [f"{plain_number(score.points)}{out_of}"]
     flags = [word for word, is_set in (("missing", score.missing), ("excused", score.exempt)) if is_set]
     return ", ".join([*flags, *points]) or "nothing"
 
@@ -152,9 +153,3 @@ def _still_there(facts: StudentFacts) -> str:
     if facts.in_powerschool is None:
         return ""
     return f" PowerSchool has {sentence_of(facts.in_powerschool, facts.points_possible)}."
-
-
-def _plain(number: Decimal) -> str:
-    """Return the number without needless zeros and never as a power of ten."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -56,14 +56,27 @@ class Section(Record):
 
 
 class Group(Record):
-    """An assignment group."""
+    """An assignment group, with the rules by which it drops scores."""
 
     id: int
     name: str
     position: int = 1
     group_weight: float = 0
+    drop_lowest: int = 0
+    drop_highest: int = 0
+    never_drop: list[int] = Field(default_factory=list)
     sis_source_id: str | None = None
     integration_data: dict[str, str] = Field(default_factory=dict)
+
+
+class GradingPeriod(Record):
+    """A grading period of the course's account; without a weight its set is not weighted."""
+
+    id: int
+    title: str
+    start_date: AwareDatetime
+    end_date: AwareDatetime
+    weight: float | None = None
 
 
 class Student(Record):
@@ -231,7 +244,10 @@ class Submission(Record):
 
 
 class CourseSeed(Record):
-    """A course with everything in it."""
+    """A course with everything in it.
+
+    `override_scores` are final grades that a teacher entered instead of Canvas's, by user id.
+    """
 
     id: int
     name: str
@@ -245,6 +261,10 @@ class CourseSeed(Record):
     students: list[Student] = Field(default_factory=list)
     teacher_user_id: int = 9001
     time_zone: str | None = None
+    apply_assignment_group_weights: bool = False
+    hide_final_grades: bool = False
+    grading_periods: list[GradingPeriod] = Field(default_factory=list)
+    override_scores: dict[int, float] = Field(default_factory=dict)
     assignments: list[Assignment] = Field(default_factory=list)
     submissions: list[Submission] = Field(default_factory=list)
 

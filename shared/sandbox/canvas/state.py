@@ -16,6 +16,7 @@ from shared.sandbox.canvas.seed import (
     CanvasSeed,
     Checkpoint,
     CourseSeed,
+    GradingPeriod,
     Group,
     Override,
     Section,
@@ -124,6 +125,10 @@ class Course:
     start_at: datetime | None = None
     end_at: datetime | None = None
     time_zone: str | None = None
+    apply_assignment_group_weights: bool = False
+    hide_final_grades: bool = False
+    grading_periods: list[GradingPeriod] = field(default_factory=list)
+    override_scores: dict[int, float] = field(default_factory=dict)
     stuck_sis_fields: set[str] = field(default_factory=set)
 
     def listed_sections(self) -> list[Section]:
@@ -196,6 +201,14 @@ class Course:
         """Return the student's own due date: the most lenient of the overrides that apply, else the base date."""
         dates = [o.due_at for o in self._overrides_of(assignment, user_id) if o.overrides("due_at")]
         return most_lenient(dates) if dates else assignment.due_at
+
+    def grading_period_of(self, assignment: Assignment, user_id: int) -> GradingPeriod | None:
+        """Return the period of the student's due date; of undated work the last one."""
+        due_at = self.due_at(assignment, user_id)
+        periods = sorted(self.grading_periods, key=lambda period: period.end_date)
+        if due_at is None:
+            return periods[-1] if periods else None
+        return next((period for period in periods if period.start_date < due_at <= period.end_date), None)
 
     def _overrides_of(self, assignment: Assignment, user_id: int) -> list[Override]:
         overrides = assignment.active_overrides
@@ -329,6 +342,10 @@ class CanvasState:
             assignments={assignment.id: assignment for assignment in seed.assignments},
             code=seed.name,
             time_zone=seed.time_zone,
+            apply_assignment_group_weights=seed.apply_assignment_group_weights,
+            hide_final_grades=seed.hide_final_grades,
+            grading_periods=seed.grading_periods,
+            override_scores=seed.override_scores,
         )
         self._enroll(course, seed)
         self._complete(course, seed)

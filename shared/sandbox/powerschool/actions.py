@@ -21,7 +21,8 @@ from shared.sandbox.powerschool.xte.score_values import SCORE_CODES, derive
 T = TypeVar("T")
 
 ASSIGNMENT_FIELDS: Final = frozenset({"name", "due_date", "score_type", "weight", "counted", "scores_published"})
-MARKS: Final = frozenset({"late", "collected", "absent", "incomplete", "comment"})
+MARKS: Final = frozenset({"late", "collected", "absent", "incomplete", "exempt", "missing", "comment"})
+SECTION_FIELDS: Final = frozenset({"category_weights", "grade_places"})
 CATEGORY_FIELDS: Final = frozenset({"in_final_grades", "default_publish_scores"})
 PLUGIN_FIELDS: Final = frozenset({"v1_access", "queries_installed", "foreign_changes", "foreign_refusal"})
 ENROLLMENT_FIELDS: Final = frozenset({"entry_date", "exit_date", "dropped"})
@@ -88,6 +89,10 @@ class GradebookActions:
     def change_category(self, category_id: int, **changes: Any) -> None:
         """Change what new assignments of a category start with."""
         change_fields(_found(self._state.categories, category_id, "category"), CATEGORY_FIELDS, changes)
+
+    def set_grade_calculation(self, section_dcid: int, **changes: Any) -> None:
+        """Change how a term grade is calculated: `category_weights`, none for total points; `grade_places`."""
+        change_fields(_found(self._state.sections, section_dcid, "section"), SECTION_FIELDS, changes)
 
     def activate_category(self, category_id: int) -> None:
         """Make a category usable."""

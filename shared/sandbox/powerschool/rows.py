@@ -123,7 +123,11 @@ class SectionTeacher:
 
 @dataclass(slots=True)
 class Section:
-    """A section of a course in a term."""
+    """A section of a course in a term.
+
+    Its term grade is calculated by `category_weights`, by TEACHERCATEGORY id, or by total points where there are none,
+    and shown with `grade_places` decimals.
+    """
 
     dcid: int
     id: int
@@ -133,6 +137,8 @@ class Section:
     term_id: int
     teachers: list[SectionTeacher] = field(default_factory=list)
     expression: str = "1(A)"
+    category_weights: dict[int, Decimal] = field(default_factory=dict)
+    grade_places: int = 2
 
     @property
     def lead(self) -> int | None:

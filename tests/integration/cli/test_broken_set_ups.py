@@ -93,6 +93,8 @@ COMMANDS = [
         Command(f"{line} 999", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}, fine=2)
         for line in ("explain COURSE --assignment", "explain COURSE --student")
     ),
+    Command("totals COURSE", {**REDIS, **BOTH, **UNKNOWN_COURSE}),
+    Command("totals COURSE --student 999", {**REDIS, **BOTH, **UNKNOWN_COURSE}, fine=2),
     Command("sync COURSE --dry-run --assignment 999", {**REDIS, **BOTH, **UNKNOWN_COURSE}, fine=2),
     Command("verify COURSE", {**REDIS, **dict.fromkeys(BOTH, 1), "nothing configured": 2, **UNKNOWN_COURSE}),
     Command("verify COURSE --stored", {**REDIS, **UNKNOWN_COURSE}, fine=1),

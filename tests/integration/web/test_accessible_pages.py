@@ -14,6 +14,7 @@ from tests.integration.chromium import chromium, faults_of
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Site
 from tests.unit.web.test_pages import ENTRY, NOW, RECORD, store_held_run
 from tests.unit.workers.grade_passback.school import School
+from tests.unit.workers.grade_passback.school_totals import totals_reader
 from workers.dev.process_group import free_port
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,7 @@ BATCH = "0123456789abcdef"
 PAGES = (
     "/", "/courses", "/courses?problems=1", "/courses?q=nobody", "/courses/101", "/courses/1/plan",
     "/courses/101/history", "/courses/101/student", "/courses/1/student?student=S1",
+    "/courses/1/totals", "/courses/1/totals?student=S1",
     "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
     "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
     f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
@@ -32,7 +34,9 @@ PAGES = (
 def furnished_site() -> Site:
     """Return a site that has something to show on every page, and problems of every kind."""
     site = Site()
-    site.service.course_reader = School().reader  # type: ignore[misc]  # in place of the one over HTTP
+    school = School()
+    site.service.course_reader = school.reader  # type: ignore[misc]  # in place of the one over HTTP
+    site.service.totals = totals_reader(school)  # type: ignore[misc]
     site.service.records.save(RECORD)
     site.service.audit.add(ENTRY)
     store_held_run(site)

@@ -13,6 +13,7 @@ from schemathesis.schemas import APIOperation
 from shared.domain.passback.course_state import CourseRecord
 from tests.unit.web.site_kit import FakePeople, Site
 from tests.unit.workers.grade_passback.school import School
+from tests.unit.workers.grade_passback.school_totals import totals_reader
 
 EXAMPLES = 6
 PASSWORD = "a long enough password"
@@ -35,6 +36,7 @@ def site() -> Site:
     # A verification reads what differs again, after a while.
     school.sync()
     site.service.course_reader = school.reader
+    site.service.totals = totals_reader(school)
     site.service.canvas_people = FakePeople()  # type: ignore[assignment]
     site.service.records.save(CourseRecord("1", datetime(2031, 3, 4, tzinfo=UTC), (), name="Course"))
     site.service.dead_letters.add("1", None, "canvas_500", "", 6)

@@ -1,1 +1,1 @@
-"""Verbs about many courses at once: of a school, of a term, of the district."""
+"""Verbs about many courses or students at once: of a school, of a term, of the district."""

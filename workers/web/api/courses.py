@@ -29,6 +29,7 @@ from workers.web.api.dependencies import (
 )
 from workers.web.errors import ApiError
 from workers.web.views.course_list import listed_course
+from workers.web.views.totals import course_totals
 from workers.web.views.visibility import visible_to
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
@@ -128,6 +129,12 @@ def history_csv(service: Service, user: SignedIn, course_id: CourseId, query: Se
 def plan(service: Service, user: SignedIn, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
     return visible_to(user, plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id))
+
+
+@router.get("/courses/{course_id}/totals")
+def totals(service: Service, user: SignedIn, course_id: CourseId, student_sis_id: StudentId = None) -> Json:
+    """Return why students' totals in Canvas and PowerSchool differ. Reads both, and stores nothing."""
+    return visible_to(user, course_totals(service, course_id, student_sis_id))
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)

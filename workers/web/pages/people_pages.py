@@ -1,4 +1,4 @@
-"""The pages that show students by name: preview of a sync, one student of a course, people of a name."""
+"""The pages that show students by name: preview of a sync, one student, totals of a course, people of a name."""
 
 import re
 from typing import cast
@@ -15,6 +15,7 @@ from workers.web.pages.course_table import preview_rows
 from workers.web.pages.doors import among_status_pages
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
+from workers.web.views.totals import course_totals
 from workers.web.views.visibility import visible_to
 
 
@@ -41,10 +42,7 @@ def _has_students(plan: Json) -> bool:
 
 def show_student(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/student`: why each score of one student is in PowerSchool, or is not."""
-    course_id, service = request.course_id(), pages.service
-    sis_id = request.query("student").strip()
-    if sis_id and not re.fullmatch(SIS_ID, sis_id):
-        raise ApiError(422, "not_valid", "A SIS id has at most 255 characters.")
+    course_id, service, sis_id = request.course_id(), pages.service, _sis_id(request)
     explanation = service.explainer.explain(ExplainQuery(course_id, None, sis_id)) if sis_id else None
     students = students_of(service, request.user, course_id)
     student = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
@@ -53,6 +51,24 @@ def show_student(pages: PageHandlers, request: PageRequest) -> Response:
         people=students, student=student,
         explanation=explanation and visible_to(request.user, explanation),
     )  # fmt: skip
+
+
+def show_totals(pages: PageHandlers, request: PageRequest) -> Response:
+    """`…/totals`: why the totals of the course's students differ, of one of them step by step."""
+    course_id, service, sis_id = request.course_id(), pages.service, _sis_id(request)
+    totals = course_totals(service, course_id, sis_id or None)
+    return pages.page(
+        "totals.html", request, course_id=course_id, sis_id=sis_id, totals=visible_to(request.user, totals),
+        people=students_of(service, request.user, course_id),
+    )  # fmt: skip
+
+
+def _sis_id(request: PageRequest) -> str:
+    """Return the student of the query, empty for none. Raises: ApiError."""
+    sis_id = request.query("student").strip()
+    if sis_id and not re.fullmatch(SIS_ID, sis_id):
+        raise ApiError(422, "not_valid", "A SIS id has at most 255 characters.")
+    return sis_id
 
 
 def search_people(pages: PageHandlers, request: PageRequest) -> Response:
@@ -71,5 +87,9 @@ def search_people(pages: PageHandlers, request: PageRequest) -> Response:
     return pages.page("people.html", request, people=people, limit=MAX_FOUND, min_chars=MIN_NAME_CHARS)
 
 
-GET = {"/courses/{course_id}/plan": show_plan, "/courses/{course_id}/student": show_student}
+GET = {
+    "/courses/{course_id}/plan": show_plan,
+    "/courses/{course_id}/student": show_student,
+    "/courses/{course_id}/totals": show_totals,
+}
 POST = {"/courses/people": search_people}

@@ -94,7 +94,8 @@ def _is_attendance(assignment: Assignment) -> bool:
     return by_tool or "attendance" in assignment.submission_types
 
 
-def _is_not_gradable(assignment: Assignment) -> bool:
+def is_not_gradable(assignment: Assignment) -> bool:
+    """Say whether nobody can be graded for it."""
     kinds = UNGRADABLE_SUBMISSIONS.intersection(assignment.submission_types)
     return assignment.grading_type is GradingType.NOT_GRADED or bool(kinds)
 
@@ -167,7 +168,7 @@ RULES = (
         detail=lambda f: "Canvas does not show the switch in this course" if f.assignment.post_to_sis is None else "",
     ),
     Rule(Reason.NOT_PUBLISHED, lambda f: not f.assignment.published),
-    Rule(Reason.NOT_GRADABLE, lambda f: _is_not_gradable(f.assignment)),
+    Rule(Reason.NOT_GRADABLE, lambda f: is_not_gradable(f.assignment)),
     Rule(Reason.ATTENDANCE, lambda f: _is_attendance(f.assignment)),
     Rule(
         Reason.NAME_TOO_LONG, lambda f: name_length(f.assignment.name) > f.max_name_chars, detail=_name_length_and_limit

@@ -12,7 +12,10 @@ from shared.sandbox.canvas.seed import Assignment, EnrollmentState, Group, Overr
 from shared.sandbox.canvas.state import Course, Enrollment, UnknownObject, User
 from shared.sandbox.control import change_fields
 
-COURSE_FIELDS: Final = frozenset({"name", "code", "workflow_state", "time_zone"})
+COURSE_FIELDS: Final = frozenset(
+    {"name", "code", "workflow_state", "time_zone", "apply_assignment_group_weights", "hide_final_grades"}
+)
+GROUP_FIELDS: Final = frozenset({"group_weight", "drop_lowest", "drop_highest", "never_drop"})
 USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id", "prefers_high_contrast"})
 RESCORING_FIELDS: Final = ("points_possible", "grading_type")
 
@@ -78,6 +81,14 @@ class CourseActions(GradeActions):
         course = self.course(course_id)
         group = course.group(group_id)
         group.name = name
+        self.events.group("assignment_group_updated", course, group, Origin(path=f"/assignment_groups/{group_id}"))
+        return group
+
+    def edit_group(self, course_id: int, group_id: int, changes: dict[str, Any]) -> Group:
+        """Change an assignment group's weight or the rules by which it drops scores: assignment_group_updated."""
+        course = self.course(course_id)
+        group = course.group(group_id)
+        change_fields(group, GROUP_FIELDS, changes)
         self.events.group("assignment_group_updated", course, group, Origin(path=f"/assignment_groups/{group_id}"))
         return group
 

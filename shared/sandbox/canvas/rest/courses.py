@@ -13,6 +13,7 @@ from shared.sandbox.canvas.rest.objects import (
     assignment_json,
     course_json,
     enrollment_json,
+    grading_period_json,
     group_json,
     section_json,
     students_in,
@@ -20,7 +21,16 @@ from shared.sandbox.canvas.rest.objects import (
 )
 from shared.sandbox.canvas.rest.request import ApiRequest, BadRequest, api_route
 from shared.sandbox.canvas.seed import Assignment, Group, Section
-from shared.sandbox.canvas.state import ACCOUNT_ID, ROOT_ACCOUNT_ID, SERVICE_USER_ID, Course, UnknownObject, User
+from shared.sandbox.canvas.state import (
+    ACCOUNT_ID,
+    ROOT_ACCOUNT_ID,
+    SERVICE_USER_ID,
+    Course,
+    Enrollment,
+    UnknownObject,
+    User,
+)
+from shared.sandbox.canvas.totals import grades_json
 
 MAX_ASSIGNMENT_IDS: Final = 100
 SIS_ACCOUNT: Final = "sis_account_id:"
@@ -145,7 +155,10 @@ async def list_groups(request: ApiRequest) -> Response:
 
 
 async def list_enrollments(request: ApiRequest) -> Response:
-    """`GET /api/v1/courses/:course_id/enrollments`: without `state[]` only active and invited ones."""
+    """`GET /api/v1/courses/:course_id/enrollments`: without `state[]` only active and invited ones.
+
+    A student's has the totals, as a grader sees them.
+    """
     course, users = request.course, request.canvas.users
     states, types = request.many("state") or ["active", "invited"], request.many("type")
     found = [
@@ -153,7 +166,18 @@ async def list_enrollments(request: ApiRequest) -> Response:
         for enrollment in list(course.enrollments.values())
         if enrollment.state in states and (not types or enrollment.type in types)
     ]
-    return request.listed(found, lambda each: enrollment_json(course, each, users[each.user_id]))
+
+    def shown(each: Enrollment) -> dict[str, Any]:
+        found = enrollment_json(course, each, users[each.user_id])
+        return found | ({"grades": grades_json(course, each.user_id)} if each.is_student else {})
+
+    return request.listed(found, shown)
+
+
+async def list_grading_periods(request: ApiRequest) -> Response:
+    """`GET /api/v1/courses/:course_id/grading_periods`: in an object, not a list."""
+    page = request.page(request.course.grading_periods)
+    return request.answer({"grading_periods": [grading_period_json(each) for each in page.items]}, link=page.link)
 
 
 def _user(request: ApiRequest, name: str) -> User:
@@ -194,4 +218,5 @@ READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/courses/:course_id/assignments/:id", show_assignment),
     api_route("GET", "/api/v1/courses/:course_id/assignment_groups", list_groups),
     api_route("GET", "/api/v1/courses/:course_id/enrollments", list_enrollments),
+    api_route("GET", "/api/v1/courses/:course_id/grading_periods", list_grading_periods),
 ]

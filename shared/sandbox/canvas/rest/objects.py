@@ -14,6 +14,7 @@ from shared.sandbox.canvas.seed import (
     OVERRIDE_TARGETS,
     Assignment,
     Checkpoint,
+    GradingPeriod,
     Group,
     Override,
     Section,
@@ -30,6 +31,7 @@ _FILE_LINK: Final = re.compile(r"(/files/\d+/(?:download|preview))(?:\?wrap=1)?"
 Json = dict[str, Any]
 
 
+_DROP_RULES: Final = ("drop_lowest", "drop_highest", "never_drop")
 _ASSIGNMENT_FIELDS: Final = (
     "id", "name", "locked_for_user", "points_possible", "grading_type", "published", "workflow_state",
     "only_visible_to_overrides", "assignment_group_id", "group_category_id", "grade_group_students_individually",
@@ -54,6 +56,7 @@ def course_json(course: Course, zone: str, include: Collection[str] = ()) -> Jso
         "enrollment_term_id": course.term.id,
         "time_zone": course.time_zone or zone,
         "restrict_enrollments_to_course_dates": False,
+        **fields_of(course, "apply_assignment_group_weights", "hide_final_grades"),
     }
     if "term" in include:
         shown["term"] = fields_of(course.term, "id", "name", "sis_term_id") | times_of(
@@ -88,8 +91,14 @@ def students_in(course: Course, section: Section) -> int:
 
 
 def group_json(group: Group) -> Json:
-    """Return an assignment group."""
-    return group.model_dump() | {"rules": {}}
+    """Return an assignment group; `rules` has only those that it has."""
+    rules = fields_of(group, *_DROP_RULES)
+    return group.model_dump(exclude=set(_DROP_RULES)) | {"rules": {name: rule for name, rule in rules.items() if rule}}
+
+
+def grading_period_json(period: GradingPeriod) -> Json:
+    """Return a grading period."""
+    return fields_of(period, "id", "title", "weight") | times_of(period, "start_date", "end_date")
 
 
 def enrollment_json(course: Course, enrollment: Enrollment, user: User) -> Json:
@@ -202,6 +211,7 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
     assignment = course.assignments[submission.assignment_id]
     due_at = course.due_at(assignment, submission.user_id)
     late, submitted_at = course.is_late(submission), submission.submitted_at
+    period = course.grading_period_of(assignment, submission.user_id)
     seconds_late = (submitted_at - due_at).total_seconds() if submitted_at and due_at else 0
     return {
         **fields_of(submission, *_SUBMISSION_FIELDS),
@@ -213,7 +223,7 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
         "seconds_late": max(0, int(seconds_late)) if late else 0,
         "assignment_visible": assignment.published and course.is_assigned_to(assignment, submission.user_id),
         "cached_due_date": rest_time(due_at),
-        "grading_period_id": None,
+        "grading_period_id": period.id if period else None,
         "redo_request": False,
         "custom_grade_status_id": None,
     }

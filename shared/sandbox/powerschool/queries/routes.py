@@ -24,12 +24,13 @@ from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
 from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
 from shared.sandbox.powerschool.queries.gradebook import Arguments, PowerQuery, Row
 from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries.totals import TOTALS_QUERIES
 from shared.sandbox.powerschool.request_context import current_faults, powerschool, rosters
 from shared.sandbox.powerschool.rows import iso_day
 
 DEFAULT_PAGE_SIZE = 100
 HALF_EMOJI = "\ud83d"
-QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES
+QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES | TOTALS_QUERIES
 
 
 class AsciiJson(JSONResponse):

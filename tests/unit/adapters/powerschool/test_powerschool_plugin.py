@@ -7,26 +7,34 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from shared.adapters.powerschool.gradebook.reader import StateRow
+from shared.adapters.powerschool.gradebook.term_grades import FormulaRow, TermGradeRow
 from shared.adapters.powerschool.pagination import AFTER
 from shared.adapters.powerschool.provisioning.rows import LISTS
 from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
-from shared.domain.plugin_queries import STATE_QUERY
+from shared.domain.plugin_queries import FORMULAS_QUERY, STATE_QUERY, TERM_GRADES_QUERY
 
 ROOT = Path(__file__).parents[4]
 PLUGIN = ROOT / "deploy" / "powerschool-plugin"
 NAMESPACE = "{http://plugin.powerschool.pearson.com}"
 WRITTEN = ("ASSIGNMENT", "ASSIGNMENTSECTION", "ASSIGNMENTCATEGORYASSOC", "ASSIGNMENTSCORE", "ASSIGNMENTSCORECOMMENT")
 PAGED = {each.query: each for each in (*LISTS, SECTIONS, STUDENTS, INDEX)}
-ROW_TYPES = {STATE_QUERY: StateRow} | {name: each.row for name, each in PAGED.items()}
+ROW_TYPES = {STATE_QUERY: StateRow, TERM_GRADES_QUERY: TermGradeRow, FORMULAS_QUERY: FormulaRow} | {
+    name: each.row for name, each in PAGED.items()
+}
 
 
-def grants() -> dict[str, str]:
-    fields = ET.parse(PLUGIN / "plugin.xml").iter(f"{NAMESPACE}field")
+def grants(file: str = "plugin.xml") -> dict[str, str]:
+    fields = ET.parse(PLUGIN / file).iter(f"{NAMESPACE}field")
     return {f"{field.attrib['table']}.{field.attrib['field']}": field.attrib["access"] for field in fields}
 
 
-def queries() -> list[ET.Element]:
-    files = sorted((PLUGIN / "queries_root").glob("*.named_queries.xml"))
+def optional_grants() -> dict[str, str]:
+    """Return what a district adds to the plugin by hand, for `passback totals`."""
+    return grants("optional/fields.xml")
+
+
+def queries(folders: tuple[str, ...] = ("queries_root", "optional")) -> list[ET.Element]:
+    files = sorted(file for folder in folders for file in (PLUGIN / folder).glob("*.named_queries.xml"))
     return [query for file in files for query in ET.parse(file).getroot()]
 
 
@@ -49,7 +57,7 @@ def test_columns_and_select_agree(query: ET.Element) -> None:
 @pytest.mark.parametrize("query", queries(), ids=named)
 def test_every_selected_column_is_granted(query: ET.Element) -> None:
     """One that is not refuses the whole call."""
-    assert {column.attrib["column"] for column in query.iter("column")} <= grants().keys()
+    assert {column.attrib["column"] for column in query.iter("column")} <= grants().keys() | optional_grants().keys()
 
 
 @pytest.mark.parametrize("query", queries(), ids=named)
@@ -58,7 +66,7 @@ def test_every_used_column_is_granted(query: ET.Element) -> None:
     sql = query.findtext("sql", "").lower()
     tables = {alias: table for table, alias in re.findall(r"(?:from|join)\s+(\w+)\s+(\w)\b", sql)}
     used = {f"{tables[alias]}.{column}".upper() for alias, column in re.findall(r"\b(\w)\.(\w+)", sql)}
-    assert used <= grants().keys()
+    assert used <= grants().keys() | optional_grants().keys()
 
 
 @pytest.mark.parametrize("query", queries(), ids=named)
@@ -122,6 +130,19 @@ def test_written_tables_are_granted_with_their_audit_columns(table: str) -> None
     """PowerSchool fills them itself and still wants the grant."""
     audit = ("WHOCREATED", "WHENCREATED", "WHOMODIFIED", "WHENMODIFIED")
     assert all(grants()[f"{table}.{column}"] == "FullAccess" for column in audit)
+
+
+def test_the_optional_part_adds_what_its_queries_need_and_no_more() -> None:
+    """The plugin itself has none of it, and can be enabled where a district does not want it, or lacks a column."""
+    optional = queries(("optional",))
+    assert {named(query) for query in optional} == {TERM_GRADES_QUERY, FORMULAS_QUERY}
+    assert not {named(query) for query in queries(("queries_root",))} & {named(query) for query in optional}
+    assert not grants().keys() & optional_grants().keys()
+    assert set(optional_grants().values()) == {"ViewOnly"}
+    sql = " ".join(query.findtext("sql", "") for query in optional).lower()
+    tables = {alias: table for table, alias in re.findall(r"(?:from|join)\s+(\w+)\s+(\w)\b", sql)}
+    used = {f"{tables[alias]}.{column}".upper() for alias, column in re.findall(r"\b(\w)\.(\w+)", sql)}
+    assert optional_grants().keys() <= used
 
 
 def test_only_what_is_written_may_be_written() -> None:

@@ -1,0 +1,103 @@
+"""`passback totals`: why students' totals in Canvas and PowerSchool differ. Fits 80 columns."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import typer
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from shared.domain.wording import counted
+from workers.cli.options import Course, StudentId, refuse_unknown, services
+from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.grade_passback.explain.response import Json
+from workers.grade_passback.operations.totals_json import totals_json
+
+
+def totals(course: Course, student: StudentId = None, as_json: JsonOption = False) -> None:
+    """Show why students' totals in Canvas and PowerSchool differ, cause by cause. Reads both systems, stores nothing.
+
+    The exit code is 2 if there is no such course or student.
+    """
+    with services() as service:
+        refuse_unknown(service, course)
+        found = totals_json(service.totals.read(course, student))
+        emit(found, as_json, totals_text, zone=service.settings.district_time_zone)
+    raise typer.Exit(ExitCode.USAGE if student and not found["students"] else ExitCode.FINE)
+
+
+def totals_text(found: Json) -> Group:
+    """Return the totals of one student line by line, those of several as a table."""
+    students = cast("list[Json]", found["students"])
+    head = Text(f"Course {found['course_id']}, read {found['read_at']}", style="bold")
+    if not students:
+        return Group(head, Text("\nno such student here"))
+    if len({student["user_id"] for student in students}) == 1:
+        return Group(head, *(part for student in students for part in _student(student)))
+    return Group(head, *_course(students, cast("list[Json]", found["causes"])))
+
+
+def _course(students: list[Json], causes: list[Json]) -> Iterator[RenderableType]:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("student", "section"):
+        table.add_column(name)
+    for name in ("Canvas", "PowerSchool", "differs by", "not explained"):
+        table.add_column(name, justify="right")
+    for student in students:
+        who = str(student["student_sis_id"] or f"Canvas user {student['user_id']}")
+        if "canvas" not in student:
+            table.add_row(who, "-", "-", "-", "-", "-")
+            continue
+        names = ("canvas", "powerschool", "difference", "unexplained")
+        table.add_row(who, str(student["section_sis_id"]), *(_number(student[name]) for name in names))
+    yield table
+    yield Text("\nWhat makes the totals differ:" if causes else "\nThe totals do not differ.", style="bold")
+    for cause in causes:
+        yield _indented(f"{cause['label']}: {counted(cast('int', cause['count']), 'student')}. {cause['advice']}")
+    yield Text("\nOne student, step by step: passback totals COURSE --student SIS_ID")
+
+
+def _student(student: Json) -> Iterator[RenderableType]:
+    who = student["student_sis_id"] or f"with Canvas id {student['user_id']}"
+    section = f", section {student['section_sis_id']}" if student["section_sis_id"] else ""
+    yield Text(f"\nStudent {who}{section}", style="bold")
+    if "canvas" not in student:
+        yield _indented(str(student["message"]))
+        return
+    yield Text(f"  {_number(student['canvas']):>8}  Canvas's total")
+    steps = cast("list[Json]", student["steps"])
+    effective = [step for step in steps if step["has_effect"]]
+    for step in effective:
+        about = f" {step['name']}:" if step["name"] else ""
+        yield Text(f"  {_signed(step['change']):>8}  {step['label']}.{about}")
+        yield Padding(Text(f"{step['sentence']}"), (0, 0, 0, 14))
+    yield Text(f"  {_number(student['powerschool']):>8}  what PowerSchool's gradebook gives")
+    own = cast("Json", student["own_grade"])
+    if own["store_code"]:
+        grade = own["percent"] or own["letter"]
+        yield Text(f"  {grade!s:>8}  PowerSchool's own grade, {own['store_code']}")
+    yield _indented(str(own["sentence"]))
+    for note in cast("list[str]", student["notes"]):
+        yield _indented(note)
+    if without := [f"{step['name']} ({step['label']})" for step in steps if not step["has_effect"]]:
+        yield _indented(f"Also different, but without effect on the total: {', '.join(without)}.")
+    advice: Mapping[object, object] = {step["label"]: step["advice"] for step in effective}
+    if advice:
+        yield Text("\n  What to do", style="bold")
+    for label, text in advice.items():
+        yield _indented(f"{label}: {text}")
+
+
+def _number(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _signed(change: object) -> str:
+    text = str(change)
+    return text if text.startswith("-") else f"+{text}"
+
+
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2))
