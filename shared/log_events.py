@@ -67,6 +67,8 @@ class LogEvent(StrEnum):
     """info: a takeover linked assignments that passback did not create. `course_id`, `linked`, `actor`."""
     TAKEOVER_RUN_ENDED = "takeover_run_ended"
     """info: a takeover of many courses ended. `mode`, `state`, `courses`, `linked`, `actor`."""
+    TAKEOVER_RUN_ERROR = "takeover_run_error"
+    """warning: a takeover of many courses ended since a system or Redis did not answer; it can go on. `error`."""
     TAKEOVER_REFUSED = "takeover_refused"
     """error: PowerSchool refused the first change of an assignment that was taken over; its link is deleted.
     `course_id`, `assignment_id`, `cause`."""

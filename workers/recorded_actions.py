@@ -134,6 +134,13 @@ class RecordedActions:
             self._record(verb, "courses" if request.school is None else f"school:{request.school}")
         return run
 
+    def cancel_takeover(self) -> bool:
+        """End the running takeover of many courses after its course; False if none is running."""
+        done = self._service.takeover_runs.cancel()
+        if done:
+            self._record(Verb.CANCEL, "takeover")
+        return done
+
     def purge(self, scope: str, erase: Callable[[Erasure, str], ErasureResult], *, is_recorded: bool) -> ErasureResult:
         """Erase what `scope` names, without the id of a student; a dry run is not recorded."""
         result = erase(self._service.erasure, self._actor)

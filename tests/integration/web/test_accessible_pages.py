@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
@@ -10,9 +12,19 @@ from playwright.sync_api import Browser, Page
 
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.planning.desired import Link, Takeover
+from shared.domain.passback.takeover_run import (
+    CourseCounts,
+    TakeoverMode,
+    TakeoverRequest,
+    TakeoverRun,
+    TakeoverState,
+)
 from tests.integration.chromium import chromium, faults_of
+from tests.unit.domain.passback.baseline import SECTION_DCID
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Site
 from tests.unit.web.test_pages import ENTRY, NOW, RECORD, store_held_run
+from tests.unit.workers.grade_passback.operations.test_takeover import vendors
 from tests.unit.workers.grade_passback.school import School
 from tests.unit.workers.grade_passback.school_totals import totals_reader
 from workers.dev.process_group import free_port
@@ -24,6 +36,7 @@ PAGES = (
     "/", "/courses", "/courses?problems=1", "/courses?q=nobody", "/courses/101", "/courses/1/plan",
     "/courses/101/history", "/courses/101/student", "/courses/1/student?student=S1",
     "/courses/1/totals", "/courses/1/totals?student=S1",
+    "/courses/1/takeover", "/courses/1/takeover/confirm", "/takeover",
     "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
     "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
     f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
@@ -37,6 +50,16 @@ def furnished_site() -> Site:
     school = School()
     site.service.course_reader = school.reader  # type: ignore[misc]  # in place of the one over HTTP
     site.service.totals = totals_reader(school)  # type: ignore[misc]
+    vendors(school)
+    school.grade("S1", "11", "9")
+    by_hand = next(a for a in school.powerschool.assignments_there.values() if a.name == "Reading 2")
+    school.powerschool.assignments_there[by_hand.assignment_section_id] = replace(by_hand, created_by_plugin=None)
+    site.service.__dict__["powerschool"] = SimpleNamespace(gradebook=school.powerschool)
+    link = Link("11", SECTION_DCID, "Reading 1", NOW.date(), 1, 2, taken_over=Takeover("501"))
+    site.service.links.save("1", link)
+    run = TakeoverRun(TakeoverRequest(TakeoverMode.LINK, 300), "somebody", NOW, NOW, TakeoverState.STOPPED, total=3)
+    counts = CourseCounts(2, 0, 1, 3, 4, {"501": 2}, {"other_date": 1})
+    site.service.takeover_runs.begin(replace(run.after("101", counts), message="PowerSchool refused it."))
     site.service.records.save(RECORD)
     site.service.audit.add(ENTRY)
     store_held_run(site)

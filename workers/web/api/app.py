@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Response
 
 from workers.container import Container
-from workers.web.api import agreement, courses, dead_letters, installation, readiness
+from workers.web.api import agreement, courses, dead_letters, installation, readiness, takeovers
 from workers.web.api.dependencies import signed_in
 from workers.web.api.errors import ErrorResponse, install_error_handlers
 from workers.web.auth.sign_in import RequestAuthenticator
@@ -43,7 +43,7 @@ def create_api(service: Container, sign_in: RequestAuthenticator | None = None) 
     app.state.container = service
     app.state.sign_in = sign_in or RequestAuthenticator(service.settings, service.redis, service.keys)
     router = APIRouter(responses=ERRORS)
-    for module in (agreement, courses, dead_letters, installation, readiness):
+    for module in (agreement, courses, dead_letters, installation, readiness, takeovers):
         router.include_router(module.router)
     app.include_router(router, prefix=PREFIX, dependencies=[Depends(signed_in), Depends(_no_store)])
     install_error_handlers(app)

@@ -17,7 +17,7 @@ from workers.web.pages import (
     people_pages,
     provisioning_pages,
 )
-from workers.web.pages.district import readiness_pages
+from workers.web.pages.district import readiness_pages, takeover_pages
 from workers.web.pages.page_handlers import PageHandlers
 from workers.web.pages.rendering import STATIC
 from workers.web.pages.sign_in_pages import sign_in_routes
@@ -39,7 +39,11 @@ def create_pages(service: Container, sign_in: RequestAuthenticator) -> ASGIApp:
     """Return the pages as an ASGI application."""
     handlers = PageHandlers(service, sign_in)
     routes: list[Route | Mount] = [*sign_in_routes(handlers), Mount("/static", _Assets(directory=STATIC))]
-    for module in (overview_pages, course_pages, dead_letter_pages, provisioning_pages, canvas_pages, readiness_pages):
+    modules = (
+        overview_pages, course_pages, dead_letter_pages, provisioning_pages, canvas_pages, readiness_pages,
+        takeover_pages,
+    )  # fmt: skip
+    for module in modules:
         routes += [Route(path, handlers.get_view(view), methods=["GET"]) for path, view in module.GET.items()]
         routes += [Route(path, handlers.post_view(view), methods=["POST"]) for path, view in module.POST.items()]
     read_only = {**people_pages.GET, **history_pages.GET}
