@@ -192,7 +192,7 @@ def test_the_api_refuses_viewers_and_forgeries(site: VendorSite) -> None:
     for path in ("/courses/1/takeover", "/courses/1/takeover/undo", "/takeover/cancel"):
         assert call(site, "POST", path, "viewer", json={}).status_code == 403
         assert call(site, "POST", path).status_code == 403
-    assert call(site, "POST", "/courses/1/takeover", json={"to": 5}).status_code == 422
+    assert call(site, "POST", "/courses/1/takeover", json={"to": 5}).status_code == 409
     site.service.redis.hset(site.service.keys.taken("1"), "token", 1)
     site.service.takeover.__dict__["_sleep"] = lambda _: None
     busy = call(site, "POST", "/courses/1/takeover", json={})

@@ -19,12 +19,13 @@ from workers.web.api.dependencies import (
     plain,
 )
 from workers.web.errors import ApiError
-from workers.web.views.takeovers import MAX_MAKERS, makers, start_run
+from workers.web.views.takeovers import MAKER, MAX_MAKERS, makers, start_run
 from workers.web.views.visibility import visible_to
 
 CanvasId = Annotated[str, StringConstraints(pattern=CANVAS_ID)]
 PowerSchoolId = Annotated[int, Field(ge=1, le=10**16)]
-Makers = Annotated[list[str], Field(max_length=MAX_MAKERS)]
+Maker = Annotated[str, StringConstraints(pattern=f"^{MAKER}$")]
+Makers = Annotated[list[Maker], Field(max_length=MAX_MAKERS)]
 
 router = APIRouter()
 
@@ -59,7 +60,7 @@ def takeover_plan(
     service: Service,
     user: SignedIn,
     course_id: CourseId,
-    made_by: Annotated[list[str], Query(max_length=MAX_MAKERS, description="`createdbyplugin`, or teacher")] = [],  # noqa: B006
+    made_by: Annotated[list[Maker], Query(max_length=MAX_MAKERS, description="`createdbyplugin`, or teacher")] = [],  # noqa: B006
     assignment_id: Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")] = None,
     to: Annotated[int | None, Query(ge=1, le=10**16, description="This assignment section of PowerSchool")] = None,
 ) -> Json:
@@ -108,7 +109,7 @@ def cancel(actions: Actions) -> Json:
 
 def _selection(made_by: list[str], assignment_id: str | None, to: int | None) -> Selection:
     if to is not None and assignment_id is None:
-        raise ApiError(422, "not_valid", "`to` needs the `assignment_id` that it is chosen for.")
+        raise ApiError(409, "assignment_not_named", "`to` needs the `assignment_id` that it is chosen for.")
     return Selection(makers(made_by), assignment_id, to)
 
 
