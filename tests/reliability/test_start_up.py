@@ -10,7 +10,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.client import connect
+from shared.adapters.redis.client import RedisUnavailable, connect
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.adapters.redis.urls import TIMEOUT_S
 from shared.config import ConfigurationError, Settings, load
@@ -98,6 +98,22 @@ def test_a_redis_that_hides_its_settings_is_trusted_with_a_warning(
     assert [(line["event"], line["settings"]) for line in lines] == [
         (LogEvent.REDIS_CONFIG_UNREADABLE, ["maxmemory-policy", "appendonly"])
     ]
+
+
+def test_a_redis_that_goes_away_during_the_start_is_waited_for(
+    client: redis.Redis, settings_of: Callable[..., Settings]
+) -> None:
+    """A Redis that is restarted between the checks and the schema's ends no worker."""
+    failures = [RedisUnavailable("GET", ConnectionError()), RedisUnavailable("EXEC", TimeoutError())]
+
+    def prepare() -> None:
+        if failures:
+            raise failures.pop()
+
+    settings = settings_of()
+    with capture_logs() as lines, connect(settings) as ours:
+        wait_for_durable_redis(ours, settings, lambda _: None, prepare=prepare)
+    assert [line["event"] for line in lines] == [LogEvent.REDIS_CONNECT_RETRY] * 2
 
 
 def test_a_redis_that_is_away_is_waited_for(tmp_path: Path, settings_of: Callable[..., Settings]) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
@@ -67,8 +68,8 @@ def run_celery_worker(
     again.
     """
     container = get_container()
-    wait_for_durable_redis(container.redis, settings)
-    check_schema(container.redis, container.keys)
+    # One loop for both: Redis may go away between them.
+    wait_for_durable_redis(container.redis, settings, prepare=partial(check_schema, container.redis, container.keys))
     stop_requested = threading.Event()
 
     def record_signal(**_: object) -> None:

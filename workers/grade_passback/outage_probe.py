@@ -66,6 +66,7 @@ class OutageProbe:
 
     def _run(self) -> None:
         while not self._stopped.wait(PROBE_INTERVAL.total_seconds()):
-            # While Redis does not answer nobody calls a system, and the dispatcher logs it.
-            with suppress(RedisError):
+            # While Redis does not answer nobody calls a system, and the dispatcher logs it. A system that cannot be
+            # called by its settings ends no worker.
+            with suppress(RedisError, PassbackError, ConfigurationError):
                 self.run_once()

@@ -50,8 +50,14 @@ def durability(redis: Redis, settings: Settings) -> list[RedisSettingCheck]:
     return [eviction, persistence]
 
 
-def wait_for_durable_redis(redis: Redis, settings: Settings, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Return once Redis answers and is durable. Retry while it does not answer.
+def wait_for_durable_redis(
+    redis: Redis,
+    settings: Settings,
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
+    """Return once Redis answers, is durable, and `prepare` succeeded. Retry while it does not answer.
 
     Raises `ConfigurationError` if Redis can lose work by its settings, or refuses the credentials. For a server that
     hides its settings, as managed ones do, only log a warning.
@@ -59,6 +65,7 @@ def wait_for_durable_redis(redis: Redis, settings: Settings, sleep: Callable[[fl
     while True:
         try:
             checks = durability(redis, settings)
+            prepare()
         except (ConnectionFailed, TimedOut) as error:
             if is_access_denied(error):
                 raise ConfigurationError(

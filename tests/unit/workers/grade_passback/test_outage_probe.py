@@ -1,5 +1,6 @@
 """A system that is back is found out by asking it, and a failure after that spends no attempt."""
 
+import threading
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.clock import SystemClock
+from shared.config import ConfigurationError
 from shared.errors import ServiceUnavailable
 from workers.grade_passback import outage_probe
 from workers.grade_passback.outage_probe import OutageProbe
@@ -117,3 +119,24 @@ def test_a_system_that_is_called_anyway_is_not_asked_as_well(system: System) -> 
     )
     system.probe()
     assert system.called == []
+
+
+def test_a_system_that_cannot_be_called_ends_no_worker(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread goes on; a failed thread would end its process."""
+    attempts = threading.Semaphore(0)
+
+    def unusable(_system: str) -> RemoteApi:
+        attempts.release()
+        raise ConfigurationError("PASSBACK_POWERSCHOOL_URL is not set")
+
+    for _ in range(7):
+        system.redis.delete(KEYS.pause("powerschool"))
+        system.limiter.record_failure("powerschool_unavailable", for_everybody=True)
+    monkeypatch.setattr(outage_probe, "PROBE_INTERVAL", timedelta(milliseconds=1))
+    probe = OutageProbe(system.redis, KEYS, SystemClock(), unusable)
+    probe.start()
+    try:
+        assert attempts.acquire(timeout=30)
+        assert attempts.acquire(timeout=30)
+    finally:
+        probe.stop()
