@@ -345,6 +345,16 @@ class Settings(BaseModel):
         "end, and those about what is over by then are not sent. Empty: none.",
     )
 
+    notify_teachers_url: SecretStr = Field(
+        SecretStr(""),
+        description="Mail server, as a URL of Apprise without a recipient, by which each teacher is told once a week "
+        "what needs them: `mailtos://user:password@smtp.district.example?from=passback@district.example`. Their "
+        "addresses are read from Canvas when a message is sent, and not stored. Unset: teachers are not told.",
+    )
+    notify_teachers_with_names: bool = Field(
+        False, description="Name courses and assignments in messages to teachers. Never students. Otherwise ids only."
+    )
+
     log_level: str = Field(
         "INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged."
     )
@@ -435,6 +445,12 @@ class Settings(BaseModel):
             raise ValueError(
                 f"{PREFIX}NOTIFY_URLS is no list of URLs with spaces between them, such as "
                 "mailtos://user:password@smtp.district.example?to=it@district.example; write a space in a URL as %20"
+            )
+        teachers = self.notify_teachers_url.get_secret_value()
+        if teachers and not re.fullmatch(r"mailtos?://\S+", teachers):
+            raise ValueError(
+                f"{PREFIX}NOTIFY_TEACHERS_URL is no URL of a mail server such as "
+                "mailtos://user:password@smtp.district.example?from=passback@district.example"
             )
         return self
 

@@ -196,6 +196,15 @@ class LogEvent(StrEnum):
     NOTIFICATION_LOST = "notification_lost"
     """error: a target did not take a message in all attempts; it is given up. `target`, `cause`."""
 
+    TEACHERS_TOLD = "teachers_told"
+    """info: the weekly digest of teachers is complete. `sent`, `refused`, `without_address`, `nothing_left` (teachers),
+    `unread` (courses)."""
+    TEACHER_DIGEST_DEFERRED = "teacher_digest_deferred"
+    """warning: the mail server or Canvas did not take a request; the digest goes on later. `cause`,
+    `failed` (attempts)."""
+    TEACHER_DIGEST_LOST = "teacher_digest_lost"
+    """error: the mail server took no digest in all attempts; this week's is given up. `cause`, `left` (teachers)."""
+
     CIRCUIT_OPENED = "circuit_opened"
     """warning: Canvas or PowerSchool is unavailable, or asks for a long pause; no request is sent to it for a while.
     `system`, `cause`, `delay_s`."""

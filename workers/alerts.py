@@ -250,6 +250,13 @@ def _messages(status: InstallationStatus) -> Iterator[Alert]:
             Level.WARNING, "notify_failed", f"Nobody is told through {target.id}: {target.failure.sentence}",
             target.failure.remedy, about=target.id,
         )  # fmt: skip
+    digest = status.teacher_digest
+    if digest is not None and digest.is_failing:
+        why = "Canvas does not give their addresses." if digest.last_failure is None else digest.last_failure.sentence
+        yield Alert(
+            Level.WARNING, "teachers_not_told", f"Teachers are not told what needs them: {why}",
+            "See whether Canvas is well." if digest.last_failure is None else digest.last_failure.remedy,
+        )  # fmt: skip
 
 
 def _is_silent(status: InstallationStatus) -> bool:

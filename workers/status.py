@@ -15,6 +15,7 @@ from shared.domain.actions import Action
 from shared.domain.causes import Cause, Scope
 from shared.domain.metrics import HourlyLatency
 from shared.domain.notifications.state import NotificationState
+from shared.domain.notifications.teachers import Digest
 from shared.domain.passback.course_state import AssignmentStatus
 from shared.domain.pauses import Pause
 from shared.domain.plugin_queries import UnavailableQuery
@@ -75,6 +76,7 @@ class InstallationStatus:
     last_run: Run | None
     held_runs: Sequence[Run]
     notifications: NotificationState
+    teacher_digest: Digest | None
 
     @property
     def retrying(self) -> int:
@@ -118,6 +120,7 @@ def read_status(service: Container) -> InstallationStatus:
         last_run=next(runs, None),
         held_runs=service.provision_runs.held_runs(),
         notifications=service.notifications.read(),
+        teacher_digest=service.teacher_digests.read(),
     )
 
 

@@ -60,6 +60,9 @@ def send(url: str, subject: str, body: str, kind: str, *, dry_run: bool) -> Deli
         return None
     if "overflow=" not in url:
         target.overflow_mode = apprise.OverflowMode.TRUNCATE
+    if isinstance(target, apprise.plugins.N_MGR["mailto"]):
+        # So that nobody's absence note answers.
+        target.headers["Auto-Submitted"] = "auto-generated"
     collected.lines.clear()
     if target.notify(title=subject, body=body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
         return None

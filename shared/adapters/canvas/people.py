@@ -1,6 +1,6 @@
-"""Reads people from Canvas for a page that shows them: the students of a course, and the courses of a person.
+"""Reads people from Canvas for a page or a message: the students of a course, its teachers, the courses of a person.
 
-Names are private: nothing of this is cached, stored or logged.
+Names and addresses are private: nothing of this is cached, stored or logged.
 """
 
 from collections.abc import Collection, Iterable
@@ -18,6 +18,7 @@ TAKES_PART = [
     *(("type[]", f"{role}Enrollment") for role in ("Teacher", "Ta", "Designer", "Student")),
     *STATES,
 ]
+TEACHERS_WITH_ADDRESS = [("enrollment_type[]", "teacher"), ("enrollment_state[]", "active"), ("include[]", "email")]
 # A search by name returns this many people at most. Canvas refuses a shorter name.
 MAX_FOUND = 50
 MIN_NAME_CHARS = 3
@@ -53,6 +54,16 @@ class CanvasPeople:
             if section_ids is None or row.course_section_id in section_ids
         }
         return _by_name(found.values())
+
+    def teachers(self, course_id: str) -> dict[str, str]:
+        """Return the e-mail address of each active teacher of the course by user id; empty where Canvas gives none.
+
+        Source: Canvas REST API, Courses, "List users in course", `include[]=email`. Raises the errors of
+        `shared.errors`.
+        """
+        template, ids = "/api/v1/courses/{course_id}/users", {"course_id": course_id}
+        pages = self._canvas.pages(template, ids, [*TEACHERS_WITH_ADDRESS, PER_PAGE])
+        return {row.id: row.email for page in pages for row in page.rows(wire.TEACHERS)[0]}
 
     def find(self, name: str) -> tuple[Person, ...]:
         """Return at most `MAX_FOUND` people of the account whose name contains this one.

@@ -200,6 +200,13 @@ class PersonWire(Wire):
     sis_user_id: SisId = None
 
 
+class TeacherWire(Wire):
+    """One of `GET /api/v1/courses/:id/users`. The address is there if the token's user may read it."""
+
+    id: Id
+    email: TextIfUsable = ""
+
+
 class StudentEnrollmentWire(Wire):
     """One of `GET /api/v1/courses/:id/enrollments`, with its user."""
 
@@ -229,4 +236,5 @@ ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
 STUDENT_ENROLLMENTS = TypeAdapter(list[StudentEnrollmentWire])
 USER_ENROLLMENTS = TypeAdapter(list[UserEnrollmentWire])
 PEOPLE = TypeAdapter(list[PersonWire])
+TEACHERS = TypeAdapter(list[TeacherWire])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

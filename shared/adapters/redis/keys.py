@@ -494,6 +494,18 @@ class Keys:
         "String with a lifetime: the token of the worker that checks and sends notifications.",
     )
 
+    teacher_digest = _Key(
+        "notifications:teachers",
+        "String: the newest weekly digest of teachers as JSON: when it was due, how far it is, counts. No ids.",
+    )
+    teacher_digest_courses = _Key(
+        "notifications:teachers:courses", "Set: ids of courses whose teachers the digest has still to read."
+    )
+    teacher_digest_teachers = _Key(
+        "notifications:teachers:due",
+        "Hash: Canvas user id of a teacher who is to be told, to ids of courses, comma-separated. Empty once all were.",
+    )
+
     def interval_lock(self, task: str, slot: int) -> str:
         """String with a lifetime: `running` or `done`, set by the worker that runs the task in this interval."""
         return f"{self.prefix}:beat:{task}:{slot}"

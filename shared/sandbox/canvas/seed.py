@@ -278,7 +278,8 @@ class CanvasSeed(Record):
     it has no other; without, `token` has it. `accounts` are the SIS ids of sub-accounts, `terms` those without courses.
     `theme` is the name of the account's mobile CSS and JavaScript, which decorate every description; empty for none.
     A course without a `time_zone` has the account's, `zone`. `custom_roles` are the account's own roles by name, each
-    with the type that it is based on, such as `TaEnrollment`.
+    with the type that it is based on, such as `TaEnrollment`. Without `may_read_emails` the token's user
+    sees no address.
     """
 
     root_account_uuid: str = "sandbox-root-account-uuid"
@@ -287,6 +288,7 @@ class CanvasSeed(Record):
     token: str = "sandbox-token"
     scopes: list[str] | None = None
     allow_include_parameters: bool = True
+    may_read_emails: bool = True
     sis_feature: bool = True
     sis_imports_enabled: bool = True
     provisioning_token: str = ""

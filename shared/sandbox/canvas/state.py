@@ -360,7 +360,9 @@ class CanvasState:
         return term
 
     def _enroll(self, course: Course, seed: CourseSeed) -> None:
-        teacher = User(seed.teacher_user_id, f"T{seed.teacher_user_id}", f"Teacher {seed.teacher_user_id}")
+        teacher_id = seed.teacher_user_id
+        email = f"teacher{teacher_id}@canvas.example"
+        teacher = User(teacher_id, f"T{teacher_id}", f"Teacher {teacher_id}", email=email)
         self.users.setdefault(teacher.id, teacher)
         for section in seed.sections:
             self.add_enrollment(course, section.id, teacher.id, "TeacherEnrollment", "active")

@@ -7,6 +7,7 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.notifications import Notifications
+from shared.adapters.redis.operations.teacher_digests import TeacherDigests
 from shared.domain.notifications.state import (
     Condition,
     DeliveryFailure,
@@ -15,6 +16,7 @@ from shared.domain.notifications.state import (
     NotificationState,
     TargetState,
 )
+from shared.domain.notifications.teachers import Digest, DigestPhase
 from shared.errors import TransientError
 
 AT = datetime(2031, 3, 4, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -59,3 +61,28 @@ def test_a_save_renews_the_lease(client: redis.Redis, keys: Keys) -> None:
         client.pexpire(keys.notifications_lease, 5000)
         store.save(STATE, token)
         assert client.pttl(keys.notifications_lease) > 5000
+
+
+def test_a_digest_reads_its_courses_and_tells_each_teacher_once(client: redis.Redis, keys: Keys) -> None:
+    """A teacher of several courses is one; what is taken is gone until it is put back."""
+    store = TeacherDigests(client, keys)
+    assert store.read() is None
+    digest = Digest(AT, DigestPhase.READING, 1, 2, 3, 4, 5, 6, DeliveryFailure.TIMED_OUT, AT)
+    store.begin(digest, map(str, range(700)))
+    assert store.read() == digest
+    read = 0
+    while course_id := store.next_course():
+        store.course_read(course_id, [f"T{int(course_id) % 300}"])
+        read += 1
+    assert (read, store.left()) == (700, 300)
+    told: dict[str, list[str]] = {}
+    while teacher_id := store.next_teacher():
+        told[teacher_id] = store.courses_of(teacher_id)
+        assert store.take(teacher_id)
+        assert not store.take(teacher_id)
+    assert len(told) == 300
+    assert sorted(told["T7"]) == ["307", "607", "7"]
+    store.put_back("T7", told["T7"])
+    assert (store.next_teacher(), store.courses_of("T7")) == ("T7", told["T7"])
+    store.begin(digest, [])
+    assert (store.next_course(), store.next_teacher(), store.left()) == (None, None, 0)

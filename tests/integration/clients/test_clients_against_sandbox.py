@@ -90,6 +90,26 @@ def test_people_and_their_courses_are_read(people: CanvasPeople) -> None:
         people.courses_of(sis_id="nobody")
 
 
+def test_the_teachers_of_a_course_are_read_with_their_addresses(people: CanvasPeople, district: District) -> None:
+    """Active ones alone, each once, however many sections they teach."""
+    (course,) = [each for each in district.canvas.courses if each.id == Ids.HEALTHY_COURSE]
+    teacher_id = course.teacher_user_id
+    assert people.teachers(str(Ids.HEALTHY_COURSE)) == {str(teacher_id): f"teacher{teacher_id}@canvas.example"}
+    with pytest.raises(NotFound):
+        people.teachers("987654321")
+
+
+def test_without_the_right_to_see_addresses_there_are_none(
+    district: District, redis_client: redis.Redis, clock: ManualClock
+) -> None:
+    """Canvas leaves the field out: the teachers are known, and have no address."""
+    seed = district.canvas.model_copy(deep=True, update={"may_read_emails": False})
+    with served(canvas_app(seed, clock)) as url:
+        settings = load({"PASSBACK_CANVAS_URL": url, "PASSBACK_CANVAS_TOKEN": seed.token})
+        with closing(canvas_people(settings, redis_client, Keys("test"), clock)) as reader:
+            assert list(reader.teachers(str(Ids.HEALTHY_COURSE)).values()) == [""]
+
+
 @pytest.fixture
 def powerschool_url(district: District, clock: ManualClock) -> Iterator[str]:
     with served(powerschool_app(district.powerschool, clock)) as url:

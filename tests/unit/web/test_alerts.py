@@ -11,6 +11,7 @@ from shared.adapters.redis.sync_queue.store import LongWait, WaitingCourse
 from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
 from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
+from shared.domain.notifications.teachers import Digest, DigestPhase
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
@@ -81,6 +82,9 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", failed=2)})}, []),
         ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", failed=3)})}, ["notify_failed"]),
         ({"notifications": NotificationState(targets={"json 1": TargetState("json 1", lost=1)})}, ["notify_failed"]),
+        ({"teacher_digest": Digest(NOW, DigestPhase.LOST)}, ["teachers_not_told"]),
+        ({"teacher_digest": Digest(NOW, DigestPhase.SENDING, failed=2)}, []),
+        ({"teacher_digest": Digest(NOW, DigestPhase.SENDING, failed=3)}, ["teachers_not_told"]),
         ({"messages": 5000}, ["messages_waiting"]),
         ({"last_event_at": NOW - SILENCE}, []),
         ({"last_event_at": NOW - SILENCE - timedelta(seconds=1)}, ["silence"]),

@@ -8,13 +8,15 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from shared.config import ConfigurationError
+from shared.config import PREFIX, ConfigurationError
 from shared.domain.notifications.messages import Message
 from shared.domain.notifications.state import DeliveryFailure, Episode, NotificationState, TargetState
+from shared.domain.notifications.teachers import Digest
 from workers.cli.options import fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.notifications.delivery import MessageKind, Target, deliver, has_apprise, targets_of
 from workers.notifications.settings import NotifySettings, notify_settings
+from workers.notifications.teachers import TEACHERS, url_to
 
 Json = dict[str, object]
 
@@ -25,6 +27,9 @@ TEST = Message(
 )
 EXTRA = DeliveryFailure.EXTRA_MISSING
 
+Address = Annotated[
+    str, typer.Option("--to", metavar="ADDRESS", help="Send it to this address by the mail server for teachers.")
+]
 TargetId = Annotated[str | None, typer.Option("--target", metavar="ID", help="Only this target, such as `mailtos 1`.")]
 
 
@@ -33,19 +38,24 @@ def status(as_json: JsonOption = False) -> None:
     """Show what needs people, who was told, and whether messages arrive. The exit code is 1 if some do not."""
     with services() as service:
         settings, state = notify_settings(service), service.notifications.read()
-        emit(_status_json(settings, state, service.clock.now()), as_json, _status_text, zone=settings.zone)
-    raise typer.Exit(ExitCode.PROBLEMS if any(state.failing()) else ExitCode.FINE)
+        has_teachers = bool(service.settings.notify_teachers_url.get_secret_value())
+        digest = service.teacher_digests.read() if has_teachers else None
+        found = {**_status_json(settings, state, service.clock.now()), "teachers": digest and _digest_json(digest)}
+        emit(found, as_json, _status_text, zone=settings.zone)
+    is_failing = any(state.failing()) or bool(digest and digest.is_failing)
+    raise typer.Exit(ExitCode.PROBLEMS if is_failing else ExitCode.FINE)
 
 
 @notify.command("test")
-def send_test(target: TargetId = None, as_json: JsonOption = False) -> None:
+def send_test(target: TargetId = None, to: Address = "", as_json: JsonOption = False) -> None:
     """Send a test message to every target now, quiet hours or not. The exit code is 1 if one does not take it."""
     with services() as service:
-        targets = targets_of(service.settings.notify_urls)
-    if not targets:
-        raise ConfigurationError("not set: PASSBACK_NOTIFY_URLS. Set it in the environment or in .env")
+        name = "notify_teachers_url" if to else "notify_urls"
+        service.settings.require(name)
+        teachers_url = service.settings.notify_teachers_url
+        targets = [Target(TEACHERS, url_to(teachers_url, to))] if to else targets_of(service.settings.notify_urls)
     if not has_apprise():
-        raise ConfigurationError(f"PASSBACK_NOTIFY_URLS is set, and {EXTRA.sentence} {EXTRA.remedy}")
+        raise ConfigurationError(f"{PREFIX}{name.upper()} is set, and {EXTRA.sentence} {EXTRA.remedy}")
     selected = [each for each in targets if target in (None, each.id)]
     if not selected:
         fail(f"no target {target}; there is {', '.join(each.id for each in targets)}", ExitCode.USAGE)
@@ -90,6 +100,21 @@ def _target_json(target: TargetState) -> Json:
     }
 
 
+def _digest_json(digest: Digest) -> Json:
+    return {
+        "due_at": digest.due,
+        "phase": digest.phase.value,
+        "sent": digest.sent,
+        "refused": digest.refused,
+        "without_address": digest.without_address,
+        "nothing_left": digest.nothing_left,
+        "courses_unread": digest.unread,
+        "failed_attempts": digest.failed,
+        "next_attempt_at": digest.not_before,
+        **_failure_json(digest.last_failure),
+    }
+
+
 def _episode_json(episode: Episode, state: NotificationState) -> Json:
     condition = episode.condition
     return {
@@ -106,6 +131,12 @@ def _status_text(found: Json) -> Group:
     return Group(*map(Text, _status_lines(found)))
 
 
+def _teachers_line(digest: Json) -> str:
+    counts = f"{digest['sent']} told, {digest['refused']} refused, {digest['without_address']} without an address"
+    trouble = "" if digest["cause"] is None else f" {digest['message']} {digest['remedy']}"
+    return f"teachers: digest of {digest['due_at']} is {digest['phase']}: {counts}.{trouble}"
+
+
 def _status_lines(found: Json) -> Iterator[str]:
     targets, episodes = cast("list[Json]", found["targets"]), cast("list[Json]", found["open"])
     if not targets:
@@ -118,6 +149,8 @@ def _status_lines(found: Json) -> Iterator[str]:
             yield f"  {target['failed_attempts']} attempts failed; the next is at {target['next_attempt_at']}"
         if target["lost"]:
             yield f"  messages given up since the last one that arrived: {target['lost']}"
+    if found["teachers"]:
+        yield _teachers_line(cast("Json", found["teachers"]))
     if found["quiet_now"]:
         yield "These are quiet hours: messages wait for their end."
     yield "Needs a person:" if episodes else "Nothing needs a person."

@@ -180,6 +180,26 @@ async def list_grading_periods(request: ApiRequest) -> Response:
     return request.answer({"grading_periods": [grading_period_json(each) for each in page.items]}, link=page.link)
 
 
+async def list_course_users(request: ApiRequest) -> Response:
+    """`GET /api/v1/courses/:course_id/users`: by kind and state of enrollment; each once, with `include[]=email`.
+
+    Source: canvas-lms Courses API, "List users in course". A caller who may not read addresses gets none.
+    """
+    course, users = request.course, request.canvas.users
+    states, kinds = request.many("enrollment_state") or ["active", "invited"], request.many("enrollment_type")
+    types = [f"{kind.title()}Enrollment" for kind in kinds]
+    ids = dict.fromkeys(
+        each.user_id
+        for each in course.enrollments.values()
+        if each.state in states and (not types or each.type in types)
+    )
+    shows_email = "email" in request.includes and request.canvas.seed.may_read_emails
+    return request.listed(
+        [users[user_id] for user_id in ids],
+        lambda user: user_json(user) | ({"email": user.email} if shows_email else {}),
+    )
+
+
 def _user(request: ApiRequest, name: str) -> User:
     """Return the person whom the path names, by id or as `sis_user_id:…`. Raises `UnknownObject`."""
     key, users = str(request.path_params[name]), request.canvas.users.values()
@@ -219,4 +239,5 @@ READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/courses/:course_id/assignment_groups", list_groups),
     api_route("GET", "/api/v1/courses/:course_id/enrollments", list_enrollments),
     api_route("GET", "/api/v1/courses/:course_id/grading_periods", list_grading_periods),
+    api_route("GET", "/api/v1/courses/:course_id/users", list_course_users),
 ]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.notifications import Notifications
+from shared.adapters.redis.operations.teacher_digests import TeacherDigests
 from shared.domain.notifications.state import (
     Condition,
     DeliveryFailure,
@@ -15,6 +16,7 @@ from shared.domain.notifications.state import (
     NotificationState,
     TargetState,
 )
+from shared.domain.notifications.teachers import Digest, DigestPhase
 from tests.installation import NOW
 from workers.cli.app import app
 from workers.cli.district import notify
@@ -113,4 +115,45 @@ def test_a_setting_that_is_no_list_of_urls_is_refused_without_its_value(
     done = CliRunner().invoke(app, ["notify", "status"])
     assert done.exit_code == 2
     assert "PASSBACK_NOTIFY_URLS is no list of URLs" in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_a_test_to_an_address_goes_by_the_mail_server_for_teachers(
+    redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And to nobody else."""
+    monkeypatch.setenv(
+        "PASSBACK_NOTIFY_TEACHERS_URL", f"mailtos://user:{SECRET}@smtp.district.example?to=all@x.example"
+    )
+    sent = []
+    monkeypatch.setattr(notify, "deliver", lambda target, *_: sent.append(target.url.get_secret_value()))
+    done = CliRunner().invoke(app, ["notify", "test", "--to", "rivera@district.example"])
+    assert done.exit_code == 0
+    assert sent == [f"mailtos://user:{SECRET}@smtp.district.example?to=rivera%40district.example"]
+    assert SECRET not in done.output
+
+
+def test_status_shows_how_far_the_digest_of_teachers_is(
+    redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In numbers; the exit code is 1 once it was given up."""
+    monkeypatch.setenv("PASSBACK_NOTIFY_TEACHERS_URL", "mailtos://smtp.district.example")
+    lost = Digest(NOW, DigestPhase.LOST, sent=3, last_failure=DeliveryFailure.HOST_UNKNOWN)
+    TeacherDigests(redis, Keys()).save(lost)
+    shown = CliRunner().invoke(app, ["notify", "status"])
+    assert shown.exit_code == 1
+    assert (
+        "teachers: digest of 2031-03-04 06:00:00 CST is lost: 3 told, 0 refused, 0 without an address. "
+        "no server of this name was found."
+    ) in shown.stdout
+
+
+def test_the_mail_server_for_teachers_is_a_mail_server(
+    redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chat has no address of each teacher."""
+    monkeypatch.setenv("PASSBACK_NOTIFY_TEACHERS_URL", f"slack://{SECRET}")
+    done = CliRunner().invoke(app, ["notify", "status"])
+    assert done.exit_code == 2
+    assert "PASSBACK_NOTIFY_TEACHERS_URL is no URL of a mail server" in done.stderr
     assert SECRET not in done.stderr
