@@ -43,7 +43,7 @@ class CookieRegime(Enum):
     PARTITIONED = "partitioned"
     BLOCKED = "blocked"
 
-    def preferences(self, tool_url: str) -> dict[str, Any]:
+    def preferences(self, tool_url: str, canvas_url: str) -> dict[str, Any]:
         """Return the regime as preferences of a profile of Chromium's."""
         match self:
             case CookieRegime.ALLOWED:
@@ -51,7 +51,8 @@ class CookieRegime(Enum):
             case CookieRegime.PARTITIONED:
                 return {"cookie_controls_mode": 1, "block_third_party_cookies": True}
             case CookieRegime.BLOCKED:
-                return {"content_settings": {"exceptions": {"cookies": {f"{tool_url},*": {"setting": 2}}}}}
+                # In a tab of its own the tool has cookies.
+                return {"content_settings": {"exceptions": {"cookies": {f"{tool_url},{canvas_url}": {"setting": 2}}}}}
 
 
 @dataclass
@@ -84,7 +85,7 @@ class TwoSites:
             # Playwright loses a frame that changes its process while it is redirected.
             "--disable-site-isolation-trials",
         ]
-        preferences = {"profile": regime.preferences(self.tool_url)}
+        preferences = {"profile": regime.preferences(self.tool_url, self.canvas_url)}
         with chromium_profile(arguments, preferences, **options) as context:
             yield context
 
