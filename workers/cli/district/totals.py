@@ -50,8 +50,8 @@ def _course(students: list[Json], causes: list[Json]) -> Iterator[RenderableType
         if "canvas" not in student:
             table.add_row(who, "-", "-", "-", "-", "-")
             continue
-        names = ("canvas", "powerschool", "difference", "unexplained")
-        table.add_row(who, str(student["section_sis_id"]), *(_number(student[name]) for name in names))
+        numbers = (_number(student["canvas"]), _number(student["powerschool"]), _signed(student["difference"]))
+        table.add_row(who, str(student["section_sis_id"]), *numbers, _number(student["unexplained"]))
     yield table
     yield Text("\nWhat makes the totals differ:" if causes else "\nThe totals do not differ.", style="bold")
     for cause in causes:

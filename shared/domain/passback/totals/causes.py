@@ -43,7 +43,7 @@ class TotalCause(StrEnum):
         "Dropped in Canvas",
         "Set the same in PowerTeacher Pro (Traditional Grade Calculations, Drop Low Scores), or remove Canvas's rule.",
     )
-    NOT_SENT = ("not_sent", "Not in PowerSchool", "Do what the reason says; the next sync sends it.")
+    NOT_SENT = ("not_sent", "Not in PowerSchool", "Do what the reason says, if the work belongs there.")
     NOT_COUNTED = (
         "not_counted",
         "Does not count in PowerSchool",

@@ -134,23 +134,31 @@ class _Walk:
         return start
 
     def count_hidden(self) -> None:
-        """Count the scores that are not posted."""
+        """Count the scores that are not posted, and that PowerSchool counts."""
         for each in self._work.canvas:
-            if each.hidden and each.row is not None:
+            if each.hidden and each.row is not None and self._counts_there(each.id):
                 self._to(
                     TotalCause.HIDDEN, HIDDEN.format(_score_of(each)), self.sheet.with_row(each.id, each.row), each
                 )
 
     def undo_drops(self) -> None:
-        """Count the dropped scores, group by group."""
+        """Count the dropped scores, group by group. Those that PowerSchool does not count either are removed."""
         names = {each.id: f"{each.name} ({_score_of(each)})" for each in self._work.canvas}
         for group_id, keys in self.sheet.dropped().items():
-            group = self._work.grading.groups[group_id]
-            dropped = ", ".join(name for key, name in names.items() if key in keys)
-            sentence = f"Canvas drops {dropped}. PowerSchool's gradebook counts every score."
             drops = {other: rules for other, rules in self.sheet.drops.items() if other != group_id}
-            self._to(TotalCause.DROPPED, sentence, replace(self.sheet, drops=drops), name=group.name)
+            counted = [key for key in names if key in keys and self._counts_there(key)]
+            rows = {key: row for key, row in self.sheet.rows.items() if key not in keys or key in counted}
+            sheet = replace(self.sheet, rows=rows, drops=drops)
+            if counted:
+                dropped = ", ".join(names[key] for key in counted)
+                sentence = f"Canvas drops {dropped}. PowerSchool's gradebook counts every score."
+                self._to(TotalCause.DROPPED, sentence, sheet, name=self._work.grading.groups[group_id].name)
+            self.sheet = sheet
         self.sheet = replace(self.sheet, drops={})
+
+    def _counts_there(self, assignment_id: str) -> bool:
+        there = self._linked.get(assignment_id)
+        return there is not None and there.row is not None
 
     def compare_scores(self) -> None:
         """Give the work of both sides PowerSchool's scores, points and weights; remove what does not count there."""

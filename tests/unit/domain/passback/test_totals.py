@@ -237,6 +237,18 @@ def test_dropped_scores_are_one_step_for_each_group() -> None:
     assert "Work 1 (2 of 10)" in found.steps[0].sentence
 
 
+def test_what_neither_side_counts_is_no_step() -> None:
+    """Hidden or dropped in Canvas and not in PowerSchool: both totals are without it, whatever the other causes are."""
+    works = [canvas("1", "2"), canvas("2", "8"), canvas("3", "1", hidden=True)]
+    there = [sent(works[1])]
+    assert changes(explain_totals(student(works, there, grading(drop=1)))) == []
+    # Of two dropped scores, one counts there.
+    both = [canvas("1", "2"), canvas("2", "8"), canvas("3", "1")]
+    found = explain_totals(student(both, [sent(both[0]), sent(both[1])], grading(drop=2)))
+    assert changes(found) == [(TotalCause.DROPPED, "-30.00")]
+    assert "Work 3" not in found.steps[0].sentence
+
+
 def test_weights_that_differ_are_one_step() -> None:
     """66 percent by 40 and 60, 82 by 80 and 20. PowerSchool scales weights over 100 down: 160 and 40 are the same."""
     works = [canvas("1", "9"), canvas("2", "5", group=TESTS)]
