@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.benchmarks import outcome
 from tests.benchmarks.keeper import keeper
 from tests.benchmarks.outcome import Result
-from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, throttle
+from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, takeover, throttle
 from tests.benchmarks.provisioning import rosters
 from tests.benchmarks.web import ingest
 from workers.runtime.signals import end_on_sigterm
@@ -34,6 +34,7 @@ BENCHMARKS: Mapping[str, Callable[[], Result]] = {
     "memory": memory.run,
     "growth": lambda: growth.run(plot=PLOT),
     "rosters": rosters.run,
+    "takeover": takeover.run,
 }
 QUICK: Mapping[str, Callable[[], Result]] = {
     "ingest": lambda: ingest.run(rounds=1, seconds=0.5, connections=8),
@@ -49,6 +50,7 @@ QUICK: Mapping[str, Callable[[], Result]] = {
     "memory": lambda: memory.run(courses=4, messages=1_000, town_courses=2),
     "growth": lambda: growth.run(most=100),
     "rosters": lambda: rosters.run(sizes=(200, 400)),
+    "takeover": lambda: takeover.run(courses=2, assignments=4, ambiguous=2),
 }
 
 

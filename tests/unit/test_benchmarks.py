@@ -21,7 +21,7 @@ from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district.small import Ids
 from tests.benchmarks import outcome
 from tests.benchmarks.outcome import Mark, Result
-from tests.benchmarks.passback import cost, engine, fold, growth, per_event, reconcile, twin
+from tests.benchmarks.passback import cost, engine, fold, growth, per_event, reconcile, takeover, twin
 from tests.benchmarks.provisioning import district as provisioning
 from tests.benchmarks.provisioning import rosters
 from tests.benchmarks.rig import servers
@@ -299,6 +299,15 @@ def test_a_changed_grade_costs_two_requests_to_each_system() -> None:
 def test_an_unchanged_course_costs_five_requests_and_no_write() -> None:
     """A reconciliation of an unchanged course reads everything and writes nothing."""
     assert not missed(reconcile.run(courses=2, rounds=1), "writes", "requests")
+
+
+@needs_redis
+def test_a_vendors_district_is_taken_over_given_back_and_taken_over_again() -> None:
+    """Nothing is made twice, no name is taken but the ambiguous ones', and linking writes nothing: every mark."""
+    result = takeover.run(courses=2, assignments=6, ambiguous=2)
+    assert all(mark.is_met for mark in result.marks), result.marks
+    assert result.figures["name_taken before"] == 12
+    assert result.figures["assignments in which the syncs changed scores"] > 0
 
 
 @needs_redis
