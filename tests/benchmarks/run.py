@@ -16,7 +16,7 @@ from tests.benchmarks.keeper import keeper
 from tests.benchmarks.outcome import Result
 from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, takeover, throttle
 from tests.benchmarks.provisioning import rosters
-from tests.benchmarks.web import ingest
+from tests.benchmarks.web import ingest, pages
 from workers.runtime.signals import end_on_sigterm
 
 NEWEST = Path("the newest stored run")
@@ -35,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[], Result]] = {
     "growth": lambda: growth.run(plot=PLOT),
     "rosters": rosters.run,
     "takeover": takeover.run,
+    "pages": pages.run,
 }
 QUICK: Mapping[str, Callable[[], Result]] = {
     "ingest": lambda: ingest.run(rounds=1, seconds=0.5, connections=8),
@@ -51,6 +52,7 @@ QUICK: Mapping[str, Callable[[], Result]] = {
     "growth": lambda: growth.run(most=100),
     "rosters": lambda: rosters.run(sizes=(200, 400)),
     "takeover": lambda: takeover.run(courses=2, assignments=4, ambiguous=2),
+    "pages": lambda: pages.run(courses=20, few=10, requests=2),
 }
 
 

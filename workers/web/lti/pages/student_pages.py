@@ -1,6 +1,6 @@
 """The pages of a course that show scores: the preview and one student, both read live, and the history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, cast
@@ -29,14 +29,21 @@ def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     now = service.clock.now()
     plan = explained(plan_preview(service.course_reader, access.course_id, now, assignment_id), access)
     assignments = cast("list[dict[str, Any]]", plan["assignments"])
+    rows = preview_rows(assignments)
+    if request.form("only") == "changes":
+        rows = [(assignment, changed) for assignment, sections in rows if (changed := _changed(sections))]
     has_students = any(section["students"] for each in assignments for section in each["sections"])
     people = students_of(pages, access) if has_students else LivePeople()
     return pages.page(
         "lti/preview.html", request, page="/lti/course/preview", access=access, door=access.door,
         course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
-        assignments=preview_rows(assignments), people=people, names=people.names, section_names=section_names(plan),
+        assignments=rows, people=people, names=people.names, section_names=section_names(plan),
         can_see_scores=True,
     )  # fmt: skip
+
+
+def _changed(sections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [section for section in sections if section["actions"]]
 
 
 def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:

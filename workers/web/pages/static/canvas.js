@@ -1,11 +1,12 @@
 // What a page inside Canvas's frame does beside following: every page works without this script.
 //   <body data-canvas="ORIGIN">     Canvas around the frame: gets the height, and what is announced
 //   data-user="ID"                  gets the name of this Canvas user, read live, kept in this page alone
-//   data-load="PATH"                gets the element of the same id of that page, which takes seconds to make
+//   data-load="PATH"                gets the element of the same id of that page, which takes seconds to make; asked for
+//                                   with the fields of data-with
 "use strict";
 
 const { canvas, messageToken, fields } = document.body.dataset;
-const ask = (path) => fetch(path, { method: "POST", body: new URLSearchParams(fields), cache: "no-store" });
+const ask = (path, more = "") => fetch(path, { method: "POST", body: new URLSearchParams(`${fields}&${more}`), cache: "no-store" });
 
 function tellCanvas(message) {
   if (canvas && window.parent !== window) window.parent.postMessage({ ...message, token: messageToken }, canvas);
@@ -44,7 +45,7 @@ async function load(element) {
   element.setAttribute("aria-busy", "true");
   element.textContent = "Reading both gradebooks …";
   try {
-    const page = new DOMParser().parseFromString(await (await ask(element.dataset.load)).text(), "text/html");
+    const page = new DOMParser().parseFromString(await (await ask(element.dataset.load, element.dataset.with)).text(), "text/html");
     const found = page.getElementById(element.id);
     if (found) element.replaceChildren(...found.childNodes);
     else element.textContent = page.querySelector("h1")?.textContent ?? "This could not be read now.";
