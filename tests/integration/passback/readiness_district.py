@@ -406,6 +406,15 @@ def teacher_id_missing(d: GeneratedDistrict) -> None:
 
 
 @fault
+def switch_not_shown(d: GeneratedDistrict) -> None:
+    """Canvas shows no "Sync to SIS" in the course: the feature is off there."""
+    course = d.courses[204]
+    course.sis_feature = False
+    gradable = [a for a in course.assignments if a.grading_type != "not_graded" and a.name != "Roll Call Attendance"]
+    d.expect("sis_sync_off", d.section_of(course)["dcid"], lambda: d.size(course) * len(gradable))
+
+
+@fault
 def term_reversed(d: GeneratedDistrict) -> None:
     """First and last day exchanged."""
     term = d.term(400, "Q3")

@@ -2,10 +2,14 @@
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.integration.passback.readiness_district import FAULTS, GeneratedDistrict, Key
+from shared.sandbox.canvas.seed import Override, Section
+from shared.sandbox.district.builder import enrolled
+from tests.integration.passback.readiness_district import FALL, FAULTS, YEAR_ID, GeneratedDistrict, Key, due
 from tests.integration.passback.readiness_place import Place, readiness_place
 
 
@@ -48,3 +52,29 @@ def test_every_combination_of_faults_is_found_and_nothing_else(place: Place, see
     assert place.check() == expected(district), names
     place.become(*GeneratedDistrict(seed).seeds())
     assert place.check() == {}
+
+
+def test_sections_of_two_semesters_may_share_a_course(tmp_path: Path) -> None:
+    """Work is due in one term or the other: what is due in the other one is no fault, before, during and after."""
+    district = GeneratedDistrict(3)
+    course = district.courses[201]
+    spring = 64_001
+    numbers = district._add_section(spring, 300, 501, YEAR_ID * 100 + 2, 3)
+    district.section_of(course)["term_id"] = YEAR_ID * 100 + FALL
+    second = Section(id=2012, name="Spring", sis_section_id=str(spring))
+    course.sections.append(second)
+    course.students += enrolled(numbers, second.id)
+    later = district.assignment(course)
+    district.edit(course, later, due_at=due(date(2027, 2, 1)), workflow_state="published")
+    with readiness_place(tmp_path) as place:
+        place.become(*district.seeds())
+        assert place.check() == {}
+        # In the spring, the fall's section is over, and work of the spring is still due.
+        now = place.clock.now()
+        place.clock.advance(datetime(2027, 1, 20, 15, 0, tzinfo=UTC) - now)
+        assert place.check() == {}
+        # A date of the section's own is meant for it.
+        outside = Override(id=77, course_section_id=second.id, due_at=due(date(2027, 6, 20)))
+        district.edit(course, later, overrides=[outside], due_at=due(date(2027, 2, 1)))
+        place.become(*district.seeds())
+        assert place.check() == {("due_date_outside_term", str(later.id)): 3}

@@ -24,6 +24,7 @@ from tests.integration.chromium import chromium, faults_of
 from tests.unit.domain.passback.baseline import SECTION_DCID
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Site
 from tests.unit.web.test_pages import ENTRY, NOW, RECORD, store_held_run
+from tests.unit.web.test_readiness_pages import store_readiness
 from tests.unit.workers.grade_passback.operations.test_takeover import vendors
 from tests.unit.workers.grade_passback.school import School
 from tests.unit.workers.grade_passback.school_totals import totals_reader
@@ -40,7 +41,8 @@ PAGES = (
     "/dead-letters", "/dead-letters?cause=canvas_500", "/dead-letters/course-101",
     "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
     f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
-    "/provisioning/7/discard", "/pause?target=passback&reason=moving", "/actions", "/nothing",
+    "/provisioning/7/discard", "/pause?target=passback&reason=moving", "/readiness", "/readiness?school=9",
+    "/actions", "/nothing",
 )  # fmt: skip
 
 
@@ -63,6 +65,7 @@ def furnished_site() -> Site:
     site.service.records.save(RECORD)
     site.service.audit.add(ENTRY)
     store_held_run(site)
+    store_readiness(site)
     for course in ("101", "102"):
         site.service.dead_letters.add(course, None, "canvas_500", "GET /courses/{id}: 500", 6)
     # A name as long as they come: it must not make a phone's page wider than its window.

@@ -36,19 +36,17 @@ RUN = ReadinessRun(NOON, "rivera", finished_at=NOON, is_prepared=True, courses=2
 def site_with(run: ReadinessRun = RUN, *courses: CourseReadiness) -> Site:
     """Return a site on which a check found two things, and these courses besides."""
     site = Site()
-    site.service.readiness.save(run)
-    found = (CourseReadiness("101", NOON, (UNDATED,)), *courses)
-    for course in found:
-        site.service.readiness.finish(Work(course_id=course.course_id), run, course)
-    site.service.readiness.close(run, DistrictReadiness(NOON, (UNPLACED,), ((501, "T7501"), (502, ""))), ())
+    store_readiness(site, run, *courses)
     return site
 
 
-def work(course_id: str):  # a private value of the store
-    """Return the work of reading a course."""
-    from shared.adapters.redis.operations.readiness import Work
-
-    return Work(course_id=course_id)
+def store_readiness(site: Site, run: ReadinessRun = RUN, *courses: CourseReadiness) -> None:
+    """Store what such a check found."""
+    store = site.service.readiness
+    store.save(run)
+    for course in (CourseReadiness("101", NOON, (UNDATED,)), *courses):
+        store.finish(Work(course_id=course.course_id), run, course)
+    store.close(run, DistrictReadiness(NOON, (UNPLACED,), ((501, "T7501"), (502, ""))), ())
 
 
 def test_the_page_says_what_where_how_and_who() -> None:

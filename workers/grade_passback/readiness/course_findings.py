@@ -71,6 +71,7 @@ class _Course:
         self.zone = self.data.policy.zone_of(self.data.course)
         rosters = {roster.sis_section_id: roster for roster in self.data.rosters.values()}
         sections = [(s, rosters.get(s.sis_section_id or "")) for s in self.data.course.sections]
+        self.sections = sections
         self.ended = [(s, rostered) for s, rostered in sections if rostered and is_over(rostered.term, self.today)]
         known = [_Place(s, r, _active(r)) for s, r in sections if r and not is_over(r.term, self.today)]
         unknown = [_Place(s, r, self.canvas.students.get(s.id, 0)) for s, r in sections if r is None]
@@ -106,7 +107,9 @@ class _Course:
 
     def _add_sections(self) -> None:
         course = self.data.course
-        unseen = [a for a in course.assignments if a.post_to_sis is None]
+        never = NOT_MEANT - {Reason.SIS_SYNC_OFF}
+        ungraded = {p.assignment.id for p in self.data.placements if any(f.reason in never for f in p.findings)}
+        unseen = [a for a in course.assignments if a.post_to_sis is None and a.id not in ungraded]
         for place in self.places:
             for finding in connection_findings(course, place.section, place.rostered):
                 self._add(finding.reason, finding.detail, place, len(self.work), about=place.section.id)
@@ -125,12 +128,23 @@ class _Course:
             here = [p for p in of_section if p.assignment.id in self.meant]
             duplicates = self._duplicates(here)
             for placement in here:
-                found = list(_findings(placement, plan, self.data))
+                found = [f for f in _findings(placement, plan, self.data) if not self._is_due_for_others(f, placement)]
                 original = duplicates.get(placement.assignment.id)
                 if original and all(finding.reason is not Reason.NAME_TAKEN for finding in found):
                     found.append(Finding(Reason.NAME_TAKEN, f"Canvas assignment {original}"))
                 for finding in found:
                     self._add(finding.reason, finding.detail, place, 1, assignment_id=placement.assignment.id)
+
+    def _is_due_for_others(self, finding: Finding, placement: AssignmentInSection) -> bool:
+        """Say whether the due date is outside the section's term because it is meant for sections of another term."""
+        if finding.reason is not Reason.DUE_DATE_OUTSIDE_TERM:
+            return False
+        day = self._due_date(placement.assignment, placement.section)
+        return any(
+            rostered.term.contains(day) and self._due_date(placement.assignment, section) == day
+            for section, rostered in self.sections
+            if rostered is not None and day is not None
+        )
 
     def _plan(self) -> Plan:
         """Return what a sync would plan if everything that no rule blocks were graded."""
@@ -183,8 +197,11 @@ class _Course:
         return match_category(group, rostered.dcid, of, associations, default, category_map=policy.category_map)
 
     def _add_ended(self) -> None:
-        """Add sections whose term is over although work is due later, and not yet."""
-        for section, rostered in self.ended:
+        """Add sections whose term is over although work is due later, and not yet.
+
+        Where another section's term is not over, the work is that one's.
+        """
+        for section, rostered in self.ended if not any(place.rostered for place in self.places) else ():
             later = [
                 a
                 for a in self.work
