@@ -43,7 +43,7 @@ class RecordedActions:
         """Request the sync of one of many courses.
 
         As a pass over all courses does: others go first, and a section whose term is closed stays closed. A person who
-        names the term means the closed ones as well.
+        names a term by its days means it, closed or not.
         """
         cause = ChangeCause.PERSON if is_of_term else ChangeCause.RECONCILE
         self._service.changes.request(course_id, cause, actor=self._actor, origin=ChangeCause.BULK)

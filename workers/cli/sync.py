@@ -62,7 +62,7 @@ def sync(
 
     The whole course is synced, also with --assignment, which restricts the report. Many courses are synced a few at a
     time, so that changes do not wait for them; Ctrl-C ends that, and what was begun is finished. Courses of a closed
-    term are written only if --term names it, or one course is named.
+    term are written only if --term names it by its days, or one course is named.
     """
     with services() as service:
         selection = select_courses(service, course, school, term, every)

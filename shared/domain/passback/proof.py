@@ -92,8 +92,8 @@ class Proof(msgspec.Struct, frozen=True):
 
     @property
     def assignments_differing(self) -> int:
-        """Return how many assignments differ in a field, or are not in PowerSchool."""
-        return len({(d.assignment_id, d.section_dcid) for d in self.differences if d.what != SCORE})
+        """Return how many assignments differ in a field, or are not in PowerSchool, in one section or several."""
+        return len({each.assignment_id for each in self.differences if each.what != SCORE})
 
     @property
     def is_due(self) -> bool:
@@ -122,7 +122,7 @@ class Proof(msgspec.Struct, frozen=True):
             parts.append(f"{counted(number, 'assignment')} {_differ(number)}")
         if number := self.only_in_powerschool:
             parts.append(f"{counted(number, 'score')} only in PowerSchool")
-        if number := sum(not part.scores for part in self.not_compared):
+        if number := len({part.assignment_id for part in self.not_compared if not part.scores}):
             parts.append(f"{counted(number, 'assignment')} not compared")
         if number := sum(part.scores for part in self.not_compared):
             parts.append(f"{counted(number, 'score')} held back")

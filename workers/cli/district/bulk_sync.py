@@ -46,7 +46,7 @@ def sync_many(
     with cancellable() as cancelled:
         done = service.bulk_sync.run(
             courses,
-            lambda course_id: actions.request_of_many(course_id, is_of_term=bool(selection.term)),
+            lambda course_id: actions.request_of_many(course_id, is_of_term=selection.names_days),
             lambda progress: line.show(progress_text(progress)),
             cancelled.is_set,
         )

@@ -27,6 +27,11 @@ class Selection:
     term: str = ""
 
     @property
+    def names_days(self) -> bool:
+        """Say whether a term was named by its days: a school year also has terms that are over."""
+        return "/" in self.term
+
+    @property
     def options(self) -> str:
         """The options that select the same again."""
         parts = (part.partition(":") for part in self.target.split(" "))

@@ -65,10 +65,13 @@ def test_a_school_is_synced_as_by_a_pass_over_all_courses(courses: Courses, run:
     assert {changes.actors for changes in courses.changes} == {frozenset({"rivera"})}
 
 
-def test_who_names_a_term_means_a_closed_one_as_well(courses: Courses, run: Callable[[str], Result]) -> None:
-    """As a sync of one course that a person asks for."""
-    run("--term 2027-01-05/2027-05-28")
-    assert [changes.asked_for_by_person for changes in courses.changes] == [True]
+@pytest.mark.parametrize(("term", "by_person"), [("2027-01-05/2027-05-28", True), ("2026-27", False)])
+def test_who_names_a_term_by_its_days_means_a_closed_one_as_well(
+    courses: Courses, run: Callable[[str], Result], term: str, by_person: bool
+) -> None:
+    """As a sync of one course that a person asks for. A school year has terms that are over: these stay closed."""
+    run(f"--term {term}")
+    assert {changes.asked_for_by_person for changes in courses.changes} == {by_person}
 
 
 def test_few_courses_are_due_at_once(courses: Courses, run: Callable[[str], Result]) -> None:
