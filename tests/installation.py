@@ -17,5 +17,5 @@ WELL = InstallationStatus(
     dead_letter_causes={}, dead_letters_warning=None,
     last_event_at=NOW, silence_matters=True,
     processes=ALIVE, pauses=[], outages=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
-    last_run=None, held_runs=(), notifications=NotificationState(), teacher_digest=None,
+    last_run=None, held_runs=(), notifications=NotificationState(), teacher_digest=None, token_ends_at=None,
 )  # fmt: skip

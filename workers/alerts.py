@@ -21,6 +21,12 @@ MANY_MESSAGES = 1000
 UNREAD_TIMEOUT = timedelta(minutes=1)
 ROSTERS_STALE = timedelta(hours=36)
 MAX_MEMORY_SHARE = 0.8
+TOKEN_WARNING = timedelta(days=14)
+TOKEN_URGENT = timedelta(days=2)
+RENEW_ACCESS = (
+    "Make a new access token for the service user in Canvas (Account, Settings), set PASSBACK_CANVAS_TOKEN to it, and "
+    "restart passback."
+)
 NEEDED = ("worker", "beat")
 
 
@@ -51,7 +57,8 @@ class Alert:
 def alerts(status: InstallationStatus) -> list[Alert]:
     """Return the alerts, the worst first."""
     rules = (
-        _processes, _paused, _outages, _queries, _waits, _dead_letters, _throughput, _storage, _provisioning, _messages,
+        _processes, _paused, _outages, _token, _queries, _waits, _dead_letters, _throughput, _storage, _provisioning,
+        _messages,
     )  # fmt: skip
     return sorted((alert for rule in rules for alert in rule(status)), key=lambda alert: alert.level)
 
@@ -116,6 +123,16 @@ def _outages(status: InstallationStatus) -> Iterator[Alert]:
             f"itself. If this lasts, see whether {outage.name} answers and whether passback's credentials there are "
             "still good: `passback doctor` says so.", about=outage.system,
         )  # fmt: skip
+
+
+def _token(status: InstallationStatus) -> Iterator[Alert]:
+    if status.token_ends_at is None or (left := status.token_ends_at - status.now) > TOKEN_WARNING:
+        return
+    ends = f"ends in {describe(left)}" if left > timedelta(0) else "has ended"
+    yield Alert(
+        Level.BAD if left < TOKEN_URGENT else Level.WARNING, "token_ends", f"passback's access token of Canvas {ends}.",
+        RENEW_ACCESS,
+    )  # fmt: skip
 
 
 def _queries(status: InstallationStatus) -> Iterator[Alert]:

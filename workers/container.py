@@ -42,6 +42,7 @@ from shared.adapters.redis.operations.proof_key import ProofKey
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
 from shared.adapters.redis.operations.teacher_digests import TeacherDigests
+from shared.adapters.redis.operations.token_end import TokenEnd
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
@@ -117,6 +118,7 @@ class Container:
         self.unavailable_queries = UnavailableQueries(redis, keys, self.clock)
         self.readiness = ReadinessStore(redis, keys)
         self.notifications = Notifications(redis, keys)
+        self.token_end = TokenEnd(redis, keys, settings.canvas_token.get_secret_value())
         self.teacher_digests = TeacherDigests(redis, keys)
         self.provision_runs = ProvisionRuns(redis, keys, RUNS_TTL, LEASE_DURATION)
 

@@ -77,6 +77,7 @@ class InstallationStatus:
     held_runs: Sequence[Run]
     notifications: NotificationState
     teacher_digest: Digest | None
+    token_ends_at: datetime | None
 
     @property
     def retrying(self) -> int:
@@ -121,6 +122,7 @@ def read_status(service: Container) -> InstallationStatus:
         held_runs=service.provision_runs.held_runs(),
         notifications=service.notifications.read(),
         teacher_digest=service.teacher_digests.read(),
+        token_ends_at=service.token_end.read(),
     )
 
 

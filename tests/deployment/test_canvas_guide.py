@@ -10,8 +10,8 @@ GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()
 KEYS = json.loads((ROOT / "deploy" / "canvas" / "developer-key.json").read_text())
 MODULES = ("account.py", "client.py", "grading.py", "people.py")
 CLIENT = "".join((ROOT / "shared" / "adapters" / "canvas" / name).read_text() for name in MODULES)
-# Asked by `doctor` alone, which takes a scoped key's refusal for an answer.
-UNSCOPED = {"/api/v1/users/self", "/api/v1/accounts/self"}
+# A scoped key's refusal is an answer, too: `doctor` asks, and a token of a developer key is in no list of tokens.
+UNSCOPED = {"/api/v1/users/self", "/api/v1/accounts/self", "/api/v1/users/self/user_generated_tokens"}
 
 
 def shape(path: str) -> str:

@@ -9,8 +9,9 @@ from shared.adapters.http.response import FailureKind, Payload, failure_of
 from shared.adapters.private_clients import private_sis_imports
 from shared.config import PREFIX
 from shared.domain.passback.canvas import Course
-from shared.domain.wording import counted
-from shared.errors import AccessDenied
+from shared.domain.wording import counted, describe
+from shared.errors import AccessDenied, PassbackError
+from workers.alerts import RENEW_ACCESS, TOKEN_WARNING
 from workers.doctor.network import check_response, endpoint_of, fetch
 from workers.doctor.result import Check, CheckFailed, CheckResult, Step, clock_check, http_date
 from workers.doctor.systems import SCORES_SAMPLE, Systems
@@ -79,7 +80,21 @@ def _token(systems: Systems) -> str:
         if lacks_scope(error):
             return "accepted (a scoped key)"
         raise CheckFailed(CheckResult.FAIL, f"Canvas refuses the token ({error})") from None
-    return "accepted"
+    return _accepted(systems)
+
+
+def _accepted(systems: Systems) -> str:
+    """Return until when the token is accepted, where Canvas says it."""
+    try:
+        ends_at = systems.canvas.token_ends_at(systems.settings.canvas_token.get_secret_value())
+    except PassbackError:
+        return "accepted"
+    if ends_at is None:
+        return "accepted"
+    left = ends_at - systems.clock.now()
+    if left < TOKEN_WARNING:
+        raise CheckFailed(CheckResult.WARN, f"accepted, and ends in {describe(left)}", RENEW_ACCESS)
+    return f"accepted, until {ends_at:%Y-%m-%d}"
 
 
 def _root_account(systems: Systems) -> str:

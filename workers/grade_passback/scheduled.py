@@ -6,6 +6,7 @@ interval. What a task does follows from the stored state, so that a missed tick 
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
@@ -96,6 +97,9 @@ def _discover(s: Container, _tick: timedelta, _interval: timedelta) -> None:
     courses = discover(s.canvas, s.changes, s.records, s.clock, grace)
     duration_ms = round((s.clock.now() - started).total_seconds() * 1000)
     log.info(LogEvent.COURSES_DISCOVERED, courses=courses, duration_ms=duration_ms)
+    # Not known this time, where Canvas does not say it: what it said before stays for a while.
+    with suppress(PermanentError, TransientError):
+        s.token_end.record(s.canvas.token_ends_at(s.settings.canvas_token.get_secret_value()))
 
 
 def _limit_dead_letters(s: Container, _tick: timedelta, _interval: timedelta) -> None:

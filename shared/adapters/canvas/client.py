@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.canvas import wire
 from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PagedApi, lacks_scope
+from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PER_PAGE, PagedApi, lacks_scope
 from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
 from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire
 from shared.adapters.http.client import Params, RemoteApi
@@ -153,6 +153,20 @@ class CanvasClient:
         Source: Canvas REST API, Users, `GET /api/v1/users/self`.
         """
         return self._canvas.get("/api/v1/users/self")
+
+    def token_ends_at(self, token: str) -> datetime | None:
+        """Return when Canvas will end this token, its own; None if it does not end, or if that is not known.
+
+        Canvas describes a token by a hint, "a short, unique string". How it is made is not documented; Canvas shows it
+        as the token's beginning. Exactly one of the tokens has to fit: with or without the number of the shard. A
+        token of a developer key is not in the list.
+        Source: Canvas REST API, Access Tokens, "List access tokens for a user". Raises the errors of `shared.errors`.
+        """
+        beginnings = (token, token.rpartition("~")[2])
+        pages = self._canvas.pages("/api/v1/users/self/user_generated_tokens", {}, [PER_PAGE])
+        rows = (row for page in pages for row in page.rows(wire.TOKENS)[0])
+        own = [row for row in rows if row.token_hint and any(text.startswith(row.token_hint) for text in beginnings)]
+        return own[0].expires_at if len(own) == 1 else None
 
     def root_account_uuid(self) -> str | None:
         """Return the id by which Live Events name the district; None if the token may not read the account.

@@ -200,6 +200,13 @@ class PersonWire(Wire):
     sis_user_id: SisId = None
 
 
+class TokenWire(Wire):
+    """One of `GET /api/v1/users/:id/user_generated_tokens`."""
+
+    token_hint: TextIfUsable = ""
+    expires_at: Timestamp = None
+
+
 class TeacherWire(Wire):
     """One of `GET /api/v1/courses/:id/users`. The address is there if the token's user may read it."""
 
@@ -236,5 +243,6 @@ ENROLLMENTS = TypeAdapter(list[EnrollmentWire])
 STUDENT_ENROLLMENTS = TypeAdapter(list[StudentEnrollmentWire])
 USER_ENROLLMENTS = TypeAdapter(list[UserEnrollmentWire])
 PEOPLE = TypeAdapter(list[PersonWire])
+TOKENS = TypeAdapter(list[TokenWire])
 TEACHERS = TypeAdapter(list[TeacherWire])
 SIS_ASSIGNMENTS = TypeAdapter(list[SisAssignmentWire])

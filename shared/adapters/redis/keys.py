@@ -356,10 +356,11 @@ class Keys:
     def cached(self, what: str, of: str) -> str:
         """String with a lifetime: something read from PowerSchool or Canvas, as JSON.
 
-        Of PowerSchool categories, sections and metadata; of Canvas a course's `canvas-course` (name and time zone),
-        `canvas-frame` (sections and groups), `canvas-nobody` (which of its users without SIS id are test students), and
-        how large a page of its lists may be for Canvas to answer in time: `canvas-page-rows` (of the account's:
-        `account-<id>`) and `canvas-page-cells` (students times assignments). `canvas-heavy` is a set: the ids of
+        Of PowerSchool categories, sections and metadata; of Canvas when a token ends (`canvas-token`, by the token's
+        digest), and of a course its `canvas-course` (name and time zone), `canvas-frame` (sections and groups),
+        `canvas-nobody` (which of its users without SIS id are test students), and how large a page of its lists may be
+        for Canvas to answer in time: `canvas-page-rows` (of the account's: `account-<id>`) and `canvas-page-cells`
+        (students times assignments). `canvas-heavy` is a set: the ids of
         assignments whose scores Canvas does not give in pages of any size.
         """
         return f"{self.prefix}:cache:{what}:{of}"

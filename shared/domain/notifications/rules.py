@@ -30,6 +30,7 @@ DELAYS: Mapping[str, timedelta | None] = {
     "waiting_long": AT_ONCE,
     "provisioning_waits": AT_ONCE,
     "silence": AT_ONCE,
+    "token_ends": AT_ONCE,
     "powerschool_query_missing": AT_ONCE,
     "powerschool_query_not_granted": AT_ONCE,
     "powerschool_query_outdated": AT_ONCE,

@@ -289,6 +289,7 @@ class CanvasSeed(Record):
     scopes: list[str] | None = None
     allow_include_parameters: bool = True
     may_read_emails: bool = True
+    token_expires_at: AwareDatetime | None = None
     sis_feature: bool = True
     sis_imports_enabled: bool = True
     provisioning_token: str = ""

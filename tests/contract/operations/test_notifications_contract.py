@@ -8,6 +8,7 @@ import redis
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.notifications import Notifications
 from shared.adapters.redis.operations.teacher_digests import TeacherDigests
+from shared.adapters.redis.operations.token_end import TokenEnd
 from shared.domain.notifications.state import (
     Condition,
     DeliveryFailure,
@@ -86,3 +87,14 @@ def test_a_digest_reads_its_courses_and_tells_each_teacher_once(client: redis.Re
     assert (store.next_teacher(), store.courses_of("T7")) == ("T7", told["T7"])
     store.begin(digest, [])
     assert (store.next_course(), store.next_teacher(), store.left()) == (None, None, 0)
+
+
+def test_the_end_of_a_token_counts_for_that_token_alone(client: redis.Redis, keys: Keys) -> None:
+    """A new token in the settings is not said to end when the one before did; the token itself is not stored."""
+    old, new = TokenEnd(client, keys, "an old token"), TokenEnd(client, keys, "a new token")
+    assert old.read() is None
+    old.record(AT)
+    assert (old.read(), new.read()) == (AT, None)
+    assert not [key for key in client.scan_iter() if b"old token" in key]
+    old.record(None)
+    assert old.read() is None

@@ -90,6 +90,32 @@ def test_people_and_their_courses_are_read(people: CanvasPeople) -> None:
         people.courses_of(sis_id="nobody")
 
 
+@pytest.mark.parametrize(
+    ("token", "asked", "is_known"),
+    [
+        ("abcdefgh", "abcdefgh", True),
+        ("1234~abcdefgh", "1234~abcdefgh", True),
+        ("abcdefgh", "1234~abcdefgh", True),
+        ("abcdefgh", "another-token", False),
+    ],
+)
+def test_the_end_of_the_own_token_is_read(
+    token: str, asked: str, is_known: bool, district: District, redis_client: redis.Redis, clock: ManualClock
+) -> None:
+    """Found by the hint that Canvas gives of it, whether or not that has the shard's number; else not known."""
+    ends_at = clock.now() + timedelta(days=9)
+    seed = district.canvas.model_copy(deep=True, update={"token": token, "token_expires_at": ends_at})
+    with served(canvas_app(seed, clock)) as url:
+        settings = load({"PASSBACK_CANVAS_URL": url, "PASSBACK_CANVAS_TOKEN": token})
+        with closing(canvas_client(settings, redis_client, Keys("test"), clock)) as client:
+            assert client.token_ends_at(asked) == (ends_at if is_known else None)
+
+
+def test_a_token_without_an_end_has_none(canvas: CanvasClient, district: District) -> None:
+    """As Canvas lets administrators make them."""
+    assert canvas.token_ends_at(district.canvas.token) is None
+
+
 def test_the_teachers_of_a_course_are_read_with_their_addresses(people: CanvasPeople, district: District) -> None:
     """Active ones alone, each once, however many sections they teach."""
     (course,) = [each for each in district.canvas.courses if each.id == Ids.HEALTHY_COURSE]

@@ -17,7 +17,7 @@ from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STAT
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.domain.wording import describe
 from tests.installation import ALIVE, NOW, WELL
-from workers.alerts import Level, alerts, not_judged
+from workers.alerts import TOKEN_URGENT, TOKEN_WARNING, Level, alerts, not_judged
 from workers.status import SILENCE, InstallationStatus
 from workers.web.pages.charts import chart, duration
 
@@ -85,6 +85,9 @@ def test_what_waits_for_long_is_told_with_its_cause() -> None:
         ({"teacher_digest": Digest(NOW, DigestPhase.LOST)}, ["teachers_not_told"]),
         ({"teacher_digest": Digest(NOW, DigestPhase.SENDING, failed=2)}, []),
         ({"teacher_digest": Digest(NOW, DigestPhase.SENDING, failed=3)}, ["teachers_not_told"]),
+        ({"token_ends_at": NOW + TOKEN_WARNING + timedelta(seconds=1)}, []),
+        ({"token_ends_at": NOW + TOKEN_WARNING}, ["token_ends"]),
+        ({"token_ends_at": NOW - timedelta(days=1)}, ["token_ends"]),
         ({"messages": 5000}, ["messages_waiting"]),
         ({"last_event_at": NOW - SILENCE}, []),
         ({"last_event_at": NOW - SILENCE - timedelta(seconds=1)}, ["silence"]),
@@ -163,6 +166,18 @@ def test_a_target_that_takes_no_message_is_named_by_its_scheme(failure: Delivery
     (alert,) = alerts(replace(WELL, notifications=NotificationState(targets={"mailtos 2": target})))
     assert alert.title == f"Nobody is told through mailtos 2: {failure.sentence}"
     assert alert.remedy == failure.remedy
+
+
+def test_a_token_that_ends_soon_gets_urgent() -> None:
+    """Two weeks before, and as a failure for the last two days."""
+    ends_at = [NOW + TOKEN_WARNING, NOW + TOKEN_URGENT - timedelta(seconds=1), NOW]
+    found = [alert for at in ends_at for alert in alerts(replace(WELL, token_ends_at=at))]
+    assert [alert.title for alert in found] == [
+        "passback's access token of Canvas ends in 14 days.",
+        "passback's access token of Canvas ends in 1 day.",
+        "passback's access token of Canvas has ended.",
+    ]
+    assert [alert.level for alert in found] == [Level.WARNING, Level.BAD, Level.BAD]
 
 
 def test_the_worst_comes_first() -> None:

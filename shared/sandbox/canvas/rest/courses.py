@@ -43,6 +43,15 @@ async def show_self(request: ApiRequest) -> Response:
     return request.answer(user_json(request.canvas.users[SERVICE_USER_ID]))
 
 
+async def list_tokens(request: ApiRequest) -> Response:
+    """`GET /api/v1/users/:user_id/user_generated_tokens`: the token's own, described by its first characters."""
+    seed, tokens = request.canvas.seed, list[dict[str, Any]]()
+    if request.path_params["user_id"] == "self":
+        ends_at = seed.token_expires_at
+        tokens.append({"id": 1, "token_hint": seed.token[:5], "expires_at": ends_at and ends_at.isoformat()})
+    return request.listed(tokens, lambda token: token | {"workflow_state": "active", "purpose": "passback"})
+
+
 async def show_user(request: ApiRequest) -> Response:
     """`GET /api/v1/users/:id`: by id or as `sis_user_id:…`; 404 for one that was deleted."""
     return request.answer(user_json(_user(request, "id")))
@@ -227,6 +236,7 @@ def _assignment(request: ApiRequest, course: Course, assignment: Assignment) -> 
 READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/users/self", show_self),
     api_route("GET", "/api/v1/users/:id", show_user),
+    api_route("GET", "/api/v1/users/:user_id/user_generated_tokens", list_tokens),
     api_route("GET", "/api/v1/users/:user_id/enrollments", list_user_enrollments),
     api_route("GET", "/api/v1/accounts", list_accounts),
     api_route("GET", "/api/v1/accounts/:id", show_account),
