@@ -17,7 +17,7 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
-from shared.adapters.powerschool.gradebook.term_grades import read_section_grading
+from shared.adapters.powerschool.gradebook.term_grades import read_formulas, read_section_grading
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.clock import SharedClock
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
@@ -69,6 +69,7 @@ from workers.grade_passback.operations.totals import TotalsReader
 from workers.grade_passback.operations.verification.verifier import Systems, Verifier
 from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
+from workers.grade_passback.readiness.weights import WeightReader
 from workers.grade_passback.sync_job import CourseSync, SyncJob
 from workers.grade_passback.sync_metrics import SyncMetrics
 from workers.provisioning.container import ProvisioningContainer
@@ -262,7 +263,9 @@ class Container:
     def _readiness_sources(self) -> ReadinessSources:
         rosters, district, zone = self.powerschool.roster, self.powerschool.district, self.zone
         candidates = self._courses_to_check
-        return ReadinessSources(self.course_reader, self.canvas_account, district, rosters, candidates, zone)
+        formulas = partial(read_formulas, self.powerschool.api)
+        weights = WeightReader(self.canvas_grading, formulas, self.clock)
+        return ReadinessSources(self.course_reader, self.canvas_account, district, rosters, weights, candidates, zone)
 
     def _courses_to_check(self) -> Iterator[str]:
         """Yield connected courses, and those with synced work that have not ended."""

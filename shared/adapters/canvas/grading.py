@@ -4,6 +4,7 @@ Totals are private: nothing of this is cached, stored or logged.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
@@ -124,22 +125,29 @@ class CanvasGrading:
         Source: Canvas REST API, Courses, Assignment Groups, Enrollments ("List enrollments"), Grading Periods.
         """
         ids = {"course_id": course_id}
+        rules = self.rules(course_id)
+        enrollments = [
+            row
+            for page in self._canvas.pages("/api/v1/courses/{course_id}/enrollments", ids, [*STUDENTS, PER_PAGE])
+            for row in page.rows(_ENROLLMENTS)[0]
+        ]
+        return replace(rules, periods=self._periods(ids), totals=_totals(enrollments))
+
+    def rules(self, course_id: str) -> CourseGrading:
+        """Return whether and how the course weights its groups, without anybody's totals and without periods.
+
+        Source: Canvas REST API, Courses, Assignment Groups. Raises the errors of `shared.errors`.
+        """
+        ids = {"course_id": course_id}
         course = self._canvas.get("/api/v1/courses/{course_id}", ids).parse(_COURSE)
         groups = [
             row.to_domain()
             for page in self._canvas.pages("/api/v1/courses/{course_id}/assignment_groups", ids, [PER_PAGE])
             for row in page.rows(_GROUPS)[0]
         ]
-        enrollments = [
-            row
-            for page in self._canvas.pages("/api/v1/courses/{course_id}/enrollments", ids, [*STUDENTS, PER_PAGE])
-            for row in page.rows(_ENROLLMENTS)[0]
-        ]
         return CourseGrading(
             weighted=course.apply_assignment_group_weights,
             groups={group.id: group for group in groups},
-            periods=self._periods(ids),
-            totals=_totals(enrollments),
             hides_totals=bool(course.hide_final_grades),
         )
 

@@ -134,7 +134,12 @@ class GeneratedDistrict:
                 grading_type="percent",
             ),
         ]  # fmt: skip
+        if index == 5:
+            # Equal shares in other numbers, and a category that no work from Canvas is in.
+            homework.group_weight, tests.group_weight = 30, 70
+            self.rows["sections"][-1]["category_weights"] = {teacher * 10: 15, teacher * 10 + 1: 35, 999: 50}
         self.courses[id_] = CourseSeed(
+            apply_assignment_group_weights=index == 5,
             id=id_, name=f"Course {id_}", sis_course_id=str(dcid),
             # Canvas makes a section without SIS id where people add one; without students it holds nothing back.
             sections=[section, Section(id=id_ * 10 + 1, name="Empty")],
@@ -403,6 +408,28 @@ def teacher_id_missing(d: GeneratedDistrict) -> None:
     """A lead teacher without a teacher number."""
     next(row for row in d.rows["users"] if row["dcid"] == 504)["teacher_number"] = ""
     d.expect("teacher_id_missing", "504")
+
+
+@fault
+def weights_differ(d: GeneratedDistrict) -> None:
+    """A group of 40 % whose category is 50 %; a third category has no work from Canvas."""
+    course = d.courses[203]
+    teacher = d.section_of(course)["teachers"][0]["users_dcid"]
+    course.apply_assignment_group_weights = True
+    for group, weight in zip(course.groups, (40, 60), strict=False):
+        group.group_weight = weight
+    d.section_of(course)["category_weights"] = {teacher * 10: 50, teacher * 10 + 1: 50, 999: 25}
+    d.expect("weights_differ", course.groups[0].id)
+    d.expect("weights_differ", course.groups[1].id)
+
+
+@fault
+def weights_in_powerschool_alone(d: GeneratedDistrict) -> None:
+    """PowerSchool weights categories, Canvas counts total points."""
+    course = d.courses[204]
+    teacher = d.section_of(course)["teachers"][0]["users_dcid"]
+    d.section_of(course)["category_weights"] = {teacher * 10: 50, teacher * 10 + 1: 50}
+    d.expect("weights_differ", "")
 
 
 @fault

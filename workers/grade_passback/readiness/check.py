@@ -22,6 +22,7 @@ from shared.ports.passback import RosterReader
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.readiness.course_findings import CanvasSections, course_readiness
 from workers.grade_passback.readiness.district_findings import district_readiness, unseen_sections
+from workers.grade_passback.readiness.weights import WeightReader
 
 log = structlog.get_logger()
 
@@ -62,6 +63,7 @@ class ReadinessSources:
     account: CanvasAccount
     district: DistrictLists
     rosters: RosterReader
+    weights: WeightReader
     candidates: CourseCandidates
     zone: tzinfo
 
@@ -213,7 +215,8 @@ class ReadinessCheck:
         has_unknown = any((s.sis_section_id or "") not in known for s in data.course.sections)
         sizes = sources.account.section_sizes(work.course_id) if has_unknown else {}
         today = now.astimezone(data.policy.zone_of(data.course)).date()
-        return course_readiness(data, CanvasSections(work.created_at, sizes), today, now)
+        weights = sources.weights.read(data)
+        return course_readiness(data, CanvasSections(work.created_at, sizes), today, now, weights)
 
     def _unread(self, work: Work, cause: str) -> CourseReadiness | None:
         if not work.course_id:

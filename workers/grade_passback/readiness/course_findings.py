@@ -12,12 +12,14 @@ from shared.domain.passback.powerschool import RosteredSection, Score, TeacherCa
 from shared.domain.passback.readiness.concerns import Concern
 from shared.domain.passback.readiness.district import is_over
 from shared.domain.passback.readiness.results import CategoryUse, CourseReadiness, ReadinessFinding
+from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.rules.categories import CategoryMatch, NoCategory, match_category
 from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.eligibility import CONNECTION_RULES, connection_findings, describe_missing
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.wording import counted
 from workers.grade_passback.compare import AssignmentInSection, CourseData, with_name_conflict
+from workers.grade_passback.readiness.weights import CourseWeights
 
 # What a teacher does not want to be sent.
 NOT_MEANT = frozenset({Reason.SIS_SYNC_OFF, Reason.NOT_GRADABLE, Reason.ATTENDANCE})
@@ -28,6 +30,7 @@ PASSES = frozenset(
 OF_SECTION = frozenset(rule.reason for rule in CONNECTION_RULES)
 # These are found before the first score: as if everything were graded.
 OF_PLAN = frozenset({Reason.NAME_TAKEN, Reason.VALUE_UNREADABLE})
+OF_GROUP = (Reason.CATEGORY_MISSING, Concern.WEIGHTS_DIFFER)
 # Canvas makes a group of such a name in every course.
 GROUPS_OF_CANVAS = frozenset({"assignments", "imported assignments"})
 # An older course without any work that is still to come is not in use.
@@ -43,12 +46,14 @@ class CanvasSections:
     students: Mapping[str, int] = field(default_factory=dict)
 
 
-def course_readiness(data: CourseData, canvas: CanvasSections, today: date, read_at: datetime) -> CourseReadiness:
+def course_readiness(
+    data: CourseData, canvas: CanvasSections, today: date, read_at: datetime, weights: CourseWeights | None = None
+) -> CourseReadiness:
     """Return what is not ready in the course; `data` is read ahead. Sections whose term is over are left out.
 
     A section that PowerSchool does not know counts where it has students and the course is in use.
     """
-    return _Course(data, canvas, today).readiness(read_at)
+    return _Course(data, canvas, today, weights).readiness(read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class _Course:
     data: CourseData
     canvas: CanvasSections
     today: date
+    weights: CourseWeights | None = None
     findings: dict[tuple[object, ...], ReadinessFinding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -173,21 +179,29 @@ class _Course:
             rostered = place.rostered
             if rostered is None or rostered.teacher_users_dcid is None:
                 continue
-            categories, used = self.data.categories.get(rostered.dcid, ()), set[int]()
+            categories, used = self.data.categories.get(rostered.dcid, ()), dict[str, tuple[int, str]]()
             for group in self.data.course.groups.values():
                 match = self._match(group, rostered, categories)
                 if isinstance(match, CategoryMatch):
-                    used.add(match.category.id)
+                    used[group.id] = match.category.id, match.category.name
                     continue
                 work = [a for a in self.work if a.group_id == group.id]
                 is_empty = all(a.group_id != group.id for a in self.data.course.assignments)
                 if work or (is_empty and group.name.strip().casefold() not in GROUPS_OF_CANVAS):
                     detail = describe_missing(match, rostered.term)
                     self._add(Reason.CATEGORY_MISSING, detail, place, len(work), about=group.id, assignments=work)
+            self._add_weights(place, rostered, used)
+            in_use = {category_id for category_id, _ in used.values()}
             for category in categories:
                 if category.active and rostered.dcid not in category.excluded_section_dcids:
                     teacher, school = rostered.teacher_users_dcid, rostered.school_number
-                    yield CategoryUse(teacher, category.id, category.name, category.id in used, school)
+                    yield CategoryUse(teacher, category.id, category.name, category.id in in_use, school)
+
+    def _add_weights(self, place: _Place, rostered: RosteredSection, used: Mapping[str, tuple[int, str]]) -> None:
+        if self.weights is not None:
+            formulas = self.weights.formulas.get(rostered.dcid, ())
+            for differs in weight_differences(self.weights.grading, formulas, used, self.today):
+                self._add(Concern.WEIGHTS_DIFFER, differs.detail, place, 0, about=differs.group_id)
 
     def _match(
         self, group: AssignmentGroup, rostered: RosteredSection, of: Sequence[TeacherCategory]
@@ -234,7 +248,7 @@ class _Course:
             code, detail, school, term, teacher, self.data.course.id,
             section_sis_ids=tuple(name for name in names if name),
             assignment_ids=(assignment_id,) if assignment_id else tuple(a.id for a in assignments),
-            group_id=about if code is Reason.CATEGORY_MISSING else "",
+            group_id=about if code in OF_GROUP else "",
             students=(earlier.students if earlier else 0) + students,
             grades=(earlier.grades if earlier else 0) + students * work,
         )  # fmt: skip

@@ -84,6 +84,22 @@ def read_section_grading(
     }
 
 
+def read_formulas(
+    api: PowerSchoolApi, section_dcids: Collection[int], categories: Mapping[int, Sequence[TeacherCategory]]
+) -> Mapping[int, tuple[TermFormula, ...]] | None:
+    """Return how PowerSchool calculates in these sections, by SECTIONS.DCID; None where it does not run the query.
+
+    It asks for nobody's grades. `categories` are those of the sections' teachers.
+    """
+    rows = _rows(api, FORMULAS_QUERY, section_dcids, _FORMULAS)
+    if rows is None:
+        return None
+    return {
+        dcid: _formulas([row for row in rows if row.section_dcid == dcid], categories.get(dcid, ()))
+        for dcid in section_dcids
+    }
+
+
 def _rows(
     api: PowerSchoolApi, query: str, section_dcids: Collection[int], wire: TypeAdapter[list[R]]
 ) -> list[R] | None:

@@ -56,8 +56,8 @@ class Concern(StrEnum):
     )
     WEIGHTS_DIFFER = (
         "weights_differ",
-        "The assignment group has another weight in Canvas than its category in PowerSchool, so the totals differ.",
-        "Set the weight in one of the two as it is in the other.",
+        "The two gradebooks weight the work of the section differently, so their totals differ.",
+        "Give PowerSchool's categories the weights of Canvas's assignment groups, or the other way round.",
         Actor.TEACHER,
     )
     TERM_REVERSED = (
