@@ -89,7 +89,8 @@ def _section(
         powerschool_assignment_id=link.powerschool_assignment_id if link else None,
         powerschool_assignment_section_id=link.powerschool_assignment_section_id if link else None,
         scores_wanted=wanted,
-        scores_there=wanted - _unsent(key, comparison, applied),
+        # An assignment that PowerSchool does not have, as where another one has its name, has no score there.
+        scores_there=wanted - _unsent(key, comparison, applied) if link and not link.is_claim else 0,
         written_at=now if was_written else earlier.written_at,
     )
     if placement.scores_read:

@@ -140,7 +140,7 @@ class Keys:
     )
     proofs = _KeyOf(
         "course:{}:proofs",
-        """Stream: proofs of verifications, each the `document` that is signed and its `signature`. Ids and counts only.
+        """Stream: proofs of verifications, each the `document` that is signed (zlib) and its `signature`. No student.
 
         Bounded by age and count, as the audit; it ends by itself.
         """,

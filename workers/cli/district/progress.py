@@ -41,9 +41,18 @@ class ProgressLine:
 
 @contextmanager
 def cancellable() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C or SIGTERM sets, so that the process does not end in the middle of a step."""
+    """Yield an event that Ctrl-C or SIGTERM sets, so that the process does not end in the middle of a step.
+
+    A second one ends it there.
+    """
     cancelled = threading.Event()
-    before = {number: signal.signal(number, lambda *_: cancelled.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def cancel(*_: object) -> None:
+        if cancelled.is_set():
+            raise KeyboardInterrupt
+        cancelled.set()
+
+    before = {number: signal.signal(number, cancel) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield cancelled
     finally:
