@@ -89,7 +89,8 @@ def _open_pages(web: str) -> None:
     with httpx.Client(base_url=web, timeout=30) as browser:
         signed_in = {"account": "operator", "password": OPERATOR[1], "token": _token(browser.get("/sign-in"))}
         assert browser.post("/sign-in", data=signed_in).status_code == 303
-        for path in (f"{course}/plan?assignment=1021", f"{course}/student?student={student}"):
+        for page in ("plan?assignment=1021", f"student?student={student}", f"totals?student={student}"):
+            path = f"{course}/{page}"
             assert f"Quackenbush, {STUDENT}" in browser.get(path).text
         form = {"person": STUDENT, "token": _token(browser.get("/courses"))}
         found = browser.post("/courses/people", data=form).headers["location"]

@@ -11,13 +11,24 @@ from workers.grade_passback.operations.totals import CourseTotals, StudentTotals
 
 
 def totals_json(totals: CourseTotals) -> Json:
-    """Return the course: its causes with how many students each concerns, and its students. Numbers are text."""
+    """Return the course: its causes with how many students each concerns, and its students. Numbers are text.
+
+    The largest difference comes first; a total on one side alone before all others.
+    """
+    students = sorted(totals.students, key=_size, reverse=True)
     return {
         "course_id": totals.course_id,
         "read_at": totals.read_at.isoformat(),
         "causes": _causes(totals.students),
-        "students": [_student(student) for student in totals.students],
+        "students": [_student(student) for student in students],
     }
+
+
+def _size(student: StudentTotals) -> tuple[bool, Decimal]:
+    found = student.explanation
+    if found is None:
+        return False, Decimal(-1)
+    return (found.canvas is None) is not (found.powerschool is None), abs(found.difference)
 
 
 def _causes(students: Iterable[StudentTotals]) -> list[Json]:

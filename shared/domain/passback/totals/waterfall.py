@@ -299,6 +299,10 @@ def _why_only_there(work: CanvasWork, score: str) -> tuple[TotalCause, str]:
 
 
 def totals_by_cause(steps: Sequence[Step]) -> Mapping[TotalCause, Decimal]:
-    """Return what each cause changes in sum, in the order of the causes; causes that change nothing are left out."""
+    """Return what each cause changes in sum, in the order of the causes; causes that change nothing are left out.
+
+    From no total to 0, or back, is a change.
+    """
     sums = {cause: sum((s.change for s in steps if s.cause is cause), Decimal(0)) for cause in TotalCause}
-    return {cause: change for cause, change in sums.items() if change}
+    from_none = {step.cause for step in steps if (step.before is None) is not (step.after is None)}
+    return {cause: change for cause, change in sums.items() if change or cause in from_none}
