@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import cast
 
 import redis
+from redis.typing import EncodableT
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.values import clock_ms, milliseconds
@@ -45,7 +46,10 @@ class Proofs:
         key = self._keys.proofs(signed.proof.course_id)
         with self._redis.pipeline() as pipeline:
             # A district that verifies every night has hundreds for each course.
-            fields = {"document": zlib.compress(signed.document), "signature": signed.signature}
+            fields: dict[EncodableT, EncodableT] = {
+                "document": zlib.compress(signed.document),
+                "signature": signed.signature,
+            }
             pipeline.xadd(key, fields, maxlen=MAX_PROOFS)
             pipeline.xtrim(key, minid=self._oldest(), approximate=False)
             pipeline.pexpire(key, milliseconds(self._max_age))
