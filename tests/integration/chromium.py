@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, Request, expect, sync_playwright
 
 # As long as a busy machine may take: what is expected is waited for, and no test is about how long.
 expect.set_options(timeout=30_000)
@@ -125,10 +125,10 @@ def chromium_profile(
             context.close()
 
 
-def faults_of(page: Page) -> list[str]:
-    """Return what is wrong with the page for people who use it by keyboard, screen reader or poor eyes.
+def faults_of(page: Page | Frame) -> list[str]:
+    """Return what is wrong with a page, or with that of a frame, by our own rules and by axe-core's.
 
-    By our own rules and by axe-core's.
+    They are about people who use it by keyboard, screen reader or poor eyes.
     """
     found: list[str] = page.evaluate(FAULTS)
     violations = Axe().run(page).response["violations"]

@@ -6,17 +6,11 @@ import pytest
 from playwright.sync_api import BrowserContext, FrameLocator, Page, expect
 
 from shared.sandbox.district.small import Ids, user_id_of
-from tests.integration.lti.two_sites import CookieRegime, TwoSites, two_sites
+from tests.integration.lti.two_sites import CookieRegime, TwoSites
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two_sites")]
 
 TEACHER, STUDENT = 9001, user_id_of(Ids.STUDENTS_A[0])
-
-
-@pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSites]:
-    with two_sites(tmp_path_factory.mktemp("two-sites")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=CookieRegime, ids=lambda regime: regime.value)
