@@ -118,6 +118,10 @@ class CourseWork:
         there = self.by_section.get(key.section_dcid, ())
         return any(a.assignment_section_id == link.powerschool_assignment_section_id for a in there)
 
+    def is_taken_over(self, key: AssignmentKey) -> bool:
+        """Say whether a takeover linked the key."""
+        return key in self.links and self.links[key].taken_over is not None
+
 
 def maker_of(actual: ActualAssignment) -> str:
     """Return who made the assignment: a plugin as PowerSchool names it, or `TEACHER`."""
@@ -162,13 +166,28 @@ def _candidate(work: CanvasWork, course: CourseWork, selection: Selection) -> Ca
     foreign = [a for a in named if a.created_by_plugin not in course.plugin_ids]
     free = [a for a in foreign if a.assignment_section_id not in linked]
     if own:
-        return Candidate(work, tuple(free), (Apart.CANVAS_LINKED,)) if free else None
+        return _twins_of_own(work, free, course)
     orphans = [a for a in named if a not in foreign and a.assignment_section_id not in linked]
     if orphans:
         return Candidate(work, tuple(orphans), (Apart.MADE_BY_PASSBACK,)) if free or selection.chosen else None
     if not free:
         return Candidate(work, tuple(foreign), (Apart.POWERSCHOOL_LINKED,)) if foreign else None
-    selected = [a for a in free if selection.includes(a) or selection.chosen]
+    return _among(work, foreign, free, course, selection)
+
+
+def _among(
+    work: CanvasWork,
+    foreign: Sequence[ActualAssignment],
+    free: Sequence[ActualAssignment],
+    course: CourseWork,
+    selection: Selection,
+) -> Candidate:
+    """Return the candidate among assignments that passback did not make, of which the `free` have no link.
+
+    The only one of a selected maker, or the only one of the same day.
+    """
+    # Linked ones count as well: a second run finds as many as the first.
+    selected = [a for a in foreign if selection.includes(a) or selection.chosen]
     if not selected:
         return Candidate(work, tuple(free), (Apart.OTHER_MAKER,))
     same_day = [a for a in selected if a.due_date == work.due_date]
@@ -176,12 +195,23 @@ def _candidate(work: CanvasWork, course: CourseWork, selection: Selection) -> Ca
     if len(one) != 1:
         return Candidate(work, tuple(selected), (Apart.SEVERAL_IN_POWERSCHOOL,))
     (actual,) = one
+    if actual not in free:
+        return Candidate(work, (actual,), (Apart.POWERSCHOOL_LINKED,))
     differences = _differences(work, actual, course)
     return Candidate(work, (actual,), _unless_chosen(differences, selection))
 
 
+def _twins_of_own(work: CanvasWork, free: Sequence[ActualAssignment], course: CourseWork) -> Candidate | None:
+    """Return what stands beside the assignment that passback made for this one: of the same name and day."""
+    twins = tuple(a for a in free if a.due_date == work.due_date)
+    return Candidate(work, twins, (Apart.CANVAS_LINKED,)) if twins and not course.is_taken_over(work.key) else None
+
+
 def _unless_chosen(reasons: Iterable[Apart], selection: Selection) -> tuple[Apart, ...]:
-    return tuple(reason for reason in reasons if selection.chosen is None or not reason.can_choose)
+    """Return the reasons, without those that a person's choice outweighs; naming the assignment outweighs a refusal."""
+    named = {Apart.REFUSED} if selection.assignment_id is not None else set[Apart]()
+    chosen = {reason for reason in Apart if reason.can_choose} if selection.chosen is not None else named
+    return tuple(reason for reason in reasons if reason not in chosen)
 
 
 def _differences(work: CanvasWork, actual: ActualAssignment, course: CourseWork) -> Iterable[Apart]:
@@ -219,7 +249,7 @@ def _without_rivals(candidate: Candidate, works: Sequence[CanvasWork], course: C
         and w.key != own.key
         and w.due_date == actual.due_date
         and same_name(w.name, actual.name)
-        and not course.has_own(w.key)
+        and (course.is_taken_over(w.key) or not course.has_own(w.key))
     ]
     if not rivals or (own.is_eligible and not any(w.is_eligible for w in rivals)):
         return candidate

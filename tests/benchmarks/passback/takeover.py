@@ -85,7 +85,7 @@ class Bench:
 def run(courses: int = 20, assignments: int = 25, ambiguous: int = 10) -> Result:
     """Take over `courses` times `assignments` assignments, of which some are `ambiguous`."""
     total = courses * assignments
-    with _bench(courses, assignments, ambiguous) as bench:
+    with vendors_bench(courses, assignments, ambiguous) as bench:
         before = len(bench.stage.gradebook())
         bench.sync_all()
         taken_before = bench.name_taken()
@@ -149,7 +149,8 @@ def _timed(work: Callable[[], TakeoverRun]) -> tuple[TakeoverRun, float]:
 
 
 @contextmanager
-def _bench(courses: int, assignments: int, ambiguous: int) -> Iterator[Bench]:
+def vendors_bench(courses: int, assignments: int, ambiguous: int) -> Iterator[Bench]:
+    """Yield such a district with its passback; every course is connected, and none was synced."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     district = vendors_district(courses, assignments, ambiguous)
     with (

@@ -24,7 +24,7 @@ from shared.domain.passback.course_state import (
     StudentRecord,
 )
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.passback.planning.desired import Echo, Link
+from shared.domain.passback.planning.desired import Echo, Link, Takeover
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 SYNCED_AT = datetime(2031, 3, 4, 9, 0, 0, 123456, tzinfo=UTC)
@@ -219,3 +219,18 @@ def test_a_sections_students_are_kept_once(client: redis.Redis, keys: Keys, link
     kept = client.hgetall(keys.links("101"))
     assert json.loads(kept.pop(b"students:4711")) == list(range(99001, 99031))
     assert {json.loads(value)[-1] for value in kept.values()} == {"x3fffffff"}
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("sent_to", [frozenset[int](), frozenset({31, 32})])
+def test_a_takeover_is_kept_with_its_link(
+    client: redis.Redis, keys: Keys, links: Links, sent_to: frozenset[int], is_written: bool
+) -> None:
+    """At the link's end, with or without students; a link without one is stored as before."""
+    link = replace(LINK, sent_to=sent_to, taken_over=Takeover("501", is_written))
+    links.save("101", link)
+    links.save("101", replace(OTHER, assignment_id="9"))
+    assert links.of_course("101")[link.key] == link
+    assert b"501" not in (client.hget(keys.links("101"), "9:4711") or b"")
+    links.save("101", replace(link, taken_over=Takeover("", is_written)))
+    assert links.of_course("101")[link.key].taken_over == Takeover("", is_written)

@@ -76,7 +76,8 @@ def _one(
     plan = service.takeover.plan(course, selection)
     shown = plan_json(plan, service.takeover.taken_over(course), service.clock.now())
     if selection.chosen is not None and not plan.candidates:
-        fail(f"PowerSchool has no assignment section {selection.chosen} there to link", ExitCode.USAGE)
+        why = "PowerSchool has no such assignment section in this section, or it is linked to this assignment already"
+        fail(f"nothing to link: {why}", ExitCode.USAGE)
     if not dry_run and plan.links:
         if plan.would_write:
             confirm(f"{_effect(shown)} That cannot be undone; the history has what was there.", yes)

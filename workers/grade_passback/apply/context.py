@@ -154,7 +154,7 @@ class ApplyContext:
             raise
         self._audit.end(self._course_id, begun, self._as_of_now(entries))
         for made_by, key in self._mark_written(entries).items():
-            self._takeovers.record_answer(made_by, self._answer(key))
+            self._takeovers.record_answer(self._answer(key, made_by))
 
     def _mark_written(self, entries: Iterable[AuditEntry]) -> dict[str, AssignmentKey]:
         """Mark links that were taken over as written to; return one of the newly marked by its maker."""
@@ -177,7 +177,7 @@ class ApplyContext:
             return False
         if not isinstance(error, RequestRejected) or isinstance(error, NotFound) or error.cause in OWN_CAUSES:
             return False
-        self._takeovers.record_answer(link.taken_over.made_by, self._answer(key, error))
+        self._takeovers.record_answer(self._answer(key, link.taken_over.made_by, error))
         log.error(
             LogEvent.TAKEOVER_REFUSED,
             course_id=self._course_id,
@@ -189,9 +189,9 @@ class ApplyContext:
             self.delete_link(other.key)
         return True
 
-    def _answer(self, key: AssignmentKey, error: RequestRejected | None = None) -> TakeoverAnswer:
+    def _answer(self, key: AssignmentKey, made_by: str, error: RequestRejected | None = None) -> TakeoverAnswer:
         said = ("", "") if error is None else (error.cause, error.error_text)
-        return TakeoverAnswer(self._clock.now(), self._course_id, *key, *said)
+        return TakeoverAnswer(self._clock.now(), self._course_id, *key, made_by, *said)
 
     def record_create(self, link: Link) -> None:
         """Record that the link's assignment was created, now or by an earlier run that never got the response.

@@ -24,13 +24,15 @@ NewLinks = Mapping[AssignmentKey, Link | None]
 class TakeoverAnswer:
     """PowerSchool's answer to passback's first change of an assignment that it did not create.
 
-    `cause` is the refusal's, empty where the change was accepted.
+    `cause` is the refusal's, empty where the change was accepted. `made_by` is the `createdbyplugin`, empty for a
+    teacher's.
     """
 
     at: datetime
     course_id: str
     assignment_id: str
     section_dcid: int
+    made_by: str = ""
     cause: str = ""
     error_text: str = ""
 
@@ -78,10 +80,10 @@ class Takeovers:
                 return new
         raise CourseBusy(course_id)
 
-    def record_answer(self, made_by: str, answer: TakeoverAnswer) -> None:
-        """Store the newest answer about this maker's assignments, and a refusal with its course."""
+    def record_answer(self, answer: TakeoverAnswer) -> None:
+        """Store the newest answer about its maker's assignments, and a refusal with its course."""
         encoded = _ENCODER.encode(answer)
-        self._redis.hset(self._keys.takeover_answers, made_by, encoded)
+        self._redis.hset(self._keys.takeover_answers, answer.made_by, encoded)
         if answer.is_refusal:
             field = link_field(answer.assignment_id, answer.section_dcid)
             self._redis.hset(self._keys.takeover_refusals(answer.course_id), field, encoded)
@@ -91,9 +93,17 @@ class Takeovers:
         return {maker: _DECODER.decode(value) for maker, value in self._hash(self._keys.takeover_answers).items()}
 
     def refusals(self, course_id: str) -> dict[AssignmentKey, TakeoverAnswer]:
-        """Return the refusals in the course since the assignments were linked last."""
+        """Return the refusals in the course since the assignments were linked last.
+
+        One that is older than an accepted change of the same maker's assignments is over.
+        """
         stored = map(_DECODER.decode, self._hash(self._keys.takeover_refusals(course_id)).values())
-        return {AssignmentKey(answer.assignment_id, answer.section_dcid): answer for answer in stored}
+        accepted = {maker: answer.at for maker, answer in self.answers().items() if not answer.is_refusal}
+        return {
+            AssignmentKey(refusal.assignment_id, refusal.section_dcid): refusal
+            for refusal in stored
+            if refusal.at >= accepted.get(refusal.made_by, refusal.at)
+        }
 
     def _hash(self, key: str) -> dict[str, bytes]:
         stored = cast("dict[bytes, bytes]", self._redis.hgetall(key))

@@ -51,7 +51,7 @@ class Apart(StrEnum):
     REFUSED = (
         "refused_before",
         "PowerSchool refused passback's first change of it, so that its takeover was undone.",
-        "Have it changed in PowerSchool, or choose it once more with `--assignment` and `--to` to try again.",
+        "Once PowerSchool permits it, name it with `--assignment` to try again; or have it renamed there.",
         True,
     )
     DUE_DATE_MISSING = (

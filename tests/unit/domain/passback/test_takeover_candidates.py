@@ -159,6 +159,28 @@ def test_weekly_work_of_one_name_is_linked_week_by_week() -> None:
     assert [link and link.powerschool_assignment_section_id for link in links] == [7001, 7002, 7003]
 
 
+def test_what_is_ambiguous_stays_so_once_others_are_linked() -> None:
+    """Linking the rest does not decide by elimination: a second run finds as many as the first."""
+    entities = replace(THERE, assignment_id=6002, assignment_section_id=7002, name="Essay  1")
+    works = [WORK, work("12", name="Essay 2")]
+    other = replace(THERE, assignment_id=6003, assignment_section_id=7003, name="Essay 2")
+    first = found(works, [THERE, entities, other])
+    assert apart(first) == [(Apart.SEVERAL_IN_POWERSCHOOL,), ()]
+    link = first[1].link
+    assert link is not None
+    assert apart(found(works, [THERE, entities, other], link)) == [(Apart.SEVERAL_IN_POWERSCHOOL,)]
+
+
+def test_weekly_work_that_is_linked_is_not_told_again() -> None:
+    """The other weeks' assignments are none of its own."""
+    (candidate,) = found([WORK], [THERE])
+    assert candidate.link is not None
+    next_week = replace(THERE, assignment_section_id=7002, assignment_id=6002, due_date=DAY + timedelta(weeks=1))
+    assert found([WORK], [THERE, next_week], candidate.link) == ()
+    own = replace(THERE, assignment_section_id=7009, assignment_id=6009, created_by_plugin=next(iter(MARKS)))
+    assert found([WORK], [own, next_week], OWN_LINK) == ()
+
+
 def test_a_canvas_assignment_with_its_own_stays_with_it() -> None:
     """Passback made one; the other of the same name is named. A pending create counts as made."""
     own = replace(THERE, assignment_id=6009, assignment_section_id=7009, created_by_plugin=next(iter(MARKS)))
@@ -206,8 +228,9 @@ def test_an_assignment_of_several_sections_is_linked_in_all_or_none() -> None:
 
 
 def test_a_refused_one_is_not_tried_again_by_itself() -> None:
-    """PowerSchool refused its first change."""
+    """PowerSchool refused its first change; a person who names it tries again."""
     assert apart(found([WORK], [THERE], refused=(WORK.key,))) == [(Apart.REFUSED,)]
+    assert apart(found([WORK], [THERE], refused=(WORK.key,), selection=Selection(assignment_id="11"))) == [()]
 
 
 def test_a_person_may_choose_what_is_doubtful() -> None:

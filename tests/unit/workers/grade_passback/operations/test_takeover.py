@@ -240,6 +240,22 @@ def test_an_accepted_change_is_known(school: School) -> None:
     assert {link.taken_over for link in school.links.of_course("1").values()} == {Takeover("501", is_written=True)}
 
 
+def test_a_refusal_is_over_once_a_change_of_the_maker_is_accepted(school: School) -> None:
+    """PowerSchool permits it by now: a later run takes it over by itself."""
+    takeover_of(school).take_over("1", ALL)
+    school.powerschool.faults.always("write_scores", AccessDenied("PUT: 403", cause="powerschool_403", status=403))
+    school.sync()
+    (refused,) = school.takeovers.refusals("1")
+    school.powerschool.faults.well()
+    school.clock.advance(timedelta(minutes=1))
+    assert len(takeover_of(school).take_over("1", ALL).links) == 1
+    school.sync()
+    assert not school.takeovers.refusals("1")
+    assert set(takeover_of(school).take_over("1", ALL).links) == {refused}
+    school.sync()
+    assert school.reasons("11") == school.reasons("12") == []
+
+
 def test_a_chosen_one_is_tried_again_after_a_refusal(school: School) -> None:
     """A person may choose it once PowerSchool permits it; the refusal is over with the new link."""
     takeover_of(school).take_over("1", ALL)

@@ -89,7 +89,7 @@ class District:
         return self.runner.carry_out(run, **given)
 
     def answer(self, maker: str = "501", cause: str = "") -> None:
-        self.service.takeovers.record_answer(maker, TakeoverAnswer(self.clock.now(), "9", "11", 4001, cause, "no"))
+        self.service.takeovers.record_answer(TakeoverAnswer(self.clock.now(), "9", "11", 4001, maker, cause, "no"))
 
     def synced(self, course_id: str) -> None:
         self.service.records.save(CourseRecord(course_id, self.clock.now(), ()))
