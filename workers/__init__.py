@@ -11,7 +11,8 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
 cli/             the `passback` command, a file per group of verbs; docs/ (generators), terminal/
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
-web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/
+web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/,
+                 lti/ (an LTI tool: the launch, its pages inside Canvas, how it is installed)
 doctor/          checks of settings, systems and grants: for `passback doctor` and the readiness of a district
 notifications/   messages to people: what is open, told once, with its end
 alerts.py        what is wrong and what to do: for the command line, the pages, the API and notifications

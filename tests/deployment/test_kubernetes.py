@@ -121,15 +121,15 @@ def test_settings_exist_and_secrets_are_referred_to() -> None:
     )
 
 
-def test_from_outside_only_the_receivers_are_reached() -> None:
-    """The example's Ingress leads to the paths that Canvas, PowerSchool and webhooks use, and to no page."""
+def test_from_outside_only_the_receivers_and_the_page_inside_canvas_are_reached() -> None:
+    """The example's Ingress leads to the paths that Canvas, PowerSchool and webhooks use, and to no operator's page."""
     (ingress,) = documents(DEPLOY / "kubernetes" / "overlays" / "production" / "ingress.yaml")
     (rule,) = ingress["spec"]["rules"]
 
-    assert {path["path"] for path in rule["http"]["paths"]} == {
-        "/events/canvas", "/events/powerschool", "/webhooks/changes"
+    assert {path["path"]: path["pathType"] for path in rule["http"]["paths"]} == {
+        "/events/canvas": "Exact", "/events/powerschool": "Exact", "/webhooks/changes": "Exact",
+        "/lti/": "Prefix", "/static/": "Prefix",
     }  # fmt: skip
-    assert {path["pathType"] for path in rule["http"]["paths"]} == {"Exact"}
 
 
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not on PATH")

@@ -22,6 +22,7 @@ from shared.domain.passback.takeover_run import (
 )
 from tests.integration.chromium import chromium, faults_of
 from tests.unit.domain.passback.baseline import SECTION_DCID
+from tests.unit.web.lti.test_installations import PENDING
 from tests.unit.web.site_kit import PASSWORD, VIEWER_PASSWORD, Site
 from tests.unit.web.test_pages import ENTRY, NOW, RECORD, store_held_run
 from tests.unit.web.test_readiness_pages import store_readiness
@@ -42,7 +43,7 @@ PAGES = (
     "/dead-letters/confirm?verb=retry&all=1", "/dead-letters/confirm?verb=discard&all=1",
     f"/dead-letters/batches/{BATCH}", "/provisioning", "/provisioning/7", "/provisioning/7/approve",
     "/provisioning/7/discard", "/pause?target=passback&reason=moving", "/readiness", "/readiness?school=9",
-    "/actions", "/nothing",
+    "/canvas", f"/canvas/remove?client_id={PENDING.client_id}", "/actions", "/nothing",
 )  # fmt: skip
 
 
@@ -63,6 +64,8 @@ def furnished_site() -> Site:
     counts = CourseCounts(2, 0, 1, 3, 4, {"501": 2}, {"other_date": 1})
     site.service.takeover_runs.begin(replace(run.after("101", counts), message="PowerSchool refused it."))
     site.service.records.save(RECORD)
+    site.service.lti.save_registration(PENDING)
+    site.service.lti.note_launch("10000000000099", "12:abcdef", "1", NOW)
     site.service.audit.add(ENTRY)
     store_held_run(site)
     store_readiness(site)

@@ -21,6 +21,7 @@ from tests.lti_kit import Form
 from tests.unit.web.site_kit import Browser, Site
 from workers.recorded_actions import RecordedActions
 from workers.web.lti.refusals import Refusal
+from workers.web.lti.registration import is_allowed
 
 PUBLIC_URL = "https://passback.test"
 COURSE = Ids.HEALTHY_COURSE
@@ -167,6 +168,27 @@ def test_no_request_goes_to_an_address_of_a_stranger(district: District, url: st
     response = district.register(secret, openid_configuration=url)
     assert (response.status_code, "foreign_platform" in response.text) == (403, True)
     assert district.register(secret).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "is_known"),
+    [
+        ("https://d.instructure.com/api/lti/security/openid-configuration", True),
+        ("https://sso.beta.canvaslms.com:443/c", True),
+        ("https://canvas.district.example/c", True),
+        ("https://learn.district.example/c", True),
+        ("https://sub.other.example/c", False),
+        ("http://canvas.district.example/c", False),
+        ("https://canvas.district.example:444/c", False),
+    ],
+)
+def test_the_addresses_of_the_settings_are_known(url: str, is_known: bool) -> None:
+    """Those of Instructure, of the district's Canvas, and those under which people open it; no pattern names one."""
+    settings = Site(
+        CANVAS_URL="https://canvas.district.example",
+        LTI_FRAME_ANCESTORS="https://learn.district.example,https://*.other.example",
+    ).service.settings
+    assert is_allowed(url, settings) is is_known
 
 
 @pytest.mark.parametrize(
