@@ -16,9 +16,9 @@ from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.binding import shows_cookie
 from workers.web.lti.configuration import json_configuration
 from workers.web.lti.headers import lti_headers
+from workers.web.lti.key_set import public_key_set
 from workers.web.lti.launch import finish_launch, receive_launch
 from workers.web.lti.login import begin_login
-from workers.web.lti.own_keys import own_key_set
 from workers.web.lti.pages.handlers import LtiPages
 from workers.web.lti.refusals import LaunchRefused
 from workers.web.lti.registration import register
@@ -27,8 +27,9 @@ from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
 from workers.web.security_headers import SecurityHeaders
 
 LTI_PREFIX = "/lti"
+DEFECT = "This page has a defect. Nothing else is touched by it; please report it to passback's operator."
 
-Answer = Callable[[Request, Form], Response]
+Respond = Callable[[Request, Form], Response]
 
 
 def create_lti(container: Container) -> ASGIApp:
@@ -70,23 +71,23 @@ def _tool_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
         return JSONResponse(json_configuration(tool.service.settings.public_url))
 
     def key_set(_request: Request) -> Response:
-        return Response(own_key_set(tool.store), media_type="application/json")
+        return Response(public_key_set(tool.store), media_type="application/json")
 
     def finish(_request: Request, fields: Form) -> Response:
         return finish_launch(tool, pages, fields)
 
     return [
-        Route("/lti/login", _answer(login, reads_query=True), methods=["GET", "POST"]),
+        Route("/lti/login", _endpoint(login, reads_query=True), methods=["GET", "POST"]),
         Route("/lti/browser", shows_cookie, methods=["GET"]),
-        Route(LAUNCH_PATH, _answer(launch), methods=["POST"]),
-        Route("/lti/finish", _answer(finish), methods=["POST"]),
-        Route("/lti/register/{link}", _answer(registration, reads_query=True), methods=["GET"]),
+        Route(LAUNCH_PATH, _endpoint(launch), methods=["POST"]),
+        Route("/lti/finish", _endpoint(finish), methods=["POST"]),
+        Route("/lti/register/{link}", _endpoint(registration, reads_query=True), methods=["GET"]),
         Route("/lti/config.json", configuration, methods=["GET"]),
         Route("/lti/jwks", key_set, methods=["GET"]),
     ]
 
 
-def _answer(answer: Answer, *, reads_query: bool = False) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(respond: Respond, *, reads_query: bool = False) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint that answers, in a thread, a request with the fields of its form.
 
     Only a login initiation may have them in its address, where tokens must not be.
@@ -94,7 +95,7 @@ def _answer(answer: Answer, *, reads_query: bool = False) -> Callable[[Request],
 
     async def endpoint(request: Request) -> Response:
         query = parse_form(request.url.query.encode()) if reads_query else {}
-        return await run_in_threadpool(answer, request, {**query, **parse_form(await request.body())})
+        return await run_in_threadpool(respond, request, {**query, **parse_form(await request.body())})
 
     return endpoint
 
@@ -116,4 +117,10 @@ def _exception_handlers(tool: LtiTool, pages: LtiPages) -> dict[int | type[Excep
     def no_redis(request: Request, _error: Exception) -> Response:
         return not_done(request, redis_unavailable())
 
-    return {404: not_found, 405: not_found, LaunchRefused: refused, ApiError: not_done, RedisError: no_redis}
+    def defect(_request: Request, _error: Exception) -> Response:
+        return pages.message(500, "Something is wrong here", DEFECT)
+
+    return {
+        404: not_found, 405: not_found, LaunchRefused: refused, ApiError: not_done, RedisError: no_redis,
+        Exception: defect,
+    }  # fmt: skip

@@ -12,7 +12,7 @@ from shared.events.signatures import ALGORITHM
 KEY_BITS = 2048
 
 
-def own_key_set(store: LtiStore) -> str:
+def public_key_set(store: LtiStore) -> str:
     """Return the key set as JSON; the first call of all processes makes it. The private half is not kept."""
     stored = store.public_key_set()
     if stored is not None:
