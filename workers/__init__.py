@@ -23,7 +23,7 @@ dead_letters.py  lists, selects, retries and discards dead letters
 erasure.py       deletes stored data of courses, students, a period or the district
 grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, apply/, course_state.py,
                  missed_changes.py, outcome_handler.py; and dispatcher.py, outage_probe.py,
-                 scheduled.py, explain/, operations/ (what a person asks for)
+                 scheduled.py, explain/, readiness/ (before anything is graded), operations/ (what a person asks for)
 provisioning/    a run: schedule.py, runner.py, run.py, planning.py, imports/; service.py and serializers.py for people
 celery/          the app with its queues and delivery settings, worker, transport, undecodable messages
 runtime/         heartbeat, leases, signals, check of Redis's durability, threads whose failure ends the process

@@ -9,6 +9,7 @@ import pytest
 
 from shared.adapters.redis.operations.readiness import Work
 from shared.domain.actions import Verb
+from shared.domain.passback.readiness.concerns import Concern
 from shared.domain.passback.readiness.results import (
     CourseReadiness,
     DistrictReadiness,
@@ -144,3 +145,10 @@ def test_the_documented_columns_are_those_of_the_file() -> None:
     guide = (ROOT / "deploy" / "guides" / "readiness.md").read_text()
     table = guide.partition("### Columns of the CSV file")[2].partition("## For teachers")[0]
     assert [name for name in COLUMNS if f"`{name}`" not in table] == []
+
+
+def test_the_guide_has_every_concern_with_its_words() -> None:
+    """One row each, as the pages show it."""
+    guide = (ROOT / "deploy" / "guides" / "readiness.md").read_text()
+    rows = [f"| `{concern.value}` | {concern.message} | {concern.remedy} |" for concern in Concern]
+    assert [row for row in rows if row not in guide] == []
