@@ -24,9 +24,15 @@ PAGE = 500
 def notify() -> None:
     """Tell administrators and teachers what needs them, unless somebody did so in this interval."""
     container = get_container()
-    s = container.settings
-    if s.notify_urls.get_secret_value() or s.notify_teachers_url.get_secret_value():
+    if _is_used(container):
         run_once_per_interval(container, Task.NOTIFY, NOTIFY_INTERVAL, lambda: check_and_tell(container))
+
+
+def _is_used(container: Container) -> bool:
+    """Say whether somebody is to be told, or was until the settings changed: what failed then is to be forgotten."""
+    s = container.settings
+    is_set = s.notify_urls.get_secret_value() or s.notify_teachers_url.get_secret_value()
+    return bool(is_set or container.notifications.read().targets or container.teacher_digests.read())
 
 
 def check_and_tell(container: Container) -> None:
@@ -36,6 +42,8 @@ def check_and_tell(container: Container) -> None:
     notifier.run(read_status(container))
     if container.settings.notify_teachers_url.get_secret_value():
         tell_teachers(container, settings, deliver)
+    else:
+        container.teacher_digests.delete()
 
 
 def tell_teachers(container: Container, settings: NotifySettings, deliver: Deliver) -> None:

@@ -13,6 +13,7 @@ from servers import mail_server, webhook
 
 from shared.clock import SystemClock
 from shared.config import load
+from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
 from shared.domain.notifications.teachers import Digest, DigestPhase
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
 from shared.domain.passback.rules.reasons import Finding, Reason
@@ -21,9 +22,11 @@ from shared.sandbox.canvas.app import create_app
 from shared.sandbox.district.small import small_district
 from shared.sandbox.ids import Ids
 from tests.integration.sandbox_server import served
+from workers.alerts import alerts
 from workers.container import Container
 from workers.grade_passback.scheduled import run_once_per_interval
 from workers.notifications.tasks import NOTIFY_INTERVAL, check_and_tell
+from workers.status import read_status
 
 pytestmark = pytest.mark.slow
 NOW = SystemClock().now()
@@ -60,6 +63,21 @@ def test_two_beats_send_one_message() -> None:
                 thread.join()
     (body,) = hook.bodies
     assert body["title"] == "passback: 1 job waits for a person. PowerSchool kept answering with an error."
+
+
+def test_settings_that_are_emptied_leave_no_problem_behind() -> None:
+    """A target that failed, and a digest that was given up, are problems only as long as somebody is to be told."""
+    server = fakeredis.FakeServer()
+    with container(server) as one:
+        failing = TargetState("json 1", failed=5, last_failure=DeliveryFailure.TIMED_OUT)
+        with one.notifications.lease() as token:
+            assert token
+            one.notifications.save(NotificationState(NOW, targets={"json 1": failing}), token)
+        one.teacher_digests.begin(Digest(NOW, DigestPhase.LOST), ["101"])
+        problems = {"notify_failed", "teachers_not_told"}
+        assert problems <= {alert.code for alert in alerts(read_status(one))}
+        check_and_tell(one)
+        assert not problems & {alert.code for alert in alerts(read_status(one))}
 
 
 def test_a_teacher_is_told_by_mail_and_nothing_of_them_is_stored() -> None:

@@ -43,6 +43,10 @@ class TeacherDigests:
             pipeline.set(self._key, msgspec.json.encode(digest))
             pipeline.execute()
 
+    def delete(self) -> None:
+        """Delete the digest: no teacher is to be told any more."""
+        self._redis.delete(self._key, self._courses, self._teachers)
+
     def next_course(self) -> str | None:
         """Return a course whose teachers are still to be read."""
         # SRANDMEMBER is not among the commands that Redis's user has.

@@ -205,7 +205,7 @@ def test_a_target_that_is_added_is_told_what_is_open() -> None:
 
 
 def test_attempts_are_bounded_and_then_the_message_is_lost() -> None:
-    """It counts as told, so that the end of a condition of which nobody heard is not told either... but is known."""
+    """It counts as told: the message of its end says what it was, and the daily summary has what is still open."""
     message = Pending((Episode(LETTERS, START),))
     target, now, attempts = TargetState("json 1"), START, 0
     while not target.lost:
