@@ -17,8 +17,12 @@ Work that Canvas leaves out of the final grade does not count in PowerSchool eit
 decides. Missing work alone creates no assignment: it goes with the section's first score or excuse. Where a missing or
 excused mark is taken back in Canvas and no score came, its 0 goes from PowerSchool too.
 
-Where a grade does not arrive, passback names one or more of the reasons below by its code. They are grouped by who can
-do something about them."""
+Where your district has installed passback in Canvas, "PowerSchool sync" in your course's menu shows which grades are in
+PowerSchool, and the reason for each that is not; so do the Gradebook's Sync menu and the menu of an assignment. See
+[the page inside Canvas](teacher-page.md).
+
+Where a grade does not arrive, passback names one or more of the reasons below; the pages of whoever looks after passback
+have their codes as well. They are grouped by who can do something about them."""
 
 HEADINGS = {
     Actor.TEACHER: "What you can change yourself",
