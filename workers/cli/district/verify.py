@@ -81,7 +81,9 @@ def verify(
         courses = selection.course_ids if since is None else _without_newer(service, selection.course_ids, since)
         actions = RecordedActions(service, actor)
         if courses:
-            actions.begin_verification(selection.target, len(courses))
+            # Who took scores out of both systems is to be seen later.
+            target = f"{selection.target}:scores" if with_scores else selection.target
+            actions.begin_verification(target, len(courses))
         found: list[SignedProof] = []
         done = _verify_many(service, actions, courses, directory, found, with_scores=with_scores, makes_due=not no_sync)
         go_on = f"passback verify {selection.options} --unless-since {started:%Y-%m-%dT%H:%M:%SZ}"

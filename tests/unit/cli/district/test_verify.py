@@ -185,12 +185,14 @@ def check(directory: Path, line: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.skipif(shutil.which("openssl") is None or shutil.which("sha256sum") is None, reason="needs openssl")
 def test_the_export_is_checked_as_the_guide_says(
-    readings: Readings, run: Callable[[str], Result], tmp_path: Path
+    courses: Courses, readings: Readings, run: Callable[[str], Result], tmp_path: Path
 ) -> None:
     """Each command of the guide succeeds on an export; after a change of any file, the check fails."""
     readings.plant()
     out = tmp_path / "out"
     assert run(f"101 --export {out} --scores").exit_code == 1
+    (action,) = courses.service.actions.newest(1)
+    assert action.target == "course:101:scores"
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in out.iterdir()} == {0o600}
     commands = commands_of_guide()
