@@ -72,6 +72,7 @@ class Launch:
     """One person who opens one placement of a tool: in a course, or in the account where `course` is None.
 
     `real_user` differs from `user` while somebody acts as another person. `base_url` is Canvas as the browser named it.
+    A launch by address has a `target` and no placement.
     """
 
     canvas: CanvasState
@@ -82,6 +83,7 @@ class Launch:
     course: Course | None
     assignment_id: int | None
     base_url: str
+    target: str = ""
 
     @property
     def domain(self) -> str:
@@ -97,7 +99,7 @@ class Launch:
     def target_link_uri(self) -> str:
         """What the tool is asked to show."""
         placed = self.tool.placed(self.placement)
-        return (placed and placed.target_link_uri) or self.tool.target_link_uri
+        return self.target or (placed and placed.target_link_uri) or self.tool.target_link_uri
 
     @cached_property
     def enrollments(self) -> list[Enrollment]:
@@ -158,7 +160,7 @@ class Launch:
             "iat": int(now.timestamp()),
             "exp": int((now + ID_TOKEN_LIFETIME).timestamp()),
             "locale": "en",
-            "https://www.instructure.com/placement": self.placement,
+            "https://www.instructure.com/placement": self.placement or None,
             **{f"{CLAIM}{name}": value for name, value in own.items()},
             **self._personal(),
         }

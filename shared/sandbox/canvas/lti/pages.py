@@ -94,11 +94,13 @@ class Visit:
         asked = self.request.query_params.get("storage")
         return cast("Storage", asked) if asked in get_args(Storage) else self.platform.settings.storage
 
-    def launch(self, tool: Tool, placement: str) -> Launch:
-        """Return the launch of a tool's placement by this person, here."""
+    def launch(self, tool: Tool, placement: str, target: str = "") -> Launch:
+        """Return the launch of a tool's placement, or of an address, by this person, here."""
         assignment = self.request.query_params.get("assignment_id", "")
         number = self.course.assignment(int(assignment)).id if self.course and assignment.isdigit() else None
-        return Launch(self.canvas, tool, placement, self.user, self.real_user, self.course, number, self.base_url)
+        return Launch(
+            self.canvas, tool, placement, self.user, self.real_user, self.course, number, self.base_url, target
+        )
 
     def tools(self, placement: str) -> list[tuple[Tool, str]]:
         """Return the tools that this person is offered in a placement, with the text of the link."""
@@ -215,6 +217,21 @@ async def launch_frame(visit: Visit) -> Response:
     return visit.page("post.html", action=tool.oidc_initiation_url, fields=request)
 
 
+async def retrieve(visit: Visit) -> Response:
+    """Launch the tool to which an address belongs, without a frame: the only `display` here is `borderless`."""
+    url = visit.request.query_params.get("url", "")
+    for tool in visit.platform.tools.values():
+        if url in {tool.target_link_uri, *(placement.target_link_uri for placement in tool.placements)}:
+            request = visit.platform.login_request(visit.launch(tool, "", url), "none")
+            return visit.page("post.html", action=tool.oidc_initiation_url, fields=request)
+    raise UnknownObject("Couldn't find valid settings for this link")
+
+
+async def grades_page(visit: Visit) -> Response:
+    """Lead to the Gradebook: a page of one student's grades is not needed."""
+    return RedirectResponse(f"/courses/{_course(visit).id}/gradebook", 303)
+
+
 async def returned(visit: Visit) -> Response:
     """Show what a tool's return URL shows in its frame: it closes the dialog around it."""
     return visit.page("returned.html")
@@ -275,12 +292,14 @@ PAGE_ROUTES: Final = [
     page_route(COURSE, course_page),
     page_route(f"{COURSE}/assignments/{{assignment_id:int}}", assignment_page, "GET", "POST"),
     page_route(f"{COURSE}/gradebook", gradebook_page, "GET", "POST"),
+    page_route(f"{COURSE}/grades/{{user_id:int}}", grades_page),
     page_route(ACCOUNT, account_page),
     page_route(f"{ACCOUNT}/lti_registrations", registration_page),
     *(
         route
-        for context in (COURSE, ACCOUNT)
+        for context in (COURSE, ACCOUNT, "/accounts/self")
         for route in (
+            page_route(f"{context}/external_tools/retrieve", retrieve),
             page_route(f"{context}/external_tools/{{tool_id:int}}", tool_page),
             page_route(f"{context}/external_tools/{{tool_id:int}}/launch", launch_frame),
             page_route(f"{context}/external_content/success/external_tool_redirect", returned),

@@ -417,6 +417,18 @@ def test_a_stranger_does_not_register(platform: Platform) -> None:
             assert response.status_code == 401
 
 
+@pytest.mark.parametrize("context", [f"/courses/{COURSE}", "/accounts/self"])
+def test_an_address_of_the_tool_is_launched_without_a_placement(platform: Platform, context: str) -> None:
+    """In a window of its own, where nothing offers storage; an address of nobody is not launched."""
+    path = f"{context}/external_tools/retrieve?as={ADMIN}&display=borderless&url="
+    login = Form.of(platform.browser.get(f"{path}{TOOL_URL}/lti/account"))
+    assert "lti_storage_target" not in login.fields
+    claims = claims_of(platform, platform.authorize(platform.request(login)))
+    assert claims["target_link_uri"] == f"{TOOL_URL}/lti/account"
+    assert "https://www.instructure.com/placement" not in claims
+    assert platform.browser.get(f"{path}https://attacker.example/lti/account").status_code == 404
+
+
 def test_links_are_shown_to_those_who_may_follow_them(platform: Platform) -> None:
     """The menu of a student has no link for teachers, and no Gradebook."""
     teacher = platform.browser.get(f"/courses/{COURSE}?as={TEACHER}").text
