@@ -21,8 +21,8 @@ Where your district has installed passback in Canvas, "PowerSchool sync" in your
 PowerSchool, and the reason for each that is not; so do the Gradebook's Sync menu and the menu of an assignment. See
 [the page inside Canvas](teacher-page.md).
 
-Where a grade does not arrive, passback names one or more of the reasons below; the pages of whoever looks after passback
-have their codes as well. They are grouped by who can do something about them."""
+Where a grade does not arrive, passback names one or more of the reasons below. The pages of whoever looks after
+passback have their codes as well. They are grouped by who can do something about them."""
 
 HEADINGS = {
     Actor.TEACHER: "What you can change yourself",
