@@ -47,13 +47,13 @@ class TotalCause(StrEnum):
     NOT_COUNTED = (
         "not_counted",
         "Does not count in PowerSchool",
-        'Select "Count in Traditional Final Grade" for the assignment in PowerTeacher Pro, or its category.',
+        'Select "Count in Traditional Final Grade" for its category in PowerTeacher Pro, which passback follows.',
     )
     NO_SCORE = ("no_score", "No score in PowerSchool", "Do what the reason says; the next sync sends it.")
     EXEMPT = (
         "exempt",
         "Exempt in PowerSchool",
-        "Excuse the student in Canvas too, or remove Exempt.",
+        "Excuse the student in Canvas. Else the next sync removes Exempt.",
     )
     SCORE = ("score", "Another score in PowerSchool", "Nothing: the next sync sends Canvas's score.")
     POINTS = (
@@ -66,11 +66,11 @@ class TotalCause(StrEnum):
         "Weight of the assignment in PowerSchool",
         "Set the assignment's weight to 1 in PowerTeacher Pro: Canvas has no weight of single assignments.",
     )
-    EXCUSED = ("excused", "Excused in Canvas, counts in PowerSchool", "Mark the score Exempt in PowerTeacher Pro.")
+    EXCUSED = ("excused", "Excused in Canvas, counts in PowerSchool", "Nothing: the next sync marks it Exempt.")
     OMITTED = (
         "omitted",
         "Omitted from Canvas's total, counts in PowerSchool",
-        'Clear "Count in Traditional Final Grade" for the assignment in PowerTeacher Pro.',
+        'Nothing: the next sync clears "Count in Traditional Final Grade".',
     )
     MISSING = (
         "missing",
