@@ -25,13 +25,16 @@ from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.demo.scenario import DemoScenario
 from workers.dev.embedded_redis import EmbeddedRedis
+from workers.dev.instructions import DEFAULT_TEACHER
 from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
-from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
+from workers.dev.sandbox import install_in_canvas, lti_settings, point_events, sandbox_settings, start_sandboxes
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    # Playwright loses a frame that changes its process while it is redirected.
+    "--disable-site-isolation-trials",
 ]  # fmt: skip
 PASSWORD = "pictures-operator"
 SIZES = {"wide": (1180, 820), "phone": (390, 844)}
@@ -61,6 +64,14 @@ GUIDE = {
 }
 
 
+# The pictures of teacher-page.md: page of the sandbox Canvas, size, height, and whether with high contrast.
+INSIDE_CANVAS = {
+    "teacher-page": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 860, False),
+    "teacher-page-phone": (f"/courses/{Ids.COURSE}/external_tools/1", "phone", 1100, True),
+    "teacher-page-gradebook": (f"/courses/{Ids.COURSE}/gradebook", "wide", 820, False),
+}
+
+
 @dataclass
 class Installation:
     """Everything that is running."""
@@ -79,24 +90,24 @@ def installation() -> Iterator[Installation]:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="passback-pictures-")))
         sandboxes = stack.enter_context(process_group(logs, without_settings()))
         canvas, powerschool = start_sandboxes(sandboxes)
+        port = free_port()
         ours = {
             "PASSBACK_REDIS_URL": redis.url, "PASSBACK_OPERATOR_PASSWORD": PASSWORD,
             "PASSBACK_RETRY_WAITS_S": "0.5,1", "PASSBACK_ALLOW_VOLATILE_REDIS": "yes",
-            **sandbox_settings(canvas, powerschool),
+            **sandbox_settings(canvas, powerschool), **lti_settings(canvas, f"http://127.0.0.1:{port}"),
         }  # fmt: skip
         group = stack.enter_context(process_group(logs, {**without_settings(), **ours}))
-        port = free_port()
         group.start("web", "web", "--port", str(port))
         # Provisioning has never run here, so that its first plan is held.
         for name in ("worker", "provisioning-worker", "beat"):
             group.start(name, name)
         group.wait_ready(f"http://127.0.0.1:{port}/readyz")
         point_events(canvas, f"http://127.0.0.1:{port}")
+        install_in_canvas(canvas, f"http://127.0.0.1:{port}")
         service = stack.enter_context(closing(Container(load(ours, env_file=logs / "no.env"))))
         stage = stack.enter_context(closing(DemoClient(canvas, powerschool, SystemClock())))
         found = Installation(f"http://127.0.0.1:{port}", stage, service, group)
         DemoScenario(stage, service, lambda line: print(line, flush=True), group.check).play()
-        make_trouble(found)
         yield found
 
 
@@ -143,6 +154,24 @@ def take_guide(found: Installation, browser: Browser, folder: Path) -> None:
         page.context.close()
 
 
+def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> None:
+    """Take what a teacher sees inside Canvas, on a day without failures."""
+    for name, (path, size, height, is_high) in INSIDE_CANVAS.items():
+        found.stage.act(do="edit_user", user_id=DEFAULT_TEACHER, changes={"prefers_high_contrast": is_high})
+        page = browser.new_page(viewport={"width": SIZES[size][0], "height": height})
+        page.goto(f"{found.stage.canvas_url}{path}?as={DEFAULT_TEACHER}")
+        if path.endswith("gradebook"):
+            page.locator("summary", has_text="Sync").click()
+            page.get_by_role("button", name="PowerSchool").click()
+        frame = page.frame_locator("iframe[name=tool_content]")
+        frame.get_by_role("button", name="Sync now").wait_for()
+        # Names and the plan are read after the page is there.
+        frame.locator("[aria-busy=true]").wait_for(state="detached")
+        page.wait_for_timeout(1_000)
+        page.screenshot(path=folder / f"{name}.png")
+        page.close()
+
+
 def opened(found: Installation, browser: Browser, size: str, scheme: str) -> Page:
     """Return a window of this size and these colours in which somebody signed in."""
     width, height = SIZES[size]
@@ -171,6 +200,8 @@ def main() -> None:
     with installation() as found:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            take_inside_canvas(found, browser, arguments.folder)
+            make_trouble(found)
             (take_guide if arguments.guide else take)(found, browser, arguments.folder)
             browser.close()
         print(f"{found.url}, operator, {PASSWORD}", flush=True)
