@@ -8,6 +8,7 @@ import pytest
 
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import LastChange
+from shared.errors import ServiceUnavailable
 from tests.unit.web.lti.canvas_site import CanvasSite
 from workers.web.lti.session import LtiRole
 
@@ -201,3 +202,14 @@ def test_no_address_on_a_page_has_the_token(canvas: CanvasSite) -> None:
     for path in ("/lti/course", "/lti/course/preview", "/lti/course/history", "/lti/post-grades"):
         page = canvas.frame().post(path).text
         assert not re.findall(r'(?:href|src|action)="[^"]*(?:lti_token|eyJ|token=)', page), path
+
+
+def test_a_preview_without_powerschool_leads_on(canvas: CanvasSite) -> None:
+    """It says so in words, and the stored pages stay within reach."""
+    unavailable = ServiceUnavailable("GET /ws: 503", cause="powerschool_unavailable", delay=timedelta(seconds=5))
+    canvas.school.canvas.faults.always("course", unavailable)
+    response = canvas.frame().post("/lti/course/preview")
+    assert response.status_code == 503
+    assert "does not answer now" in response.text
+    assert 'action="/lti/course/history"' in response.text
+    assert "/ws" not in response.text

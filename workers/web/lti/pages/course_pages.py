@@ -59,6 +59,16 @@ def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return JSONResponse({"names": found.names, "failure": found.failure})
 
 
+def not_answered(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """Return the page in place of one that reads a system which does not answer; the way to stored pages stays."""
+    access = course_access(request)
+    response = pages.page(
+        "lti/not_answered.html", request, page="", access=access, door=access.door, course_id=access.course_id
+    )
+    response.status_code = 503
+    return response
+
+
 def students_of(pages: LtiPageRenderer, access: CourseAccess) -> LivePeople:
     """Return the students of the visible sections, read from Canvas now and stored nowhere."""
     return read_people(lambda: pages.service.canvas_people.students(access.course_id, access.section_ids))

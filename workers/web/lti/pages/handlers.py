@@ -19,7 +19,6 @@ from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSess
 from workers.web.pages.page_handlers import Form, first, parse_form
 
 TOO_OLD = "This page was opened more than an hour ago. Open it again from its link in Canvas."
-NOT_ANSWERED = "Nothing is lost: changes are collected and go on by themselves. Try this page again in a moment."
 
 VIEWS: Mapping[str, View] = {**course_pages.POST, **student_pages.POST, **account_pages.POST}
 LANDING: Mapping[str, View] = {
@@ -75,10 +74,12 @@ class LtiPages(LtiPageRenderer):
 
     def _respond(self, view: View, token: str, form: Form) -> Response:
         try:
-            return view(self, LtiRequest(self.sessions.read(token), token, form))
+            request = LtiRequest(self.sessions.read(token), token, form)
+            try:
+                return view(self, request)
+            except (PassbackError, ConfigurationError):
+                return course_pages.not_answered(self, request)
         except InvalidSession:
             raise ApiError(403, "too_old", TOO_OLD) from None
         except RedisError:
             raise redis_unavailable() from None
-        except (PassbackError, ConfigurationError):
-            return self.message(503, "Canvas or PowerSchool does not answer as it should", NOT_ANSWERED)
