@@ -65,10 +65,12 @@ def readiness(
         if now or service.readiness.run() is None:
             RecordedActions(service, actor).check_readiness()
             _finish(service)
-        report = readiness_report(service.readiness, ReadinessQuery(school, term, teacher, who, code))
+        query = ReadinessQuery(school, term, teacher, who, code)
+        report = readiness_report(service.readiness, query)
         zone = service.settings.district_time_zone
     if export is None:
-        emit(report.as_json(), as_json, lambda _: _text(report), zone=zone)
+        is_part = query != ReadinessQuery()
+        emit(report.as_json(), as_json, lambda _: _text(report, is_part=is_part), zone=zone)
     else:
         with private_file(export, newline="") as file:
             count = write_readiness_csv(file, report.findings)
@@ -108,15 +110,15 @@ def _progress(run: ReadinessRun | None) -> str:
     return f"{run.done} of {counted(run.courses, 'course')} read"
 
 
-def _text(report: ReadinessReport) -> RenderableType:
-    lines = [*_head(report), *map(_finding, report.findings[:MAX_SHOWN])]
+def _text(report: ReadinessReport, *, is_part: bool) -> RenderableType:
+    lines = [*_head(report, is_part=is_part), *map(_finding, report.findings[:MAX_SHOWN])]
     more = len(report.findings) - MAX_SHOWN
     if more > 0:
         lines.append(Text(f"and {counted(more, 'finding')} more: --export FILE.csv, or --json"))
     return Group(*lines)
 
 
-def _head(report: ReadinessReport) -> Iterator[RenderableType]:
+def _head(report: ReadinessReport, *, is_part: bool) -> Iterator[RenderableType]:
     run, waits_for = report.run, report.waits_for
     assert run is not None
     at = f"{run.started_at:%Y-%m-%d %H:%M} UTC"
@@ -136,7 +138,8 @@ def _head(report: ReadinessReport) -> Iterator[RenderableType]:
         yield Text(f"course {course.course_id} could not be read ({course.unread})", style="yellow")
     grades = sum(1 for each in report.findings if each.finding.grades)
     if report.is_ready:
-        yield Text("Nothing would keep grades back.", style="green")
+        selected = "Nothing of what is selected" if is_part else "Nothing"
+        yield Text(f"{selected} would keep grades back.", style="green")
     elif report.findings:
         yield Text(f"{counted(len(report.findings), 'finding')}, {grades} of them with work that would not be sent")
 
