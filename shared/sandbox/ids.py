@@ -49,6 +49,9 @@ class Ids:
     STUDENTS_UNKNOWN: Final = range(10811, 10815)
     STUDENTS_OUTAGE: Final = range(10901, 10909)
 
+    CANVAS_TEACHER: Final = 9001
+    """Canvas user id: teaches every course."""
+
     # Canvas users without a student number.
     USER_WITHOUT_SIS_ID: Final = 29001
     TEST_STUDENT: Final = 29002

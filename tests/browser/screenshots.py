@@ -25,7 +25,6 @@ from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.demo.scenario import DemoScenario
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.instructions import DEFAULT_TEACHER
 from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
 from workers.dev.sandbox import install_in_canvas, lti_settings, point_events, sandbox_settings, start_sandboxes
 
@@ -157,9 +156,9 @@ def take_guide(found: Installation, browser: Browser, folder: Path) -> None:
 def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> None:
     """Take what a teacher sees inside Canvas, on a day without failures."""
     for name, (path, size, height, is_high) in INSIDE_CANVAS.items():
-        found.stage.act(do="edit_user", user_id=DEFAULT_TEACHER, changes={"prefers_high_contrast": is_high})
+        found.stage.act(do="edit_user", user_id=Ids.CANVAS_TEACHER, changes={"prefers_high_contrast": is_high})
         page = browser.new_page(viewport={"width": SIZES[size][0], "height": height})
-        page.goto(f"{found.stage.canvas_url}{path}?as={DEFAULT_TEACHER}")
+        page.goto(f"{found.stage.canvas_url}{path}?as={Ids.CANVAS_TEACHER}")
         if path.endswith("gradebook"):
             page.locator("summary", has_text="Sync").click()
             page.get_by_role("button", name="PowerSchool").click()

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from shared.config import PREFIX
+from shared.sandbox.canvas.state import SERVICE_USER_ID
 from shared.sandbox.district.small import Ids, user_id_of
 
 PROGRAM = "passback"
-# Users of the sandbox Canvas.
-DEFAULT_TEACHER, ADMINISTRATOR = 9001, 9000
 
 
 def this_command() -> str:
@@ -62,6 +61,6 @@ def inside_canvas(canvas: str) -> Iterator[str]:
     """Yield lines that say where passback is inside the sandbox Canvas, and as whom to open it."""
     course, student = f"{canvas}/courses/{Ids.COURSE}", user_id_of(Ids.STUDENTS_A[0])
     yield '\nInside Canvas: "PowerSchool sync" in the menu, and Sync in the Gradebook'
-    yield f"  open as teacher: {course}?as={DEFAULT_TEACHER}"
+    yield f"  open as teacher: {course}?as={Ids.CANVAS_TEACHER}"
     yield f"  open as student: {course}/external_tools/1?as={student}"
-    yield f"  open as administrator: {canvas}/accounts/1?as={ADMINISTRATOR}"
+    yield f"  open as administrator: {canvas}/accounts/1?as={SERVICE_USER_ID}"

@@ -44,6 +44,7 @@ def about_canvas(url: str, district: CanvasSeed, events: str) -> Iterator[str]:
         example = f'{{"do": "post", "course_id": {Ids.COURSE}, "assignment_id": {Ids.ANONYMOUS}}}'
         yield "  courses"
         yield from (f"    {course.id}  {COURSES[course.id]}" for course in district.courses)
+        yield f"  as a teacher  {url}/courses/{Ids.COURSE}?as={Ids.CANVAS_TEACHER}, in a browser"
         yield "  enter a grade"
         yield f"    passback sandbox grade {Ids.COURSE} {Ids.ESSAY_DRAFT} {Ids.STUDENTS_A[0]} 18"
     yield from _control(url, example, _canvas_actions())

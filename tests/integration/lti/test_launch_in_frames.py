@@ -10,7 +10,7 @@ from tests.integration.lti.two_sites import CookieRegime, TwoSites
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two_sites")]
 
-TEACHER, STUDENT = 9001, user_id_of(Ids.STUDENTS_A[0])
+TEACHER, STUDENT = Ids.CANVAS_TEACHER, user_id_of(Ids.STUDENTS_A[0])
 
 
 @pytest.fixture(scope="module", params=CookieRegime, ids=lambda regime: regime.value)

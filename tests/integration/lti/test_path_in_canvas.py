@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.xdist_group("two_sites")]
 
-TEACHER, STUDENT = 9001, Ids.STUDENTS_A[0]
+TEACHER, STUDENT = Ids.CANVAS_TEACHER, Ids.STUDENTS_A[0]
 COURSE = f"/courses/{Ids.COURSE}"
 PHONE, WIDE = {"width": 390, "height": 844}, {"width": 1200, "height": 900}
 

@@ -18,7 +18,7 @@ from tests.integration.sandbox_server import served
 from tests.lti_kit import CANVAS_URL, CLIENT_ID, TOOL_URL, Form, Platform
 from workers.dev.sandbox import sandbox_today
 
-TEACHER, STUDENT = 9001, user_id_of(Ids.STUDENTS_A[0])
+TEACHER, STUDENT = Ids.CANVAS_TEACHER, user_id_of(Ids.STUDENTS_A[0])
 LAUNCH_URL = f"{TOOL_URL}/lti/launch"
 
 

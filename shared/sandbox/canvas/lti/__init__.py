@@ -5,6 +5,7 @@ claims.py     roles, custom fields and claims of a launch
 faults.py     launches that a tool must refuse
 platform.py   keys, tools, settings and prepared launches
 routes.py     the endpoints of the platform
+visit.py      who is signed in, and where
 pages.py      course, Gradebook, assignment and account pages, and the page around a tool's frame
 control.py    `/_sandbox/lti`: settings and faults, tools, keys, the log of launches
 """

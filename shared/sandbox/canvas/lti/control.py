@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shared.sandbox.canvas.lti.pages import platform
 from shared.sandbox.canvas.lti.platform import LtiSettings
 from shared.sandbox.canvas.lti.tools import JsonConfiguration
+from shared.sandbox.canvas.lti.visit import platform
 from shared.sandbox.control import control_route, log_route
 
 

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from shared.sandbox.canvas.lti.claims import opaque_id
 from shared.sandbox.canvas.lti.faults import ERRORS, LtiFault
-from shared.sandbox.canvas.lti.pages import platform, rendered, signed_in_user_id
 from shared.sandbox.canvas.lti.platform import Hint, LoggedLaunch, LtiPlatform
 from shared.sandbox.canvas.lti.tools import PLACEMENTS, RESOURCE_LINK_REQUEST, SCOPES, TOOL_CONFIGURATION, Registration
+from shared.sandbox.canvas.lti.visit import platform, rendered, signed_in_user_id
 
 REQUIRED: Final = (
     "client_id", "login_hint", "lti_message_hint", "nonce", "prompt", "redirect_uri", "response_mode",

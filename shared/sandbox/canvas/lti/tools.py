@@ -48,6 +48,7 @@ class Placement(BaseModel):
     target_link_uri: str = ""
     message_type: str = RESOURCE_LINK_REQUEST
     visibility: Visibility | None = None
+    required_permissions: str = ""
     enabled: bool = True
     custom_fields: dict[str, str] = Field(default_factory=dict)
     launch_width: int | None = None

@@ -438,6 +438,16 @@ def test_links_are_shown_to_those_who_may_follow_them(platform: Platform) -> Non
     assert platform.browser.get(f"/courses/{COURSE}/gradebook").status_code == 401
 
 
+def test_a_required_permission_hides_a_link(platform: Platform) -> None:
+    """From those who may not grade: a designer sees none, a teaching assistant and an administrator do."""
+    placements = [
+        each.model_copy(update={"required_permissions": "manage_grades"}) for each in platform.tool.placements
+    ]
+    platform.lti.tools[1] = platform.tool.model_copy(update={"placements": placements})
+    pages = {user: platform.browser.get(f"/courses/{COURSE}?as={user}").text for user in (TA, ADMIN, DESIGNER)}
+    assert ["PowerSchool sync" in pages[user] for user in pages] == [True, True, False]
+
+
 def test_a_teacher_mends_an_assignment(platform: Platform) -> None:
     """What the page's form says is saved through the actions, with their events."""
     platform.browser.get(f"/courses/{COURSE}?as={TEACHER}")
