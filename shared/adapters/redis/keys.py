@@ -239,7 +239,7 @@ class Keys:
     )
     lti_deployments = _Key(
         "lti:deployments",
-        "Hash: `<client id> <deployment id>` to its first and its last launch and the account's id, as JSON. Kept.",
+        "Hash: `<client id> <deployment id>` to its first and its last launch, as JSON. Kept.",
     )
     lti_registrations = _Key(
         "lti:registrations",

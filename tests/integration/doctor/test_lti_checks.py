@@ -45,7 +45,7 @@ def test_an_installation_that_works() -> None:
     """All checks are ok, and name clients, addresses and deployments."""
     with served(keys_app(json.loads(key_set(current=KEY)))) as url:
         site = site_of(url, LTI_CLIENT_ID="42")
-        site.service.lti.note_launch("42", "12:abc", "1", AT)
+        site.service.lti.record_launch("42", "12:abc", AT)
         found = checks(site)
     assert {check.verdict for check in found.values()} == {OK}
     assert found["installation"].found == f"clients 42 at {url}"

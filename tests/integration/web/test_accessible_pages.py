@@ -65,7 +65,7 @@ def furnished_site() -> Site:
     site.service.takeover_runs.begin(replace(run.after("101", counts), message="PowerSchool refused it."))
     site.service.records.save(RECORD)
     site.service.lti.save_registration(PENDING)
-    site.service.lti.note_launch("10000000000099", "12:abcdef", "1", NOW)
+    site.service.lti.record_launch("10000000000099", "12:abcdef", NOW)
     site.service.audit.add(ENTRY)
     store_held_run(site)
     store_readiness(site)

@@ -114,10 +114,10 @@ def _registrations_table(registrations: list[Registration]) -> Table:
 
 
 def _deployments_table(deployments: list[Deployment]) -> Table:
-    table = _table("deployment", "client id", "account", "first opened", "last opened")
+    table = _table("deployment", "client id", "first opened", "last opened")
     for each in deployments:
         first, last = _time(each.first_launch_at), _time(each.last_launch_at)
-        table.add_row(Text(each.deployment_id), each.client_id, each.account_id or "-", first, last)
+        table.add_row(Text(each.deployment_id), each.client_id, first, last)
     return table
 
 

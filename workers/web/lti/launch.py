@@ -112,7 +112,7 @@ def _open(tool: LtiTool, pages: LtiPages, session: LtiSession) -> Response:
 def _learn(tool: LtiTool, client_id: str, claims: Claims) -> None:
     """Remember the deployment: no registration names it, and a client can have several."""
     at, deployment_id = tool.service.clock.now(), claims.deployment_id
-    if tool.store.note_launch(client_id, deployment_id, claims.custom.account_id[:20], at):
+    if tool.store.record_launch(client_id, deployment_id, at):
         log.info(LogEvent.LTI_DEPLOYMENT_LEARNED, client_id=client_id, deployment_id=deployment_id)
 
 

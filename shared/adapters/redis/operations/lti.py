@@ -45,7 +45,6 @@ class Deployment(BaseModel):
 
     client_id: str
     deployment_id: str
-    account_id: str = ""
     first_launch_at: AwareDatetime
     last_launch_at: AwareDatetime
 
@@ -97,15 +96,14 @@ class LtiStore:
 
     # Installations.
 
-    def note_launch(self, client_id: str, deployment_id: str, account_id: str, at: datetime) -> bool:
+    def record_launch(self, client_id: str, deployment_id: str, at: datetime) -> bool:
         """Record a launch of a deployment; True if it is the first one."""
         field = f"{client_id} {deployment_id}"
         stored = self._redis.hget(self._keys.lti_deployments, field)
         known = None if stored is None else _read(Deployment, stored)
         first = at if known is None else known.first_launch_at
         deployment = Deployment(
-            client_id=client_id, deployment_id=deployment_id, account_id=account_id, first_launch_at=first,
-            last_launch_at=at,
+            client_id=client_id, deployment_id=deployment_id, first_launch_at=first, last_launch_at=at,
         )  # fmt: skip
         self._redis.hset(self._keys.lti_deployments, field, deployment.model_dump_json())
         return known is None
