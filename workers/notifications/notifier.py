@@ -124,6 +124,14 @@ class Notifier:
         )  # fmt: skip
 
 
+def end_wait(store: Notifications, target_id: str) -> None:
+    """Let the next check try the target again: somebody saw it take a message. Does nothing during a check."""
+    with store.lease() as token:
+        state = store.read()
+        if token is not None and state.target(target_id).next_attempt_at is not None:
+            store.save(_with(state, replace(state.target(target_id), next_attempt_at=None)), token)
+
+
 def _with(state: NotificationState, target: TargetState) -> NotificationState:
     return replace(state, targets={**state.targets, target.id: target})
 

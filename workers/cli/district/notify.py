@@ -1,10 +1,12 @@
 """`passback notify`: what people are told, and whether it arrives."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, cast
 
 import typer
+from redis.exceptions import RedisError
 from rich.console import Group
 from rich.text import Text
 
@@ -12,9 +14,12 @@ from shared.config import PREFIX, ConfigurationError
 from shared.domain.notifications.messages import Message
 from shared.domain.notifications.state import DeliveryFailure, Episode, NotificationState, TargetState
 from shared.domain.notifications.teachers import Digest
+from shared.domain.wording import counted
 from workers.cli.options import fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.container import Container
 from workers.notifications.delivery import MessageKind, Target, deliver, has_apprise, targets_of
+from workers.notifications.notifier import end_wait
 from workers.notifications.settings import NotifySettings, notify_settings
 from workers.notifications.teachers import TEACHERS, url_to
 
@@ -54,18 +59,22 @@ def send_test(target: TargetId = None, to: Address = "", as_json: JsonOption = F
         service.settings.require(name)
         teachers_url = service.settings.notify_teachers_url
         targets = [Target(TEACHERS, url_to(teachers_url, to))] if to else targets_of(service.settings.notify_urls)
-    if not has_apprise():
-        raise ConfigurationError(f"{PREFIX}{name.upper()} is set, and {EXTRA.sentence} {EXTRA.remedy}")
-    selected = [each for each in targets if target in (None, each.id)]
-    if not selected:
-        fail(f"no target {target}; there is {', '.join(each.id for each in targets)}", ExitCode.USAGE)
-    results = [_tested(each) for each in selected]
+        if not has_apprise():
+            raise ConfigurationError(f"{PREFIX}{name.upper()} is set, and {EXTRA.sentence} {EXTRA.remedy}")
+        selected = [each for each in targets if target in (None, each.id)]
+        if not selected:
+            fail(f"no target {target}; there is {', '.join(each.id for each in targets)}", ExitCode.USAGE)
+        results = [_tested(service, each) for each in selected]
     emit(results, as_json, lambda found: Group(*[_line(each, "its server took the message") for each in found]))
     raise typer.Exit(ExitCode.FINE if all(each["cause"] is None for each in results) else ExitCode.PROBLEMS)
 
 
-def _tested(target: Target) -> Json:
+def _tested(service: Container, target: Target) -> Json:
     failure = deliver(target, TEST, MessageKind.INFO)
+    if failure is None:
+        # What waits for the next attempt goes with the next check. Without Redis nothing waits.
+        with suppress(RedisError):
+            end_wait(service.notifications, target.id)
     return {"target": target.id, **_failure_json(failure)}
 
 
@@ -146,7 +155,8 @@ def _status_lines(found: Json) -> Iterator[str]:
     for target in targets:
         yield _line(target, f"last message {target['delivered_at'] or 'never'}").plain
         if target["next_attempt_at"]:
-            yield f"  {target['failed_attempts']} attempts failed; the next is at {target['next_attempt_at']}"
+            failed = counted(int(str(target["failed_attempts"])), "attempt")
+            yield f"  {failed} failed; the next is at {target['next_attempt_at']}"
         if target["lost"]:
             yield f"  messages given up since the last one that arrived: {target['lost']}"
     if found["teachers"]:

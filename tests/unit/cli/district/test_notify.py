@@ -95,7 +95,9 @@ def test_a_target_that_does_not_exist(redis: fakeredis.FakeRedis) -> None:
 def test_the_test_says_of_each_target_whether_it_took_the_message(
     redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The exit code is 1 if one did not."""
+    """The exit code is 1 if one did not. What waits for the one that did is tried again at once."""
+    waiting = {an_id: TargetState(an_id, failed=4, next_attempt_at=NOW) for an_id in ("json 1", "mailtos 1")}
+    save(redis, NotificationState(NOW, targets=waiting))
     answers = {"json 1": None, "mailtos 1": DeliveryFailure.HOST_UNKNOWN}
     monkeypatch.setattr(notify, "deliver", lambda target, *_: answers[target.id])
     done = CliRunner().invoke(app, ["notify", "test"])
@@ -104,6 +106,8 @@ def test_the_test_says_of_each_target_whether_it_took_the_message(
         "json 1: its server took the message",
         "mailtos 1: no server of this name was found. Correct the host in its URL.",
     ]
+    targets = Notifications(redis, Keys()).read().targets
+    assert {an_id: each.next_attempt_at for an_id, each in targets.items()} == {"json 1": None, "mailtos 1": NOW}
 
 
 @pytest.mark.parametrize("urls", ["it@district.example", f"json://a {SECRET}", "://a"])
