@@ -64,9 +64,12 @@ class RequestContext:
 _LAST_IN_LINE = 9_000_000_000_000_000
 
 
-def low_priority(max_wait: timedelta) -> AbstractContextManager[None]:
-    """Return a context manager: the requests of its block let all others go first, and wait so long for their turn."""
-    return use_context(RequestContext(_LAST_IN_LINE, lambda: max_wait))
+def low_priority(max_wait: timedelta, check_wait: Callable[[], None] = no_check) -> AbstractContextManager[None]:
+    """Return a context manager: the requests of its block let all others go first, and wait so long for their turn.
+
+    `check_wait` is called before each, and each second while it waits.
+    """
+    return use_context(RequestContext(_LAST_IN_LINE, lambda: max_wait, check_wait=check_wait))
 
 
 class _Deadline:

@@ -77,7 +77,7 @@ def _candidate(candidate: Json) -> Iterator[RenderableType]:
         yield _indented(f"{counted(cast('int', candidate['scores_equal']), 'score')} in PowerSchool as in Canvas", 4)
     if candidate["scores_only_there"]:
         number = counted(cast("int", candidate["scores_only_there"]), "score")
-        yield _indented(f"{number} that Canvas does not have: left as they are", 4)
+        yield _indented(f"{number} that Canvas does not have: not touched", 4)
     for reason in _list(candidate["held_back"]):
         yield _indented(f"nothing is written for now, {reason['code']}: {reason['message']} {reason['remedy']}", 4)
 

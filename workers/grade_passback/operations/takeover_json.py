@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import cast
 
 from shared.domain.passback.planning.desired import Link
@@ -103,7 +104,7 @@ def _candidate(candidate: Candidate, plan: TakeoverPlan, sections: Mapping[tuple
         "section_sis_id": rostered.sis_section_id,
         "section_dcid": rostered.dcid,
         "due_date": work.due_date and work.due_date.isoformat(),
-        "points": None if work.points is None else str(work.points),
+        "points": None if work.points is None else _plain(work.points),
         "link": section is not None,
         "powerschool": [_found(actual) for actual in candidate.found],
         "apart": [apart_json(reason) for reason in candidate.apart],
@@ -124,12 +125,17 @@ def _only_there(candidate: Candidate, plan: TakeoverPlan) -> int:
     return sum(has_value(score) for dcid, score in there.scores.items() if dcid not in wanted)
 
 
+def _plain(points: Decimal) -> str:
+    """Return points without an exponent and without zeros at their end."""
+    return f"{points.normalize():f}"
+
+
 def _found(actual: ActualAssignment) -> Json:
     return {
         "assignment_id": actual.assignment_id,
         "assignment_section_id": actual.assignment_section_id,
         "name": actual.name,
         "due_date": None if actual.unreadable else actual.due_date.isoformat(),
-        "points": None if actual.unreadable else str(actual.points),
+        "points": None if actual.unreadable else _plain(actual.points),
         "made_by": maker_of(actual),
     }

@@ -24,6 +24,7 @@ from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
+from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import TEACHER, maker_of
 from shared.domain.passback.takeover_run import (
     CourseCounts,
@@ -129,7 +130,7 @@ class TakeoverRunner:
         """
         for _ in range(MAX_TRIES):
             try:
-                with low_priority(MAX_REQUEST_WAIT):
+                with low_priority(MAX_REQUEST_WAIT, lambda: self.runs.note_alive(run)):
                     counts = self._course(course_id, run)
             except ServiceUnavailable as error:
                 if is_first:
@@ -168,7 +169,9 @@ class TakeoverRunner:
     def _counts(self, plan: TakeoverPlan) -> CourseCounts:
         shown = plan_json(plan, UndoResult((), ()), self.clock.now())
         fields, scores, new_scores = overwritten(shown["candidates"])  # type: ignore[arg-type]
-        makers = Counter(maker_of(c.found[0]) for c in plan.candidates if not c.apart)
+        # Makers that were not selected are counted as well: a dry run shows whom there is to select.
+        shown_makers = [c for c in plan.candidates if not c.apart or c.apart == (Apart.OTHER_MAKER,)]
+        makers = Counter(maker_of(c.found[0]) for c in shown_makers)
         apart = Counter(reason.value for c in plan.candidates for reason in c.apart[:1])
         return CourseCounts(len(plan.links), 0, fields, scores, new_scores, dict(makers), dict(apart))
 

@@ -52,8 +52,12 @@ class TakeoverRuns:
 
     def save(self, run: TakeoverRun) -> bool:
         """Store how far the run is; False if a person wants it to end."""
-        self._redis.hset(self._key, "run", _ENCODER.encode(self._seen(run)))
+        self.note_alive(run)
         return not self._redis.hexists(self._key, "cancel")
+
+    def note_alive(self, run: TakeoverRun) -> None:
+        """Store that the run goes on: it waits for its turn at a system."""
+        self._redis.hset(self._key, "run", _ENCODER.encode(self._seen(run)))
 
     def cancel(self) -> bool:
         """Ask the run to end after its course; False if none is running."""

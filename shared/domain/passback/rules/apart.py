@@ -21,37 +21,37 @@ class Apart(StrEnum):
     SEVERAL_IN_POWERSCHOOL = (
         "several_in_powerschool",
         "PowerSchool has several assignments of this name in the section.",
-        "Compare them in PowerTeacher Pro, and choose one with `--assignment` and `--to`.",
+        "Compare them in PowerTeacher Pro, and choose one by hand.",
         True,
     )
     SEVERAL_IN_CANVAS = (
         "several_in_canvas",
         "Canvas has several assignments that this one in PowerSchool may belong to.",
-        "Choose the right one with `--assignment` and `--to`, or rename the others in Canvas.",
+        "Choose the right one by hand, or rename the others in Canvas.",
         True,
     )
     OTHER_DATE = (
         "other_date",
         "The due date in PowerSchool is another one: it may be other work.",
-        "Correct the date on one side, or choose it with `--assignment` and `--to`: the next sync sends Canvas's date.",
+        "Correct the date on one side, or choose it by hand: the next sync sends Canvas's date.",
         True,
     )
     OTHER_POINTS = (
         "other_points",
         "The points possible in PowerSchool are others: it may be other work.",
-        "Correct them on one side, or choose it with `--assignment` and `--to`: the next sync sends Canvas's points.",
+        "Correct them on one side, or choose it by hand: the next sync sends Canvas's points.",
         True,
     )
     OTHER_MAKER = (
         "other_maker",
         "It was made by somebody who was not selected.",
-        "Select the maker as well with `--made-by`.",
+        "Select its maker as well.",
         True,
     )
     REFUSED = (
         "refused_before",
         "PowerSchool refused passback's first change of it, so that its takeover was undone.",
-        "Once PowerSchool permits it, name it with `--assignment` to try again; or have it renamed there.",
+        "Once PowerSchool permits it, take over this one by itself to try again; or have it renamed there.",
         True,
     )
     DUE_DATE_MISSING = (

@@ -50,7 +50,7 @@ def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
     numbers = ((fields, "field"), (scores, "score"))
     changes = " and ".join(counted(number, noun) for number, noun in numbers if number)
     sentences = [
-        f"{counted(len(plan.links), 'assignment')} in PowerSchool would be linked. Linking writes nothing.",
+        f"{counted(len(plan.links), 'assignment')} in PowerSchool linked: that writes nothing.",
         f"The sync that follows overwrites {changes}: that cannot be undone. {HISTORY}"
         if changes
         else "The sync that follows overwrites nothing.",

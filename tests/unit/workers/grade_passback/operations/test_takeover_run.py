@@ -18,8 +18,16 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord, SectionRoster
 from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.powerschool import ActualAssignment
+from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import Candidate, Selection
-from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverState
+from shared.domain.passback.takeover_run import (
+    MAX_NAMED,
+    CourseCounts,
+    TakeoverMode,
+    TakeoverRequest,
+    TakeoverRun,
+    TakeoverState,
+)
 from shared.errors import AccessDenied, PermanentError, ServiceUnavailable, TransientError
 from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.test_takeover_candidates import THERE, WORK
@@ -42,13 +50,14 @@ class FakeTakeover:
         self.linked: dict[str, Link] = {}
         self.visited: list[str] = []
         self.maker: str | None = "501"
+        self.apart: tuple[Apart, ...] = ()
 
     def plan(self, course_id: str, _selection: Selection, **_: object) -> Any:
         self.visited.append(course_id)
         error = self.courses[course_id]
         if error is not None:
             raise error
-        candidate = Candidate(WORK, (replace(THERE, created_by_plugin=self.maker),))
+        candidate = Candidate(WORK, (replace(THERE, created_by_plugin=self.maker),), self.apart)
         candidates = () if course_id in self.linked else (candidate,)
         links = {link.key: link for c in candidates if (link := c.link)}
         data = SimpleNamespace(course=SimpleNamespace(id=course_id), rosters={})
@@ -279,9 +288,25 @@ def test_a_paused_course_is_not_waited_for() -> None:
 
 def test_what_stays_apart_is_named() -> None:
     """Of many courses, only so many are named; the others are counted."""
-    from shared.domain.passback.takeover_run import MAX_NAMED, CourseCounts, TakeoverRun
-
     run = TakeoverRun(LINK, "ada", NOW, NOW)
     for number in range(MAX_NAMED + 2):
         run = run.after(str(number), CourseCounts(apart={"other_date": 1}))
     assert (len(run.notes), run.more_notes, run.counts.apart) == (MAX_NAMED, 2, {"other_date": MAX_NAMED + 2})
+
+
+def test_a_run_that_waits_for_its_turn_is_seen(three: District) -> None:
+    """At a slow rate a course may take minutes: the run is not taken for one whose process died."""
+    run = three.runner.start(LINK, "ada")
+    three.clock.advance(SILENT_AFTER + timedelta(seconds=1))
+    three.service.takeover_runs.note_alive(run)
+    newest = three.service.takeover_runs.newest()
+    assert newest is not None
+    assert newest.state is TakeoverState.RUNNING
+
+
+def test_makers_that_were_not_selected_are_counted(three: District) -> None:
+    """A dry run shows whom there is to select."""
+    three.takeover.maker = None
+    three.takeover.apart = (Apart.OTHER_MAKER,)
+    run = three.run(TakeoverRequest(TakeoverMode.DRY_RUN))
+    assert (run.counts.linked, run.counts.makers, run.counts.apart) == (0, {"teacher": 3}, {"other_maker": 3})
