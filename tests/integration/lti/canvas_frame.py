@@ -77,7 +77,9 @@ def open_in_canvas(context: BrowserContext, address: str, path: str, frame: Fram
     page.goto(f"{CANVAS}/courses/1/external_tools/5")
     page.evaluate("document.forms[0].submit()")
     page.frame_locator("iframe").locator("h1").wait_for()
-    return Opened(page)
+    opened = Opened(page)
+    opened.frame.wait_for_load_state("load")
+    return opened
 
 
 def _forward(route: Route, address: str) -> None:

@@ -10,6 +10,7 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import LastChange
 from shared.errors import ServiceUnavailable
 from tests.unit.web.lti.canvas_site import CanvasSite
+from workers.web.lti.pages.words import in_plain_words
 from workers.web.lti.session import LtiRole
 
 COURSE_PAGES = (
@@ -213,3 +214,29 @@ def test_a_preview_without_powerschool_leads_on(canvas: CanvasSite) -> None:
     assert "does not answer now" in response.text
     assert 'action="/lti/course/history"' in response.text
     assert "/ws" not in response.text
+
+
+def test_a_student_is_explained_without_codes(canvas: CanvasSite) -> None:
+    """What was given up says so, without the code of its cause and without what only an operator can do."""
+    canvas.school.powerschool.assignments_there.clear()
+    canvas.site.service.dead_letters.add("1", "11", "powerschool_500", "", 6)
+    for path in ("/lti/course/student", "/lti/course", "/lti/assignment"):
+        said = canvas.frame().text(path, student="S1", assignment="11")
+        assert "powerschool_500" not in said
+
+
+@pytest.mark.parametrize(
+    ("message", "plain"),
+    [
+        ("Passback gave up (powerschool_unavailable).", "Passback gave up."),
+        ("A name (PowerSchool assignment section 7001).", "A name."),
+        ("The name is too long (31 characters).", "The name is too long (31 characters)."),
+        ("No category (active categories: Homework, Quiz).", "No category (active categories: Homework, Quiz)."),
+    ],
+)
+def test_codes_are_for_operators(message: str, plain: str) -> None:
+    """Facts that a teacher can use stay."""
+    found = {"assignments": [{"name": message, "reasons": [{"message": message}], "student": {"sentence": message}}]}
+    assert in_plain_words(found) == {
+        "assignments": [{"name": message, "reasons": [{"message": plain}], "student": {"sentence": plain}}]
+    }

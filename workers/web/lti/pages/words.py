@@ -1,12 +1,12 @@
 """What happens to a course, in words for a teacher: without codes, commands and names of processes."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
 from shared.adapters.redis.remote_limits.outages import Outage
 from shared.domain.passback.audit import PASSBACK, AuditEntry
-from shared.domain.passback.rules.reasons import Reason
 from shared.domain.wording import counted
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import Json
@@ -16,8 +16,9 @@ TELL_SOMEBODY = "If this lasts, tell whoever looks after passback in your distri
 CANVAS_USER = "canvas-user:"
 
 _ANSWERS_NOT = ("_unavailable", "_timeout", "_error")
-# The details of these are codes and ids of passback's own.
-_MESSAGES = {reason.value: reason.message for reason in (Reason.RETRYING, Reason.DEAD_LETTER, Reason.NAME_TAKEN)}
+# What a reason or a sentence has in brackets for operators: the code of a cause, and ids of PowerSchool.
+_CODES = re.compile(r" \((?:[a-z]+(?:_[a-z0-9]+)+|PowerSchool assignment section [^)]*)\)")
+_TEXTS = frozenset({"message", "sentence"})
 
 
 def outage_text(cause: str, name: str) -> str:
@@ -77,17 +78,16 @@ def _waiting(changes: int) -> str:
 
 
 def in_plain_words(found: Json) -> Json:
-    """Return an explanation or a preview whose reasons are without the details that are codes."""
-    plain: Json = _plain(found)  # type: ignore[assignment]  # a mapping stays one
-    return plain
+    """Return an explanation or a preview whose sentences are without codes."""
+    return {name: _plain(name, value) for name, value in found.items()}
 
 
-def _plain(value: object) -> object:
+def _plain(name: str, value: object) -> object:
     if isinstance(value, Mapping):
-        known = {name: _plain(each) for name, each in value.items()}
-        code = value.get("code")
-        return {**known, "message": _MESSAGES[code]} if code in _MESSAGES and "message" in known else known
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+        return {key: _plain(key, each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(name, each) for each in value]
+    return _CODES.sub("", value) if name in _TEXTS and isinstance(value, str) else value
 
 
 def asked_by(entry: AuditEntry, names: Mapping[str, str]) -> str:
