@@ -21,6 +21,7 @@ from shared.clock import Clock
 from shared.cron import last_due
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
+from shared.domain.pauses import EVERYTHING
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CourseFinder
@@ -107,6 +108,8 @@ def _limit_dead_letters(s: Container, _tick: timedelta, _interval: timedelta) ->
 
 
 def _check_readiness(s: Container, tick: timedelta, _interval: timedelta) -> None:
+    if any(pause.target == EVERYTHING for pause in s.pauses.all()):
+        return
     until = s.clock.now() + tick * READINESS_SHARE
     s.readiness_check.advance(lambda: system_findings(s), lambda: s.clock.now() >= until, s.stopping.is_set)
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,3 +78,19 @@ def test_sections_of_two_semesters_may_share_a_course(tmp_path: Path) -> None:
         district.edit(course, later, overrides=[outside], due_at=due(date(2027, 2, 1)))
         place.become(*district.seeds())
         assert place.check() == {("due_date_outside_term", str(later.id)): 3}
+
+
+@pytest.mark.parametrize(("days", "is_expected"), [(90, True), (91, False)])
+def test_sections_are_expected_in_canvas_shortly_before_their_term(
+    tmp_path: Path, days: int, is_expected: bool
+) -> None:
+    """The next school year is scheduled months before; nobody misses its sections in Canvas yet."""
+    district = GeneratedDistrict(3)
+    spring = 64_001
+    district._add_section(spring, 300, 501, YEAR_ID * 100 + 2, 3)
+    with readiness_place(tmp_path) as place:
+        place.become(*district.seeds())
+        before = datetime(2027, 1, 5, 18, 0, tzinfo=UTC) - timedelta(days=days)
+        place.clock.advance(before - place.clock.now())
+        found = place.check()
+    assert found == ({("section_without_course", str(spring)): 0} if is_expected else {})

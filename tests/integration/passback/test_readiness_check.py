@@ -12,7 +12,9 @@ from shared.adapters.redis.values import epoch_ms
 from shared.domain.causes import Cause
 from shared.domain.passback.readiness.results import ReadinessRun
 from shared.domain.passback.rules.reasons import Reason
+from shared.domain.pauses import EVERYTHING
 from shared.errors import QueryUnavailable
+from shared.queues import Task
 from shared.sandbox.district.small import Ids, small_district
 from tests.integration.passback.readiness_district import NOW, ZONE, GeneratedDistrict
 from tests.integration.passback.readiness_place import Place, readiness_place
@@ -21,6 +23,7 @@ from workers.doctor import system_findings
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.readiness.check import CANVAS_COURSES, COURSES, POWERSCHOOL_LISTS, UNEXPECTED
 from workers.grade_passback.readiness.report import ReadinessQuery, readiness_report
+from workers.grade_passback.scheduled import run_scheduled
 
 FLAWED = ("due_date_missing", "section_without_course", "term_gap", "category_without_group", "teacher_missing")
 
@@ -226,6 +229,25 @@ def test_one_process_at_a_time_goes_on(place: Place) -> None:
         other.close()
     assert courses_read(place) == []
     assert place.run().finished_at is not None
+
+
+def test_a_worker_goes_on_with_a_requested_check_unless_everything_is_paused(place: Place) -> None:
+    """By the scheduled task, which does nothing where nobody asked for a check."""
+    run_scheduled(place.service, Task.READINESS)
+    assert place.service.readiness.run() is None
+    place.service.readiness_check.request("test")
+    place.service.pauses.pause(EVERYTHING, "rivera", "maintenance")
+    place.redis.delete(*place.redis.keys("*beat*"))
+    run_scheduled(place.service, Task.READINESS)
+    assert courses_read(place) == []
+    place.service.pauses.resume(EVERYTHING)
+    place.redis.delete(*place.redis.keys("*beat*"))
+    run_scheduled(place.service, Task.READINESS)
+    run = place.service.readiness.run()
+    assert run is not None
+    assert run.finished_at is not None
+    assert run.systems == ()
+    assert place.found() == expected()
 
 
 def test_a_course_that_is_gone_leaves_the_results(place: Place) -> None:

@@ -14,7 +14,7 @@ from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessS
 from shared.adapters.redis.values import epoch_ms
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
-from shared.domain.passback.readiness.district import DistrictRead, is_over
+from shared.domain.passback.readiness.district import DistrictRead, is_near
 from shared.domain.passback.readiness.results import CourseReadiness, ReadinessRun, SystemFinding
 from shared.errors import CourseGone, PermanentError, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
@@ -152,7 +152,7 @@ class ReadinessCheck:
         now, without = self._clock.now(), list[str]()
         today = now.astimezone(sources.zone).date()
         district = self._lists(sources, without)
-        sections = [s.sis_id for s in district.sections if not is_over(s.term, today)] if district else []
+        sections = [s.sis_id for s in district.sections if is_near(s.term, today)] if district else []
         courses = self._courses(sources, now, without)
         work = [
             *(Work(sections=batch) for batch in _batches(dict.fromkeys(sections), SECTIONS_PER_READ)),

@@ -6,16 +6,16 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from shared.domain.passback.readiness.concerns import Concern
-from shared.domain.passback.readiness.district import DistrictRead, is_over, section_findings
+from shared.domain.passback.readiness.district import DistrictRead, is_near, section_findings
 from shared.domain.passback.readiness.results import CourseReadiness, DistrictReadiness, ReadinessFinding
 from shared.domain.passback.readiness.terms import term_findings
 from shared.domain.passback.rules.reasons import Reason
 
 
 def unseen_sections(district: DistrictRead, courses: Iterable[CourseReadiness], today: date) -> list[str]:
-    """Return the SIS ids of PowerSchool's sections, in a term that is not over, that no Canvas course has."""
+    """Return the SIS ids of PowerSchool's sections, in a term that is under way or near, that no Canvas course has."""
     seen = {sis_id for course in courses for sis_id in course.sections}
-    return [s.sis_id for s in district.sections if s.sis_id not in seen and not is_over(s.term, today)]
+    return [s.sis_id for s in district.sections if s.sis_id not in seen and is_near(s.term, today)]
 
 
 def district_readiness(

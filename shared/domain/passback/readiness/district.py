@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from shared.domain.passback.powerschool import Term
 from shared.domain.passback.readiness.concerns import Concern
 from shared.domain.passback.readiness.results import ReadinessFinding
 from shared.domain.passback.rules.reasons import Reason
+
+# Classes of the next term are in Canvas by then. Those of the next school year are scheduled months before.
+AHEAD = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,20 @@ def is_over(term: Term, today: date) -> bool:
     return term.first_day <= term.last_day < today
 
 
+def is_near(term: Term, today: date) -> bool:
+    """Say whether the term is under way or begins soon."""
+    return not is_over(term, today) and min(term.first_day, term.last_day) <= today + AHEAD
+
+
 def section_findings(
     district: DistrictRead, in_canvas: Collection[str], students: Mapping[str, int], today: date
 ) -> Iterator[ReadinessFinding]:
-    """Yield what is not ready of sections whose term is not over, and of their teachers.
+    """Yield what is not ready of sections whose term is under way or near, and of their teachers.
 
     `in_canvas` are the SIS ids of Canvas's sections, `students` how many a section has that Canvas does not have, by
     SIS id. A section without students holds nothing back. A school of which Canvas has no section is one finding.
     """
-    current = [section for section in district.sections if not is_over(section.term, today)]
+    current = [section for section in district.sections if is_near(section.term, today)]
     schools_in_canvas = {s.school_number for s in current if s.sis_id in in_canvas}
     absent: dict[int, list[DistrictSection]] = {}
     for section in current:
