@@ -15,6 +15,7 @@ from shared.domain.passback.rules.reasons import Reason
 from shared.domain.pauses import EVERYTHING
 from shared.errors import QueryUnavailable
 from shared.queues import Task
+from shared.sandbox.canvas.seed import changed
 from shared.sandbox.district.small import Ids, small_district
 from tests.integration.passback.readiness_district import NOW, ZONE, GeneratedDistrict
 from tests.integration.passback.readiness_place import Place, readiness_place
@@ -248,6 +249,31 @@ def test_a_worker_goes_on_with_a_requested_check_unless_everything_is_paused(pla
     assert run.finished_at is not None
     assert run.systems == ()
     assert place.found() == expected()
+
+
+def test_what_is_stored_names_nobody_and_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """No names of students, teachers, courses and assignments, and no ids of students; nor in what is logged."""
+    district = GeneratedDistrict(5)
+    district.plant([*FLAWED, "duplicate_name", "name_in_powerschool", "points_missing", "teacher_id_missing"])
+    for course in district.courses.values():
+        course.name = "Zephyrine's course"
+        course.assignments = [changed(a, name=a.name.replace("Work", "Zephyrine")) for a in course.assignments]
+    for row in district.rows["users"]:
+        row["last_name"] = "Zephyrine"
+    for row in district.rows["assignments"]:
+        row["name"] = row["name"].replace("Work", "Zephyrine")
+    numbers = {row["number"]: f"8{row['number']}31" for row in district.rows["students"]}
+    for row in district.rows["students"]:
+        row["number"], row["first_name"] = numbers[row["number"]], "Zephyrine"
+    place.become(*district.seeds())
+    place.run()
+    stored = repr([place.redis.get(key) for key in place.redis.keys("*readiness:run")])
+    read = repr([place.redis.hgetall(key) for key in place.redis.keys("*readiness:courses")])
+    said = capsys.readouterr().out
+    assert "name_taken" in read
+    for text in (stored, read, said):
+        assert "Zephyrine" not in text
+        assert not [number for number in numbers.values() if number in text]
 
 
 def test_a_course_that_is_gone_leaves_the_results(place: Place) -> None:

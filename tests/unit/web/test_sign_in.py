@@ -28,7 +28,10 @@ def site(shared_site: Site) -> Site:
     return shared_site
 
 
-@pytest.mark.parametrize("path", ["/", "/courses", "/courses/101", "/dead-letters", "/provisioning", "/actions"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/courses", "/courses/101", "/dead-letters", "/provisioning", "/readiness", "/readiness.csv", "/actions"],
+)
 def test_pages_ask_for_a_sign_in(site: Site, path: str) -> None:
     """Every page leads to the sign-in, and back to itself."""
     response = site.browser().get(path)
