@@ -7,6 +7,8 @@ long as the test signs for all three.
 import base64
 import hashlib
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ from tests.waiting import wait_until
 from workers.container import Container
 from workers.dev.demo.client import DemoClient
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.dev.process_group import ProcessGroup, free_port, process_group, without_settings
+from workers.dev.process_group import PROGRAM, ProcessGroup, free_port, process_group, without_settings
 from workers.dev.sandbox import sandbox_settings
 
 CANVAS_HOST, TOOL_HOST, PLATFORM_HOST = "canvas.test", "tool.test", "127.0.0.1"
@@ -66,6 +68,7 @@ class TwoSites:
     service: Container
     processes: ProcessGroup
     fingerprint: str
+    environ: dict[str, str]
 
     def page_url(self, path: str, **query: object) -> str:
         """Return the address of a page of Canvas."""
@@ -93,6 +96,11 @@ class TwoSites:
         """Change how the platform behaves, such as `fault`."""
         body = {"platform_url": self.platform_url, **settings}
         self.stage.http.put(f"{self.platform_url}/_sandbox/lti", json=body).raise_for_status()
+
+    def passback(self, *arguments: str) -> str:
+        """Run the command, and return what it prints."""
+        command = [sys.executable, "-m", PROGRAM, *arguments]
+        return subprocess.run(command, env=self.environ, capture_output=True, check=True, text=True, timeout=60).stdout
 
     def settle(self) -> None:
         """Return once nothing is on its way any more."""
@@ -140,7 +148,7 @@ def two_sites(folder: Path) -> Iterator[TwoSites]:
         for url in (f"{platform_url}/_sandbox/lti", f"{powerschool_url}/_sandbox/requests", f"{web}/readyz"):
             group.wait_ready(url, trusted)
         service = stack.enter_context(closing(Container(load(ours, env_file=folder / "no.env"))))
-        sites = TwoSites(stage, canvas_url, platform_url, tool_url, service, group, _fingerprint(certificate))
+        sites = TwoSites(stage, canvas_url, platform_url, tool_url, service, group, _fingerprint(certificate), environ)
         sites.set_platform()
         tool = {"configuration": configuration(tool_url), "redirect_uris": [f"{tool_url}/lti/launch"]}
         trusted.post(f"{platform_url}/_sandbox/lti/tools", json=tool | {"client_id": CLIENT_ID}).raise_for_status()

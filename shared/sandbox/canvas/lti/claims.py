@@ -67,6 +67,11 @@ def opaque_id(kind: str, number: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox-canvas/{kind}/{number}"))
 
 
+def account_guid(canvas: CanvasState) -> str:
+    """Return the root account's `lti_guid`, as Canvas makes it from the uuid."""
+    return f"{canvas.seed.root_account_uuid}:canvas-lms"
+
+
 @dataclass(frozen=True)
 class Launch:
     """One person who opens one placement of a tool: in a course, or in the account where `course` is None.
@@ -136,7 +141,7 @@ class Launch:
             "resource_link": {"id": self._context()["id"], "title": self.tool.title},
             "context": self._context(),
             "tool_platform": {
-                "guid": f"{self.canvas.seed.root_account_uuid}:canvas-lms",
+                "guid": account_guid(self.canvas),
                 "name": "Sandbox district",
                 "version": "cloud",
                 "product_family_code": "canvas",

@@ -125,7 +125,8 @@ async def registration_page(visit: Visit) -> Response:
     """Show an administrator the registration page of a tool, in a frame, with a token to register by."""
     _require_staff(visit)
     token = visit.platform.registration_token(visit.real_user.id)
-    configuration = f"{visit.base_url}/api/lti/security/openid-configuration?registration_token={token}"
+    base = visit.platform.settings.platform_url or visit.base_url
+    configuration = f"{base}/api/lti/security/openid-configuration?registration_token={token}"
     src = visit.request.query_params["url"]
     parameters = {"openid_configuration": configuration, "registration_token": token}
     return visit.page("registration.html", src=str(URL(src).include_query_params(**parameters)))

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.canvas.lti.claims import opaque_id
+from shared.sandbox.canvas.lti.claims import account_guid, opaque_id
 from shared.sandbox.canvas.lti.faults import ERRORS, LtiFault
 from shared.sandbox.canvas.lti.platform import Hint, LoggedLaunch, LtiPlatform
 from shared.sandbox.canvas.lti.tools import PLACEMENTS, RESOURCE_LINK_REQUEST, SCOPES, TOOL_CONFIGURATION, Registration
@@ -113,14 +113,14 @@ async def openid_configuration(request: Request) -> Response:
     own = platform(request)
     if not own.accepts_registration(_registration_token(request)):
         return JSONResponse({"errorMessage": "Invalid registration token"}, 401)
-    base, uuid = str(request.base_url).rstrip("/"), own.canvas.seed.root_account_uuid
+    base = own.settings.platform_url or str(request.base_url).rstrip("/")
     return JSONResponse(
         {
             "issuer": own.settings.issuer,
-            "authorization_endpoint": f"{own.settings.platform_url or base}/api/lti/authorize_redirect",
+            "authorization_endpoint": f"{base}/api/lti/authorize_redirect",
             "registration_endpoint": f"{base}/api/lti/registrations",
-            "jwks_uri": f"{own.settings.platform_url or base}/api/lti/security/jwks",
-            "token_endpoint": f"{own.settings.platform_url or base}/login/oauth2/token",
+            "jwks_uri": f"{base}/api/lti/security/jwks",
+            "token_endpoint": f"{base}/login/oauth2/token",
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["RS256"],
             "scopes_supported": ["openid", *sorted(SCOPES)],
@@ -128,14 +128,14 @@ async def openid_configuration(request: Request) -> Response:
             "id_token_signing_alg_values_supported": ["RS256"],
             "claims_supported": ["sub", "picture", "email", "name", "given_name", "family_name", "locale"],
             "subject_types_supported": ["public"],
-            "authorization_server": urlsplit(own.settings.platform_url or base).netloc,
+            "authorization_server": urlsplit(base).netloc,
             "https://purl.imsglobal.org/spec/lti-platform-configuration": {
                 "product_family_code": "canvas",
                 "version": "vCloud",
                 "messages_supported": [{"type": RESOURCE_LINK_REQUEST, "placements": sorted(PLACEMENTS)}],
                 "variables": [],
                 "https://canvas.instructure.com/lti/account_name": "Sandbox district",
-                "https://canvas.instructure.com/lti/account_lti_guid": f"{uuid}:canvas-lms",
+                "https://canvas.instructure.com/lti/account_lti_guid": account_guid(own.canvas),
             },
         }
     )
