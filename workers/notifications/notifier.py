@@ -19,6 +19,7 @@ from shared.domain.notifications.rules import (
     delivered,
     failed,
     failing_key,
+    gaps_of,
     is_due,
     may_have_arrived,
     pending,
@@ -119,7 +120,7 @@ class Notifier:
         settings = self._settings
         others = [each for each in state.open_episodes if each.condition.key != failing_key(target.id)]
         return message_of(
-            message, others, figures_of(status), state.gaps, settings.zone, settings.base_url,
+            message, others, figures_of(status), gaps_of(state, target), settings.zone, settings.base_url,
             may_have_arrived=may_have_arrived(target),
         )  # fmt: skip
 

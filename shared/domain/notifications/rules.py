@@ -118,7 +118,7 @@ def clear_after(episode: Episode) -> timedelta:
 
 
 def _gaps(state: NotificationState, now: datetime) -> tuple[Gap, ...]:
-    if state.checked_at is None or now - state.checked_at < GAP_AFTER:
+    if state.checked_at is None or now - state.checked_at < GAP_AFTER or not state.targets:
         return state.gaps
     return (*state.gaps, Gap(state.checked_at, now))[-GAPS_STORED:]
 
@@ -137,6 +137,11 @@ def pending(state: NotificationState, target_id: str, now: datetime, summary_due
         tuple(sorted(ended, key=lambda each: each.since)),
         summary_due if is_summary_due else None,
     )
+
+
+def gaps_of(state: NotificationState, target: TargetState) -> list[Gap]:
+    """Return the times without checks of which no summary has told the target."""
+    return [gap for gap in state.gaps if target.summary is None or gap.end > target.summary]
 
 
 def failing_key(target_id: str) -> str:

@@ -1,7 +1,7 @@
 """What is told, when, and how often: conditions and a clock in, what a target lacks out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +18,7 @@ from shared.domain.notifications.rules import (
     clear_after,
     delivered,
     failed,
+    gaps_of,
     is_due,
     pending,
 )
@@ -240,3 +241,12 @@ def test_a_time_without_checks_is_remembered() -> None:
     told.check(minutes=2)
     (gap,) = told.state.gaps
     assert gap.end - gap.start == GAP_AFTER + TICK
+    target = told.state.target("json 1")
+    assert gaps_of(told.state, target) == [gap]
+    assert gaps_of(told.state, replace(target, summary=gap.end)) == []
+
+
+def test_a_time_in_which_nobody_was_to_be_told_is_no_gap() -> None:
+    """The setting was empty for a month: that says nothing about workers."""
+    state = checked(NotificationState(START), [], (), ["json 1"], START + 30 * DAY, NEVER)
+    assert state.gaps == ()
