@@ -11,7 +11,6 @@ from typing import Any
 from shared.sandbox.canvas.seed import Assignment, GradingPeriod, Group
 from shared.sandbox.canvas.state import Course
 
-BISECTIONS = 60
 CENT = Decimal("0.01")
 
 
@@ -125,19 +124,24 @@ def _kept(scores: list[_Score], group: Group) -> list[_Score]:
 
 
 def _chosen(free: list[_Score], fixed: list[_Score], count: int, *, sign: int) -> list[_Score]:
-    """Return the best (`sign` 1) or worst `count` scores: those at whose own percentage nothing is left over."""
+    """Return the best (`sign` 1) or worst `count` scores: those at whose own percentage nothing is left over.
+
+    The search ends where two different percentages of whole points cannot lie any more, as Canvas's does.
+    """
     if count >= len(free):
         return free
     percents = [score.points / score.possible for score in (*free, *fixed) if score.possible]
     low, high = min(percents), _bound([*free, *fixed], max(percents))
-    for _ in range(BISECTIONS):
+    enough = 1 / (2 * count * max(score.possible for score in (*free, *fixed)) ** 2)
+    while True:
         percent = (low + high) / 2
         chosen = sorted(free, key=lambda score: -sign * _surplus(score, percent))[:count]
+        if high - low < enough or percent in (low, high):
+            return chosen
         if sum(_surplus(score, percent) for score in (*chosen, *fixed)) < 0:
             high = percent
         else:
             low = percent
-    return chosen
 
 
 def _surplus(score: _Score, percent: float) -> float:

@@ -115,7 +115,7 @@ def teach(here: Gradebooks, dice: random.Random) -> None:
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6))
-@example(seed=1)
+@example(seed=1020)
 def test_every_difference_is_accounted_for_exactly(here: Gradebooks, seed: int) -> None:
     """From what Canvas shows to what PowerSchool shows, to the hundredth, for every student of any course."""
     dice = random.Random(seed)
