@@ -26,7 +26,7 @@ from workers.cli.options import (
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
-from workers.grade_passback.explain.activity import Activity, activity_json
+from workers.grade_passback.explain.activity import Activity, activity_json, is_hindered
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.recorded_actions import RecordedActions
@@ -37,7 +37,6 @@ MAX_WAIT_S = 600.0
 POLL_S = 0.2
 # What keeps a course from being synced may pass, as a short outage does. A pause ends only when a person ends it.
 MAX_HINDRANCE_S = 60.0
-HINDRANCES = frozenset({Activity.NO_WORKER, Activity.UNAVAILABLE, Activity.RETRYING, Activity.DEFERRED})
 
 UnlessSince = Annotated[
     str | None,
@@ -110,11 +109,13 @@ def _last_activity(service: Container, course: str) -> Json:
     until = time.monotonic() + MAX_WAIT_S
     hindered_since: float | None = None
     while True:
-        activity = activity_json(service.activities.of_course(course))
-        now = time.monotonic()
-        hindered_since = (hindered_since or now) if activity["state"] in HINDRANCES else None
-        is_hindered = hindered_since is not None and now - hindered_since >= MAX_HINDRANCE_S
-        if activity["state"] in (Activity.IDLE, Activity.PAUSED) or is_hindered or now >= until:
+        read, now = service.activities.of_course(course), time.monotonic()
+        activity = activity_json(read)
+        # During an outage a course is tried again and again: an attempt that runs does not end the hindrance.
+        hindered_since = (hindered_since or now) if is_hindered(read) else None
+        is_stuck = hindered_since is not None and now - hindered_since >= MAX_HINDRANCE_S
+        is_over = activity["state"] in (Activity.IDLE, Activity.PAUSED) or now >= until
+        if is_over or (is_stuck and activity["state"] != Activity.SYNCING):
             return activity
         time.sleep(POLL_S)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import fakeredis
@@ -9,6 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from shared.adapters.redis.values import Lease
 from shared.config import load
 from workers import container
 from workers.cli import sync
@@ -83,4 +85,29 @@ def test_waiting_ends_where_no_worker_runs(run: Callable[[str], Result], monkeyp
     monkeypatch.setattr(sync.time, "sleep", lambda pause: now.__setitem__(0, now[0] + pause))
     result = run("sync 101 --wait")
     assert (result.exit_code, "Start `passback worker`" in result.output) == (1, True)
+    assert now[0] < 1000.0 + 2 * sync.MAX_HINDRANCE_S
+
+
+def test_waiting_ends_during_an_outage_although_the_course_is_tried_again(
+    service: Container, run: Callable[[str], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt is a short sync: it does not begin the minute anew."""
+    now, leases = [1000.0], list[Lease]()
+
+    def sleep(pause: float) -> None:
+        now[0] += pause
+        service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", ex=3600)
+        if leases:
+            service.changes.reschedule(leases.pop(), timedelta(0), 0, "powerschool_unavailable")
+            return
+        for course_id in service.changes.claim_due(1):
+            taken = service.changes.start_sync(course_id)
+            assert taken is not None
+            leases.append(taken[0])
+
+    service.heartbeats.record("worker@host:1")
+    monkeypatch.setattr(sync.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(sync.time, "sleep", sleep)
+    result = run("sync 101 --wait")
+    assert (result.exit_code, "PowerSchool has not answered" in result.output) == (1, True)
     assert now[0] < 1000.0 + 2 * sync.MAX_HINDRANCE_S

@@ -88,6 +88,16 @@ class CourseActivity:
         return next((outage.cause for outage in self.outages), self.wait.cause if self.wait else None)
 
 
+def is_hindered(activity: CourseActivity) -> bool:
+    """Say whether something keeps the course from being synced that may last: no worker, an outage, failed attempts.
+
+    That goes on while one more attempt runs. A rate that is waited for is no hindrance.
+    """
+    if not activity.has_worker or activity.outages:
+        return True
+    return activity.cause is not None and not activity.cause.endswith("_throttled")
+
+
 def activity_json(activity: CourseActivity) -> dict[str, object]:
     """Return the activity as `explain --json` and the API have it, with a sentence for people."""
     found = _found(activity)

@@ -12,7 +12,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.clock import Clock
 from shared.domain.passback.course_state import State, sections_of
-from workers.grade_passback.explain.activity import Activity, CourseActivity, activity_json
+from workers.grade_passback.explain.activity import Activity, CourseActivity, activity_json, is_hindered
 
 # How many courses are asked for and not over at once.
 WINDOW = 10
@@ -102,7 +102,8 @@ class BulkSync:
         """Look at what the followed courses do. Return whether one is over, and what the others do."""
         ended, states = False, set[Activity]()
         for course_id, requested_at in list(followed.items()):
-            activity = activity_json(self._activity_of(course_id))
+            read = self._activity_of(course_id)
+            activity = activity_json(read)
             state = Activity(str(activity["state"]))
             progress.waiting[course_id] = str(activity["sentence"])
             if state is Activity.IDLE:
@@ -112,6 +113,9 @@ class BulkSync:
                 del followed[course_id]
                 ended = True
                 continue
+            if state is Activity.SYNCING and is_hindered(read):
+                # One more attempt during an outage, or after a failure: nothing is known to go on.
+                state = Activity.UNAVAILABLE if read.outages else Activity.WAITING
             states.add(state)
             if state not in _ON_THE_WAY | _OF_ALL and followed is not retried:
                 retried[course_id] = followed.pop(course_id)

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from shared.adapters.redis.values import Lease
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
@@ -171,6 +172,27 @@ def test_an_outage_does_not_hang_it_forever(courses: Courses, run: Callable[[str
         result.output
     )
     assert "PowerSchool has not answered" in result.output
+    assert courses.clock.ahead < bulk_sync.PATIENCE + timedelta(minutes=1)
+
+
+def test_attempts_during_an_outage_are_no_progress(courses: Courses, run: Callable[[str], Result]) -> None:
+    """Workers try a course again and again while PowerSchool is away: the command ends all the same."""
+    service = courses.service
+
+    def try_in_vain() -> None:
+        service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", ex=3600)
+        for course_id in service.changes.claim_due(1):
+            taken = service.changes.start_sync(course_id)
+            assert taken is not None
+            attempts.append(taken[0])
+        if len(attempts) > 1:
+            service.changes.reschedule(attempts.pop(0), timedelta(0), 0, "powerschool_unavailable")
+
+    attempts: list[Lease] = []
+    courses.clock.work = try_in_vain
+    result = run("--school 100")
+    assert result.exit_code == 1
+    assert "0 of 4 courses synced" in result.output
     assert courses.clock.ahead < bulk_sync.PATIENCE + timedelta(minutes=1)
 
 

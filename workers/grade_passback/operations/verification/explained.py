@@ -38,7 +38,7 @@ def _why(difference: DifferenceCount) -> str:
     if difference.why in set(Difference):
         return f"{_WORDS[Difference(difference.why)]}; a sync leaves it."
     reason = _REASONS[difference.why]
-    return f"it differs. {reason.message} {reason.remedy}"
+    return f"not equal. {reason.message} {reason.remedy}"
 
 
 def proof_json(signed: SignedProof) -> Json:
