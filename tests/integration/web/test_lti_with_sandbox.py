@@ -292,6 +292,25 @@ def test_a_faulty_launch_is_refused(district: District, fault: LtiFault) -> None
         assert "lti_token" not in response.text
 
 
+@pytest.mark.parametrize("placement", ["course_navigation", "post_grades", "assignment_menu"])
+def test_a_launch_asks_canvas_for_nothing(district: District, placement: str) -> None:
+    """Beyond its keys, once: the first page shows what is stored, and no request of the API is made for it."""
+    district.install()
+    teacher = people(district)["TeacherEnrollment"]
+    assert district.open(teacher).status_code == 200
+    first = [request["path"] for request in requests_of(district)]
+    assert first.count("/api/lti/security/jwks") >= 1
+    assert district.open(teacher, placement=placement).status_code == 200
+    made = [request["path"] for request in requests_of(district)[len(first) :]]
+    assert made
+    assert not [path for path in made if path.startswith("/api/v1/") or path.endswith("/jwks")], made
+
+
+def requests_of(district: District) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = httpx.get(f"{district.canvas_url}/_sandbox/requests").json()
+    return found
+
+
 def test_keys_rotate_without_a_refused_launch(district: District) -> None:
     """Canvas publishes its next key before it signs with it."""
     district.install()
