@@ -30,7 +30,7 @@ log = structlog.get_logger()
 OWN_CAUSES = frozenset(
     {
         Cause.LOCKED, Cause.GRADE_SCALE, Cause.SCORE_TYPE, Cause.DUPLICATE, Cause.DUE_DATE, Cause.CATEGORY,
-        Cause.POINTS, Cause.STUDENT, Cause.NOT_TEACHING,
+        Cause.POINTS, Cause.STUDENT, Cause.NOT_TEACHING, Cause.NOT_UPDATED,
     }
 )  # fmt: skip
 

@@ -58,6 +58,10 @@ class _Bisection:
             return ()
         return rows[: len(rows) // 2], rows[len(rows) // 2 :]
 
+    def is_refused_again(self, row: ScoreRow) -> bool:
+        """Say whether a second row of the same assignment was refused by itself."""
+        return sum(other.assignment_section_id == row.assignment_section_id for other, _ in self.isolated) > 1
+
 
 class ScoreWriter:
     """Writes the scores of one plan, at most `batch_size` per request."""
@@ -133,18 +137,28 @@ class ScoreWriter:
         if rejected:
             self._mark_students_refused(section_dcid, rejected, error)
             return [row for row in rows if row not in rejected]
+        self._split(section_dcid, rows, error, bisection)
+        return []
+
+    def _split(
+        self, section_dcid: int, rows: Sequence[ScoreRow], error: TransientError | PermanentError, bisection: _Bisection
+    ) -> None:
+        """Send the parts of a refused batch; where there are none, record what the error is about."""
         keys = self._keys(section_dcid, {row.assignment_section_id for row in rows})
-        if len(keys) == 1 and self._context.refuse_takeover(keys[0], error):
-            return []
+        if len(keys) == 1 and isinstance(error, AccessDenied) and self._context.refuse_takeover(keys[0], error):
+            return
         parts = bisection.parts(rows, error)
         for part in parts:
             self._write_batch(section_dcid, part, bisection)
         if not parts and len(rows) == 1 and isinstance(error, PermanentError) and _is_of_a_row(error):
             bisection.isolated.append((rows[0], error))
+            if bisection.is_refused_again(rows[0]):
+                # No bad student: PowerSchool takes no score of the assignment.
+                self._context.refuse_takeover(keys[0], error)
         elif not parts:
-            for key in self._keys(section_dcid, {row.assignment_section_id for row in rows}):
-                self._record_refused_scores(key, error)
-        return []
+            for key in keys:
+                if not self._context.refuse_takeover(key, error):
+                    self._record_refused_scores(key, error)
 
     def _still_linked(self, rows: Sequence[ScoreRow]) -> Sequence[ScoreRow]:
         """Return the rows without those whose link was deleted, since PowerSchool refused another one of its maker."""
@@ -159,6 +173,8 @@ class ScoreWriter:
         refused = {(row.assignment_section_id, row.student_dcid) for row, _ in bisection.isolated}
         for row, error in bisection.isolated:
             for key in self._keys(section_dcid, {row.assignment_section_id}):
+                if self._context.refuse_takeover(key, error):
+                    continue
                 sent_to = self._result.links[key].sent_to
                 if any((row.assignment_section_id, student_dcid) not in refused for student_dcid in sent_to):
                     self._mark_students_refused(section_dcid, [row], error)
