@@ -49,7 +49,7 @@ def activity_text(activity: Mapping[str, Any], paused: Mapping[str, Any] | None,
     }
     is_idle = activity["state"] == Activity.IDLE
     # A course of which nothing waits is idle, whatever would keep its next change.
-    return texts.get(Activity.PAUSED if is_idle and paused else activity["state"], lambda: "Nothing waits.")()
+    return texts.get(Activity.PAUSED if is_idle and paused else activity["state"], lambda: "No change is on its way.")()
 
 
 def _paused(paused: Mapping[str, Any] | None, now: datetime, zone: tzinfo) -> str:
