@@ -114,10 +114,15 @@ def test_whoever_acts_as_another_only_looks(canvas: CanvasSite) -> None:
 
 
 def test_a_district_may_keep_the_button_from_teachers(canvas: CanvasSite) -> None:
-    """The form is refused as well."""
+    """The form is refused as well, and so it is for a page that was opened before the district chose so."""
     frame = canvas.frame(may_sync=False)
     assert "Sync now" not in frame.text("/lti/course") + frame.text("/lti/course/preview")
     assert frame.post("/lti/course/sync").status_code == 403
+    settings = canvas.site.service.settings
+    canvas.site.service.settings = settings.model_copy(update={"lti_teachers_may_sync": False})
+    assert "Sync now" not in canvas.frame().text("/lti/course") + canvas.frame().text("/lti/course/preview")
+    assert canvas.frame().post("/lti/course/sync").status_code == 403
+    assert "Sync now" in canvas.frame((), role=LtiRole.ADMIN).text("/lti/course")
     assert canvas.site.service.changes.state_of("1").pending is None
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from shared.config import Settings
 from shared.domain.passback.course_state import CourseRecord
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
@@ -62,9 +63,14 @@ def require_administrator(session: LtiSession) -> None:
         raise ApiError(403, "not_administrator", "This page is for Canvas administrators, from the account's menu.")
 
 
-def require_sync(session: LtiSession) -> None:
+def may_sync(session: LtiSession, settings: Settings) -> bool:
+    """Say whether this person may request a sync, as the launch and the present settings say."""
+    return session.can_sync and (settings.lti_teachers_may_sync or session.role is LtiRole.ADMIN)
+
+
+def require_sync(session: LtiSession, settings: Settings) -> None:
     """Raise `ApiError` for whoever may only look."""
     if session.real_user_id is not None:
         raise ApiError(403, "acts_as_another", "Whoever acts as another user in Canvas can look, and not sync.")
-    if not session.can_sync:
+    if not may_sync(session, settings):
         raise ApiError(403, "may_not_sync", "Your district has passback sync by itself, and not when teachers ask.")

@@ -12,7 +12,7 @@ from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.auth.roles import Role, User
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import CourseAccess, course_access, require_sync
+from workers.web.lti.pages.access import CourseAccess, course_access, may_sync, require_sync
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
 from workers.web.lti.pages.words import activity_text, in_plain_words
 from workers.web.pages.course_view import course_view
@@ -44,7 +44,7 @@ def show_assignment(pages: LtiPageRenderer, request: LtiRequest) -> Response:
 
 def sync(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """`/lti/course/sync`: request a sync of the course, or of one assignment, and show the page that asked."""
-    require_sync(request.session)
+    require_sync(request.session, pages.service.settings)
     access, assignment_id = course_access(request), assignment_of(request)
     actor = request.session.actor
     actions = OperatorActions(pages.service, User(actor, Role.OPERATOR))
@@ -117,7 +117,7 @@ def _course_page(
         is_active=activity["state"] in (Activity.SYNCING, Activity.WAITING),
         is_held_up=paused is not None
         or activity["state"] not in (Activity.SYNCING, Activity.WAITING, Activity.IDLE),
-        assignment_id=assignment_id, **values,
+        can_sync=may_sync(request.session, service.settings), assignment_id=assignment_id, **values,
     )  # fmt: skip
 
 

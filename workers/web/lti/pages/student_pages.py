@@ -13,7 +13,7 @@ from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.grade_passback.operations.preview import summary_of_preview
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import course_access
+from workers.web.lti.pages.access import course_access, may_sync
 from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
 from workers.web.lti.pages.words import asked_by
@@ -38,7 +38,7 @@ def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
         "lti/preview.html", request, page="/lti/course/preview", access=access, door=access.door,
         course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
         assignments=rows, people=people, names=people.names, section_names=section_names(plan),
-        can_see_scores=True,
+        can_see_scores=True, can_sync=may_sync(request.session, service.settings),
     )  # fmt: skip
 
 
