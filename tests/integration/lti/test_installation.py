@@ -40,3 +40,9 @@ def test_an_administrator_installs_passback_by_its_link(sites: TwoSites) -> None
 
         page.goto(page_of_canvas)
         expect(frame.get_by_text("This registration link was used already")).to_be_visible()
+
+        sites.passback("lti", "remove", registration["client_id"], "--yes")
+        page.goto(address)
+        expect(frame.get_by_text("is not registered here")).to_be_visible()
+        removed = {"client_id": registration["client_id"]}
+        sites.stage.http.delete(f"{sites.platform_url}/_sandbox/lti/tools", params=removed).raise_for_status()

@@ -34,14 +34,15 @@ async def settings(request: Request) -> Response:
 
 
 async def tools(request: Request) -> Response:
-    """List the installed tools, install one, or remove all."""
+    """List the installed tools, install one, or remove the one of a `client_id`."""
     own = platform(request)
     if request.method == "POST":
         asked = Installation.model_validate_json(await request.body())
         tool = own.install(asked.configuration.tool(asked.redirect_uris), asked.client_id)
         return JSONResponse(tool.model_dump(), 201)
     if request.method == "DELETE":
-        own.tools.clear()
+        client_id = request.query_params["client_id"]
+        own.tools = {number: tool for number, tool in own.tools.items() if tool.client_id != client_id}
         return Response(status_code=204)
     return JSONResponse([tool.model_dump() for tool in own.tools.values()])
 
