@@ -450,6 +450,14 @@ def term_reversed(d: GeneratedDistrict) -> None:
 
 
 @fault
+def term_without_dates(d: GeneratedDistrict) -> None:
+    """A last day that is none, in a school whose other terms are as they should be."""
+    term = d.term(400, "Q4")
+    term["last_day"] = date.min
+    d.expect("record_unreadable", term["dcid"])
+
+
+@fault
 def term_of_another_year(d: GeneratedDistrict) -> None:
     """A semester with the dates of the year before."""
     term = d.term(400, "S2")

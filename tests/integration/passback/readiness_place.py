@@ -29,6 +29,7 @@ ABOUT: dict[str, Callable[[ReadinessFinding], str]] = {
     "weights_differ": lambda f: f.group_id,
     "category_without_group": lambda f: f.detail,
     "school_without_courses": lambda f: str(f.school_number),
+    "record_unreadable": lambda f: f.detail.partition(":")[0].rpartition(" ")[2],
     "teacher_id_missing": lambda f: str(f.teacher_users_dcid),
     **dict.fromkeys(
         ("term_reversed", "term_of_another_year", "term_gap", "term_overlap"),

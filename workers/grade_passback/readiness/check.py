@@ -30,6 +30,8 @@ log = structlog.get_logger()
 BEHIND_ALL = timedelta(days=3650)
 # A request waits this long for its turn. After that, the check goes on at its next turn.
 MAX_WAIT = timedelta(seconds=60)
+# How old the checks of the systems may be while a check waits for one of them.
+SYSTEMS_MAX_AGE = timedelta(minutes=30)
 # PowerSchool's roster query takes as many sections at once.
 SECTIONS_PER_READ = 500
 # A course that fails so often, or ends its process, is reported as unread.
@@ -123,9 +125,7 @@ class ReadinessCheck:
     ) -> ReadinessRun:
         try:
             if not run.is_prepared:
-                # Stored at once: where nothing else can be read, they say why.
-                run = replace(run, systems=tuple(systems()), waits_for="")
-                self._store.save(run)
+                run = self._with_systems(run, systems)
                 run = self._prepare(run, self._sources())
             sources = self._sources()
             while run.finished_at is None:
@@ -147,6 +147,18 @@ class ReadinessCheck:
             log.error(LogEvent.READINESS_FAILED, cause=error.cause)  # noqa: TRY400  # expected; the cause says what to do
         return run
 
+    def _with_systems(self, run: ReadinessRun, systems: Callable[[], Sequence[SystemFinding]]) -> ReadinessRun:
+        """Return the check with the failed checks of Canvas and PowerSchool.
+
+        They are stored at once: where nothing else can be read, they say why. They are not made again at each turn of
+        a check that waits for a system: they do not wait for the shared rate.
+        """
+        now = self._clock.now()
+        if run.systems_at is None or now - run.systems_at > SYSTEMS_MAX_AGE:
+            run = replace(run, systems=tuple(systems()), systems_at=now)
+            self._store.save(run)
+        return run
+
     def _prepare(self, run: ReadinessRun, sources: ReadinessSources) -> ReadinessRun:
         """Store what there is to read: the sections of PowerSchool, whose rosters are read at once, and the courses."""
         now, without = self._clock.now(), list[str]()
@@ -158,7 +170,7 @@ class ReadinessCheck:
             *(Work(sections=batch) for batch in _batches(dict.fromkeys(sections), SECTIONS_PER_READ)),
             *(Work(course_id=course.course_id, created_at=course.created_at) for course in courses),
         ]
-        run = replace(run, is_prepared=True, courses=len(courses), without=tuple(without))
+        run = replace(run, is_prepared=True, courses=len(courses), without=tuple(without), waits_for="")
         self._store.begin(run, work)
         return run
 

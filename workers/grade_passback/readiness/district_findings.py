@@ -35,7 +35,8 @@ def district_readiness(
         if found.code in (Reason.DUE_DATE_OUTSIDE_TERM, Concern.TERM_ENDED):
             outside[found.school_number, found.term] += found.grades
     findings += section_findings(district, seen, students, today)
-    for found in term_findings(district.terms, today):
+    incomplete = [row.school_number for row in district.unreadable if row.is_term]
+    for found in term_findings(district.terms, today, incomplete):
         # An overlap puts no work outside of a term.
         is_overlap = found.code == Concern.TERM_OVERLAP
         findings.append(found if is_overlap else replace(found, grades=outside[found.school_number, found.term]))

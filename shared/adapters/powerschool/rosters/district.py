@@ -9,7 +9,7 @@ from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.powerschool.provisioning.rows import SECTIONS, STAFF, TERMS, member_of, section_of
 from shared.adapters.powerschool.rosters.reader import template_values
 from shared.domain.passback.powerschool import Term
-from shared.domain.passback.readiness.district import DistrictRead, DistrictSection, DistrictTerm
+from shared.domain.passback.readiness.district import DistrictRead, DistrictSection, DistrictTerm, UnreadableRow
 from shared.domain.provisioning.imports.last_import import normalize_whitespace
 from shared.domain.provisioning.roster import ClassSection, StaffMember
 from shared.domain.provisioning.rows.selection import is_selected
@@ -49,10 +49,11 @@ class DistrictReader:
         self._selection = selection
 
     def read(self) -> DistrictRead:
-        """Return the district. A row that cannot be read is left out; provisioning reports it."""
-        terms = self._queries.read(TERMS, lambda rows: rows[0], rows_per_page=ROWS_PER_PAGE).values
-        sections = self._queries.read(SECTIONS, section_of, rows_per_page=ROWS_PER_PAGE).values
-        staff = self._queries.read(STAFF, member_of, rows_per_page=ROWS_PER_PAGE).values
+        """Return the district, with the rows that cannot be read."""
+        read_terms = self._queries.read(TERMS, lambda rows: rows[0], rows_per_page=ROWS_PER_PAGE)
+        read_sections = self._queries.read(SECTIONS, section_of, rows_per_page=ROWS_PER_PAGE)
+        read_staff = self._queries.read(STAFF, member_of, rows_per_page=ROWS_PER_PAGE)
+        terms, sections, staff = read_terms.values, read_sections.values, read_staff.values
         dates = {(t.id, t.school_number): Term(t.first_day, t.last_day, t.year_id) for t in terms}
         return DistrictRead(
             terms=tuple(
@@ -66,6 +67,10 @@ class DistrictReader:
                 if (section.term_id, section.school_number) in dates and self._selection.includes(section)
             ),
             teachers={member.users_dcid: self._sis_id(member) for member in staff},
+            unreadable=tuple(
+                UnreadableRow(row.source, row.fields, row.ids.get("school_number"))
+                for row in (*read_terms.odd, *read_sections.odd, *read_staff.odd)
+            ),
         )
 
     def _section(self, section: ClassSection, term: Term) -> DistrictSection:

@@ -60,6 +60,12 @@ class Concern(StrEnum):
         "Give PowerSchool's categories the weights of Canvas's assignment groups, or the other way round.",
         Actor.TEACHER,
     )
+    RECORD_UNREADABLE = (
+        "record_unreadable",
+        "A column of the record holds what it cannot mean, such as a date that is none, so it is not checked.",
+        "Enter the column again in PowerSchool; its name is in brackets.",
+        Actor.POWERSCHOOL_ADMIN,
+    )
     TERM_REVERSED = (
         "term_reversed",
         "The term ends before it begins.",

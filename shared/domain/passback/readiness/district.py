@@ -34,6 +34,20 @@ class DistrictSection:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row of a list that cannot be read: its record, such as `TERMS.DCID 3001`, and columns; its school if known."""
+
+    source: str
+    columns: tuple[str, ...]
+    school_number: int | None = None
+
+    @property
+    def is_term(self) -> bool:
+        """Say whether it is a term's."""
+        return self.source.startswith("TERMS.")
+
+
+@dataclass(frozen=True, slots=True)
 class DistrictRead:
     """Sections, terms and teachers of the school years under way or near, as PowerSchool has them.
 
@@ -43,6 +57,7 @@ class DistrictRead:
     terms: tuple[DistrictTerm, ...]
     sections: tuple[DistrictSection, ...]
     teachers: Mapping[int, str]
+    unreadable: tuple[UnreadableRow, ...] = ()
 
 
 def is_over(term: Term, today: date) -> bool:
@@ -83,6 +98,9 @@ def section_findings(
             students=sum(students[section.sis_id] for section in sections),
         )
     yield from _teachers_without_id(district, current)
+    for row in district.unreadable:
+        detail = f"{row.source}: {', '.join(row.columns)}"
+        yield ReadinessFinding(Concern.RECORD_UNREADABLE, detail, row.school_number)
 
 
 def _of_section(code: Reason | Concern, section: DistrictSection, students: int) -> ReadinessFinding:

@@ -90,7 +90,8 @@ class ReadinessRun:
     """A check of a whole district: how far it is, and what it could not ask.
 
     `courses` is how many there are to read, of which `done` are read. `attempts` counts failures in a row, `waits_for`
-    is the cause of the newest. `without` names what a system did not let passback read; what depends on it is unknown.
+    is the cause of the newest. `systems` are as of `systems_at`. `without` names what a system did not let passback
+    read; what depends on it is unknown.
     """
 
     started_at: datetime
@@ -103,6 +104,7 @@ class ReadinessRun:
     waits_for: str = ""
     without: tuple[str, ...] = ()
     systems: tuple[SystemFinding, ...] = ()
+    systems_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ that are about the same share of a year are of one kind.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import combinations, pairwise
 
@@ -25,8 +25,14 @@ YEAR = timedelta(days=300)
 MIN_COVERAGE = 0.6
 
 
-def term_findings(terms: Sequence[DistrictTerm], today: date) -> Iterator[ReadinessFinding]:
-    """Yield what looks wrong about the terms of school years that are not over; no gap or overlap that is past."""
+def term_findings(
+    terms: Sequence[DistrictTerm], today: date, incomplete: Collection[int | None] = ()
+) -> Iterator[ReadinessFinding]:
+    """Yield what looks wrong about the terms of school years that are not over; no gap or overlap that is past.
+
+    Not all terms of the `incomplete` schools are known, so that nothing is said of gaps between them; None stands for
+    any school.
+    """
     years = defaultdict[int, list[DistrictTerm]](list)
     for term in terms:
         years[term.term.year_id].append(term)
@@ -42,7 +48,8 @@ def term_findings(terms: Sequence[DistrictTerm], today: date) -> Iterator[Readin
             days = f"{term.term.first_day} to {term.term.last_day}"
             yield _finding(Concern.TERM_OF_ANOTHER_YEAR, term, f"{days} in {term.term.codes[0]}")
         wrong = {*reversed_terms, *others}
-        for school_number in sorted({t.school_number for t in of_year}):
+        schools = set() if None in incomplete else {t.school_number for t in of_year}.difference(incomplete)
+        for school_number in sorted(schools):
             yield from _between([t for t in of_year if t.school_number == school_number], wrong, today)
 
 
