@@ -70,6 +70,10 @@ def test_an_outage_is_on_top_of_each_page(canvas: CanvasSite, cause: str, words:
         said = canvas.frame().text(path)
         assert re.search(rf"{words} since [\d: ]+; nothing is lost", said), said
         assert cause not in said
+    service.changes.request("1", ChangeCause.PERSON, actor="canvas-user:900")
+    said = canvas.frame().text("/lti/course")
+    assert said.count(words) == 1
+    assert "1 change waits." in said
 
 
 def test_the_last_change_says_how_long_it_took(canvas: CanvasSite) -> None:
