@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from shared.domain.actions import Verb
 from shared.domain.passback.readiness.results import ReadinessRun
 from tests.unit.web.site_kit import Site
 from tests.unit.web.test_readiness_pages import NOON, RUN, UNDATED, store_readiness
 from workers.cli import options
 from workers.cli.app import app
+from workers.cli.district import readiness
 from workers.cli.terminal.output import ExitCode
 
 
@@ -39,6 +41,16 @@ def test_it_prints_what_and_who(site: Site) -> None:
     assert "school 300, teacher T7501, course 101, assignment 7: 30 grades. The assignment has no due date" in text
     assert text.index("30 grades") < text.index("SIS id 4712")
     assert "teacher: Enter a due date in Canvas" in text
+
+
+def test_a_new_check_is_recorded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the person who asked for it."""
+    store_readiness(site)
+    monkeypatch.setenv("SUDO_USER", "rivera")
+    monkeypatch.setattr(readiness, "_finish", lambda _service: None)
+    run("--now")
+    (action,) = site.service.actions.newest(9)
+    assert (action.verb, action.target, action.actor) == (Verb.CHECK_READINESS, "district", "rivera")
 
 
 def test_a_selection_without_findings_is_fine(site: Site) -> None:
