@@ -92,10 +92,14 @@ def _context_checks(claims: Claims, *, is_account: bool) -> Check:
     yield Refusal.USER_MISSING, not re.fullmatch(CANVAS_ID, custom.user_id)
     real = custom.masquerading_user_id
     yield Refusal.USER_MISSING, bool(real) and not re.fullmatch(CANVAS_ID, real)
-    if not is_account:
+    # Canvas makes the address to return to, whatever is in the custom fields.
+    returns_to = re.match(r"/courses/(\d+)(/|$)", urlsplit(claims.presentation.return_url).path)
+    if is_account:
+        # The placement is part of an address that anybody in a course can type: it alone makes no launch from the
+        # account, and a course may belong to the root account itself.
+        yield Refusal.CONTEXT_CONTRADICTED, bool(custom.course_id) or returns_to is not None
+    else:
         yield Refusal.COURSE_MISSING, not re.fullmatch(CANVAS_ID, custom.course_id)
-        # Canvas makes the address to return to, whatever is in the custom fields.
-        returns_to = re.match(r"/courses/(\d+)(/|$)", urlsplit(claims.presentation.return_url).path)
         yield Refusal.CONTEXT_CONTRADICTED, returns_to is not None and returns_to[1] != custom.course_id
 
 

@@ -73,7 +73,7 @@ class Refusal(Enum):
         "write into it what they like.",
         'Open it from the course menu ("PowerSchool sync") or from the Gradebook.',
     )
-    CONTEXT_CONTRADICTED = Reason(403, "The launch names two different courses.", _ADMIN)
+    CONTEXT_CONTRADICTED = Reason(403, "The launch names two different courses, or a course and the account.", _ADMIN)
     COURSE_MISSING = Reason(403, "Canvas does not say which course this is.", _INSTALL)
     USER_MISSING = Reason(403, "Canvas does not say who you are.", _INSTALL)
     SECTIONS_MISSING = Reason(403, "Canvas does not say which sections of this course are yours.", _INSTALL)

@@ -35,6 +35,8 @@ from tests.unit.web.lti.launch_kit import (
 )
 from workers.web.lti.refusals import Refusal
 
+IN_COURSE = {"return_url": f"https://district.instructure.com/courses/{COURSE}"}
+IN_ROOT = {"custom": custom(account_id="1", root_account_id="1"), "roles": [ADMINISTRATOR, INSTRUCTOR, USER]}
 OTHER_COURSE = {"launch_presentation": {"return_url": "https://district.instructure.com/courses/8/external_content/x"}}
 
 
@@ -109,11 +111,16 @@ CHANGED: list[tuple[Refusal, dict[str, Any]]] = [
     (Refusal.NOT_A_TEACHER, {"roles": [ADMINISTRATOR, USER]}),
     (Refusal.NOT_AN_ADMIN, account_launch(roles=[INSTRUCTOR, f"{INSTITUTION}Instructor", USER])),
     (Refusal.NOT_AN_ADMIN, account_launch(roles=[USER])),
-    (Refusal.NOT_AN_ADMIN, account_launch(custom=custom(account_id="3", is_root_admin="false"))),
-    (Refusal.NOT_AN_ADMIN, account_launch(custom=custom(account_id="$Canvas.account.id", root_account_id=""))),
+    (Refusal.NOT_AN_ADMIN, account_launch(custom=custom(course_id="", account_id="3"))),
+    (Refusal.NOT_AN_ADMIN, account_launch(custom=custom(course_id="", account_id="", root_account_id=""))),
     # The menu of the account, asked for with the page of a course.
-    (Refusal.NOT_AN_ADMIN, {"placement": "account_navigation"}),
-    (Refusal.NOT_AN_ADMIN, {"target_link_uri": f"{PUBLIC_URL}/lti/account", "placement": None}),
+    (Refusal.CONTEXT_CONTRADICTED, {"placement": "account_navigation"}),
+    (Refusal.CONTEXT_CONTRADICTED, {"target_link_uri": f"{PUBLIC_URL}/lti/account", "placement": None}),
+    # The same by an administrator of one school, in a course that belongs to the root account itself.
+    (Refusal.CONTEXT_CONTRADICTED, {"placement": "account_navigation", **IN_ROOT}),
+    (Refusal.CONTEXT_CONTRADICTED, {"target_link_uri": f"{PUBLIC_URL}/lti/account", "placement": None, **IN_ROOT}),
+    (Refusal.CONTEXT_CONTRADICTED, account_launch(custom=custom(account_id="1"), roles=[ADMINISTRATOR, USER])),
+    (Refusal.CONTEXT_CONTRADICTED, account_launch(launch_presentation=IN_COURSE)),
 ]  # fmt: skip
 
 
