@@ -149,6 +149,21 @@ def test_an_unavailable_system_spends_no_attempt(place: Place) -> None:
     assert place.found() == expected()
 
 
+def test_what_failed_at_the_beginning_is_asked_again_at_the_end(place: Place) -> None:
+    """A check that waited for the end of a maintenance does not report it."""
+    place.service.readiness_check.request("test")
+    place.fault(1, maintenance=True)
+    waiting = place.service.readiness_check.advance(lambda: system_findings(place.service), lambda: False)
+    assert waiting is not None
+    assert waiting.systems
+    place.fault(1)
+    place.clock.advance(timedelta(minutes=10))
+    place.redis.delete(*place.redis.keys("*system*"))
+    run = place.service.readiness_check.advance(tuple, lambda: False)
+    assert run is not None
+    assert (run.finished_at is not None, run.systems) == (True, ())
+
+
 def test_a_refused_token_ends_the_check_with_its_cause(place: Place) -> None:
     """The failed check of doctor is reported with it, and who can mend it."""
     settings = {**place.settings, "PASSBACK_CANVAS_TOKEN": "wrong"}

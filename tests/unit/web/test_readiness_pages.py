@@ -47,7 +47,8 @@ def store_readiness(site: Site, run: ReadinessRun = RUN, *courses: CourseReadine
     store.save(run)
     for course in (CourseReadiness("101", NOON, (UNDATED,)), *courses):
         store.finish(Work(course_id=course.course_id), run, course)
-    store.close(run, DistrictReadiness(NOON, (UNPLACED,), ((501, "T7501"), (502, ""))), ())
+    teachers, terms = ((501, "T7501"), (502, "")), (("2030-31", TERM),)
+    store.close(run, DistrictReadiness(NOON, (UNPLACED,), teachers, (300, 400, 500), terms), ())
 
 
 def test_the_page_says_what_where_how_and_who() -> None:
@@ -152,3 +153,12 @@ def test_the_guide_has_every_concern_with_its_words() -> None:
     guide = (ROOT / "deploy" / "guides" / "readiness.md").read_text()
     rows = [f"| `{concern.value}` | {concern.message} | {concern.remedy} |" for concern in Concern]
     assert [row for row in rows if row not in guide] == []
+
+
+def test_a_filter_that_the_check_does_not_know_is_no_good_news() -> None:
+    """On the page and in the API: nothing was found there since nobody looked."""
+    browser = site_with().browser("viewer")
+    assert "No section of teacher T750l was seen" in browser.get("/readiness?teacher=T750l").text
+    found = browser.get("/api/v1/readiness?school=301").json()
+    assert (found["ready"], found["not_checked"]) == (False, ["No section of school 301 was seen."])
+    assert browser.get("/api/v1/readiness?school=500").json()["ready"] is True

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import tzinfo
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
 from workers.cli.options import Actor, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
+from workers.cli.terminal.times import local_time
 from workers.container import Container
 from workers.doctor import system_findings
 from workers.grade_passback.readiness.report import (
@@ -34,7 +36,9 @@ POLL_S = 1.0
 MAX_AWAY_S = 60.0
 
 School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="Only of this school number.")]
-Term = Annotated[str, typer.Option("--term", metavar="DAYS", help="Only of the term with these days, as listed.")]
+Term = Annotated[
+    str, typer.Option("--term", metavar="TERM", help="Only of this school year, such as 2026-27, or term, as listed.")
+]
 Teacher = Annotated[
     str, typer.Option("--teacher", metavar="ID", help="Only of this lead teacher: SIS id or USERS.DCID.")
 ]
@@ -59,7 +63,8 @@ def readiness(
 ) -> None:
     """Show what would keep grades back, by the newest check of the district; without one, check it now.
 
-    The exit code is 0 only if everything was checked and nothing that is selected needs mending.
+    The exit code is 0 only if everything was checked and nothing that is selected needs mending, and 2 for a school,
+    term, teacher or reason that the check does not know.
     """
     with services() as service:
         if now or service.readiness.run() is None:
@@ -68,9 +73,11 @@ def readiness(
         query = ReadinessQuery(school, term, teacher, who, code)
         report = readiness_report(service.readiness, query)
         zone = service.settings.district_time_zone
+    if report.unknown:
+        raise typer.BadParameter(" ".join(each[0].lower() + each[1:] for each in report.unknown))
     if export is None:
         is_part = query != ReadinessQuery()
-        emit(report.as_json(), as_json, lambda _: _text(report, is_part=is_part), zone=zone)
+        emit(report.as_json(), as_json, lambda _: _text(report, zone, is_part=is_part))
     else:
         with private_file(export, newline="") as file:
             count = write_readiness_csv(file, report.findings)
@@ -110,18 +117,18 @@ def _progress(run: ReadinessRun | None) -> str:
     return f"{run.done} of {counted(run.courses, 'course')} read"
 
 
-def _text(report: ReadinessReport, *, is_part: bool) -> RenderableType:
-    lines = [*_head(report, is_part=is_part), *map(_finding, report.findings[:MAX_SHOWN])]
+def _text(report: ReadinessReport, zone: tzinfo | None, *, is_part: bool) -> RenderableType:
+    lines = [*_head(report, zone, is_part=is_part), *map(_finding, report.findings[:MAX_SHOWN])]
     more = len(report.findings) - MAX_SHOWN
     if more > 0:
         lines.append(Text(f"and {counted(more, 'finding')} more: --export FILE.csv, or --json"))
     return Group(*lines)
 
 
-def _head(report: ReadinessReport, *, is_part: bool) -> Iterator[RenderableType]:
+def _head(report: ReadinessReport, zone: tzinfo | None, *, is_part: bool) -> Iterator[RenderableType]:
     run, waits_for = report.run, report.waits_for
     assert run is not None
-    at = f"{run.started_at:%Y-%m-%d %H:%M} UTC"
+    at = local_time(run.started_at, zone)
     if run.finished_at is None:
         yield Text(f"Check of {at} by {run.actor}: {_progress(run)}; it is not finished.", style="bold")
     else:

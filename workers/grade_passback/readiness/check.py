@@ -133,7 +133,9 @@ class ReadinessCheck:
                     return run
                 work = self._store.next()
                 if work is None:
-                    return self._close(run, sources)
+                    # What failed when the check began may be mended by its end.
+                    found = tuple(systems()) if run.systems else ()
+                    return self._close(replace(run, systems=found), sources)
                 run = self._read(run, work, sources)
                 if run.waits_for or has_to_stop():
                     return run

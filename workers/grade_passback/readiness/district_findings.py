@@ -40,7 +40,9 @@ def district_readiness(
         # An overlap puts no work outside of a term.
         is_overlap = found.code == Concern.TERM_OVERLAP
         findings.append(found if is_overlap else replace(found, grades=outside[found.school_number, found.term]))
-    return DistrictReadiness(read_at, tuple(findings), tuple(district.teachers.items()))
+    schools = sorted({section.school_number for section in district.sections})
+    terms = sorted({section.term.codes for section in district.sections})
+    return DistrictReadiness(read_at, tuple(findings), tuple(district.teachers.items()), tuple(schools), tuple(terms))
 
 
 def _categories_without_group(courses: Iterable[CourseReadiness]) -> Iterator[ReadinessFinding]:

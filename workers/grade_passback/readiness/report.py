@@ -11,7 +11,13 @@ from typing import TextIO
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.domain.causes import Cause
 from shared.domain.passback.readiness.concerns import ROWS
-from shared.domain.passback.readiness.results import CourseFindings, ReadinessFinding, ReadinessRun, SystemFinding
+from shared.domain.passback.readiness.results import (
+    CourseFindings,
+    DistrictReadiness,
+    ReadinessFinding,
+    ReadinessRun,
+    SystemFinding,
+)
 from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.explain.response import Json, time_json
 from workers.grade_passback.operations.history_csv import safe_cell
@@ -36,7 +42,10 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class ReadinessQuery:
-    """Selects findings; what is None or empty selects all. `teacher` is a SIS id or USERS.DCID."""
+    """Selects findings; what is None or empty selects all.
+
+    `term` is a school year, `2026-27`, or the days of a term; `teacher` is a SIS id or USERS.DCID.
+    """
 
     school: int | None = None
     term: str = ""
@@ -79,11 +88,14 @@ class ReadinessReport:
     schools: Sequence[int]
     terms: Sequence[str]
     codes: Mapping[str, int]
+    unknown: Sequence[str] = ()
+    """What the query names and the check did not see, in sentences: a school, term, teacher or reason."""
 
     @property
     def not_checked(self) -> list[str]:
         """What the check could not see, in sentences."""
-        return [NOT_CHECKED[part] for part in dict.fromkeys(self.run.without if self.run else ())]
+        parts = dict.fromkeys(self.run.without if self.run else ())
+        return [*self.unknown, *(NOT_CHECKED[part] for part in parts)]
 
     @property
     def waits_for(self) -> Cause | None:
@@ -123,14 +135,17 @@ def readiness_report(store: ReadinessStore, query: ReadinessQuery) -> ReadinessR
     """Return what is stored of the newest check. Reads Redis alone."""
     run, (district, courses) = store.run(), store.findings()
     teachers = dict(district.teachers) if district else {}
+    years = {days: year for year, days in district.terms} if district else {}
     # A newer version may have stored codes that this one does not know.
     known = [(f, course.read_at) for course in courses for f in course.findings if f.code in ROWS]
     known += [(f, district.read_at) for f in district.findings if f.code in ROWS] if district else []
     selected = [
         ListedFinding(finding, teachers.get(finding.teacher_users_dcid or 0, ""), at)
         for finding, at in known
-        if _matches(finding, query, teachers)
+        if _matches(finding, query, teachers, years)
     ]
+    is_known = run is not None and run.finished_at is not None and POWERSCHOOL_LISTS not in run.without
+    unknown = _unknown(query, district, [f for f, _ in known]) if is_known and district else _unknown_code(query)
     systems = [each for each in (run.systems if run else ()) if query.who in (None, each.who)]
     return ReadinessReport(
         run,
@@ -140,6 +155,7 @@ def readiness_report(store: ReadinessStore, query: ReadinessQuery) -> ReadinessR
         schools=sorted({f.school_number for f, _ in known if f.school_number is not None}),
         terms=sorted({f.term for f, _ in known if f.term}),
         codes=Counter(str(each.finding.code) for each in selected),
+        unknown=unknown,
     )
 
 
@@ -163,11 +179,31 @@ def readiness_csv(findings: Iterable[ListedFinding]) -> str:
     return out.getvalue()
 
 
-def _matches(finding: ReadinessFinding, query: ReadinessQuery, teachers: Mapping[int, str]) -> bool:
+def _unknown(query: ReadinessQuery, district: DistrictReadiness, found: Sequence[ReadinessFinding]) -> list[str]:
+    """Return what a query names that a finished check has not seen: that nothing was found of it means nothing."""
+    schools = {*district.schools, *(f.school_number for f in found), None}
+    terms = {*(code for codes in district.terms for code in codes), *(f.term for f in found), ""}
+    dcids = {*dict(district.teachers), *(f.teacher_users_dcid for f in found)}
+    teachers = {*dict(district.teachers).values(), *map(str, dcids - {None}), ""}
+    return [
+        *([] if query.school in schools else [f"No section of school {query.school} was seen."]),
+        *([] if query.term in terms else [f"No section of term {query.term} was seen."]),
+        *([] if query.teacher in teachers else [f"No section of teacher {query.teacher} was seen."]),
+        *_unknown_code(query),
+    ]
+
+
+def _unknown_code(query: ReadinessQuery) -> list[str]:
+    return [f"There is no reason {query.code}."] if query.code and query.code not in ROWS else []
+
+
+def _matches(
+    finding: ReadinessFinding, query: ReadinessQuery, teachers: Mapping[int, str], years: Mapping[str, str]
+) -> bool:
     teacher = finding.teacher_users_dcid or 0
     return (
         query.school in (None, finding.school_number)
-        and query.term in ("", finding.term)
+        and query.term in ("", finding.term, years.get(finding.term))
         and query.teacher in ("", teachers.get(teacher, ""), str(teacher or ""))
         and query.who in (None, finding.who)
         and query.code in ("", finding.code)

@@ -14,7 +14,9 @@ router = APIRouter()
 
 def _query(
     school: Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")] = None,
-    term: Annotated[str, Query(max_length=30, description="Only of this term, as `term` of a finding has it")] = "",
+    term: Annotated[
+        str, Query(max_length=30, description="Only of this school year, or term as a finding has it")
+    ] = "",
     teacher: Annotated[str, Query(max_length=255, description="Only of this lead teacher: SIS id or USERS.DCID")] = "",
     who: Annotated[Actor | None, Query(description="Only what this one can mend")] = None,
     code: Annotated[str | None, Query(pattern=CODE, description="Only this reason")] = None,

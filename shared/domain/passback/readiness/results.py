@@ -109,8 +109,14 @@ class ReadinessRun:
 
 @dataclass(frozen=True, slots=True)
 class DistrictReadiness:
-    """What a check found of the whole district, once every course was read."""
+    """What a check found of the whole district, once every course was read.
+
+    `teachers` are SIS ids by USERS.DCID. `schools` and `terms` are those of PowerSchool's sections, whether or not
+    something was found: a term's school year and its days, as `Term.codes` has them.
+    """
 
     read_at: datetime
     findings: tuple[ReadinessFinding, ...] = ()
     teachers: tuple[tuple[int, str], ...] = ()
+    schools: tuple[int, ...] = ()
+    terms: tuple[tuple[str, str], ...] = ()

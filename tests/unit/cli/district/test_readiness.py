@@ -16,6 +16,7 @@ from workers.cli import options
 from workers.cli.app import app
 from workers.cli.district import readiness
 from workers.cli.terminal.output import ExitCode
+from workers.cli.terminal.times import local_time
 
 
 @pytest.fixture
@@ -59,6 +60,30 @@ def test_a_selection_without_findings_is_fine(site: Site) -> None:
     code, text = run("--code", "points_missing")
     assert code == ExitCode.FINE
     assert "Nothing of what is selected would keep grades back." in text
+
+
+@pytest.mark.parametrize("option", ["--school 301", "--term 2031-32", "--teacher T750l", "--code due_date_mising"])
+def test_what_the_check_does_not_know_is_not_fine(site: Site, option: str) -> None:
+    """A mistyped number is no good news."""
+    store_readiness(site)
+    code, text = run(*option.split())
+    assert (code, text) == (ExitCode.USAGE, "")
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"), [("--school 500", ExitCode.FINE), ("--term 2030-31", ExitCode.PROBLEMS)]
+)
+def test_what_is_ready_is_known_all_the_same(site: Site, option: str, expected: ExitCode) -> None:
+    """A school without findings; and a school year has its terms' findings."""
+    store_readiness(site)
+    assert run(*option.split())[0] == expected
+
+
+def test_the_time_is_the_districts(site: Site) -> None:
+    """As in every other command."""
+    store_readiness(site)
+    zone = site.service.settings.district_time_zone
+    assert f"Checked 2 courses, {local_time(NOON, zone)}." in run()[1]
 
 
 @pytest.mark.parametrize(

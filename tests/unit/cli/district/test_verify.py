@@ -212,6 +212,11 @@ def test_the_export_is_checked_as_the_guide_says(
         if line["result"] == "differs"
     ]
     assert [(d["student_sis_id"], d["canvas"], d["powerschool"]) for d in differing] == [("S1", "8", "8.1")]
+    assert commands[2] in (out / "HOW-TO-CHECK.txt").read_text()
+    assert not check(out, commands[2]).stdout
+    (out / "course-102.csv").write_text("added\n")
+    assert check(out, commands[2]).stdout == "course-102.csv\n"
+    (out / "course-102.csv").unlink()
     for file in sorted(out.iterdir()):
         content = file.read_bytes()
         file.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])

@@ -16,6 +16,7 @@ from workers.grade_passback.operations.verification.verifier import Verification
 SUMS, PUBLIC_KEY, SUMMARY, HELP = "SHA256SUMS", "public-key.pem", "summary.csv", "HOW-TO-CHECK.txt"
 SIGNATURE_COMMAND = f"openssl dgst -sha256 -verify {PUBLIC_KEY} -signature {SUMS}.sig {SUMS}"
 SUMS_COMMAND = f"sha256sum --check {SUMS}"
+ADDED_COMMAND = f"(cut -c 67- {SUMS}; echo {SUMS}; echo {SUMS}.sig; ls -A) | sort | uniq -u"
 COLUMNS = (
     "course_id", "course", "schools", "terms", "read_from", "read_until", "result", "assignments", "scores",
     "scores_equal", "scores_stored_differently", "scores_differ", "scores_left", "only_in_powerschool",
@@ -27,10 +28,13 @@ In this directory, run:
 
   {SIGNATURE_COMMAND}
   {SUMS_COMMAND}
+  {ADDED_COMMAND}
 
 The first one prints "Verified OK": the list of digests is the one that the school district's passback signed. The
-second one prints OK for each file: no file was changed. Get {PUBLIC_KEY} from the district on another way, and compare
-it with the one here: whoever can exchange all files can exchange the key as well.
+second one prints OK for each file: no file was changed. The third one prints nothing: no file was added.
+
+Get {PUBLIC_KEY} from the district on another way, and compare it with the one here: whoever can exchange all files can
+exchange the key as well.
 
 For each course N: course-N.json is the proof, course-N.sig its own signature, course-N.csv a line for each value that
 was compared, course-N-scores.csv the same with the values. The proof has the digests of both as rows_sha256 and
