@@ -93,7 +93,7 @@ def _context_checks(claims: Claims, *, is_account: bool) -> Check:
     real = custom.masquerading_user_id
     yield Refusal.USER_MISSING, bool(real) and not re.fullmatch(CANVAS_ID, real)
     # Canvas makes the address to return to, whatever is in the custom fields.
-    returns_to = re.match(r"/courses/(\d+)(/|$)", urlsplit(claims.presentation.return_url).path)
+    returns_to = re.match(r"/courses/(\d+)(/|$)", _path(claims.presentation.return_url))
     if is_account:
         # The placement is part of an address that anybody in a course can type: it alone makes no launch from the
         # account, and a course may belong to the root account itself.
@@ -128,4 +128,12 @@ def _host(name: str) -> str:
 
 def _web_address(url: str) -> str:
     is_one = url.startswith(("https://", "http://")) and url.isprintable() and len(url) <= MAX_TEXT_CHARS
-    return url if is_one else ""
+    return url if is_one and _path(url) else ""
+
+
+def _path(url: str) -> str:
+    """Return the path of an address; empty for what is none, such as one with half an IPv6 address."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""

@@ -249,6 +249,8 @@ def test_a_state_ends_after_ten_minutes(canvas: Canvas) -> None:
         {"tool_platform": None},
         {"tool_platform": {"guid": "7db438071375c02373713c12c73869ff2f470b68.canvas.instructure.com"}},
         {"launch_presentation": None},
+        # What is no address leads nowhere, and hides nothing else of the launch.
+        {"launch_presentation": {"return_url": "https://[::1"}},
         {"custom": custom(enrollment_state="$Canvas.enrollment.enrollmentState")},
         {"custom": custom(course_id=int(COURSE), user_id=int(TEACHER))},
         {"placement": None},
