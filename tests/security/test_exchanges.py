@@ -25,6 +25,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import SystemClock
 from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
+from workers.web.views.patience import waits_at_most
 
 TIMEOUT_S = 1.0
 # Longer than the pause between two bytes of a dripping answer.
@@ -204,6 +205,21 @@ def test_the_time_of_the_work_ends_a_read_under_way(served: Callable[[Act], Serv
         api.send("GET", "/slow")
     assert time.monotonic() - started < BOUND_S
     assert type(caught.value) is TransientError
+
+
+def test_a_page_waits_for_no_dripping_answer(served: Callable[[Act], Server]) -> None:
+    """Its time is for all of its requests: the second is not sent, and others still ask Canvas."""
+    server = served(drip_body)
+    api = api_of(server, "canvas", 300.0, "/probe")
+    with waits_at_most(timedelta(seconds=1)):
+        with pytest.raises(TransientError) as first:
+            api.send("GET", "/slow")
+        with pytest.raises(ServiceUnavailable) as second:
+            api.send("GET", "/next")
+    assert (type(first.value), second.value.cause) == (TransientError, "page_deadline")
+    with waits_at_most(timedelta(seconds=1)), pytest.raises(TransientError) as other:
+        api.send("GET", "/slow")
+    assert type(other.value) is TransientError
 
 
 @pytest.mark.parametrize(("method", "outcome_unknown"), [("GET", False), ("PUT", True)])

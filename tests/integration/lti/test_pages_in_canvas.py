@@ -87,6 +87,20 @@ def test_names_come_after_the_page(browser: Browser, canvas: CanvasSite, address
         expect(opened.frame.get_by_role("button", name="Show the students' names")).to_have_count(0)
 
 
+def test_names_that_canvas_does_not_have_are_asked_for_once(browser: Browser, canvas: CanvasSite, address: str) -> None:
+    """A student who is not among Canvas's any more has no name: a page that follows does not ask each time."""
+    canvas.people.students = lambda *_, **__: ()  # type: ignore[method-assign]
+    with browser.new_context() as context:
+        asked: list[str] = []
+        context.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+        opened = open_in_canvas(context, address, "/lti/course", canvas.frame())
+        opened.page.wait_for_function("() => messages.length")
+        for _ in range(3):
+            opened.frame.evaluate("refresh()")
+        expect(opened.frame.locator("#held")).to_contain_text("Student S1")
+        assert (asked.count("names"), asked.count("course") >= 4) == (1, True)
+
+
 def test_a_sync_is_followed_and_announced(browser: Browser, canvas: CanvasSite, address: str) -> None:
     """From the button to the end, without reloading; a screen reader outside the frame is told."""
     with browser.new_context() as context:

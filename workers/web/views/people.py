@@ -8,6 +8,7 @@ from shared.domain.passback.canvas import Person
 from shared.errors import AccessDenied, PassbackError, PersonUnknown
 from workers.container import Container
 from workers.web.auth.roles import User
+from workers.web.views.patience import FOR_NAMES, waits_at_most
 
 NOT_ALLOWED = (
     "Canvas does not let passback's token look for people. Give its user the right to see the account's users, and the "
@@ -53,7 +54,8 @@ def _for(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
 def read_people(read: Callable[[], tuple[Person, ...]]) -> LivePeople:
     """Return the people that are read, or why they could not be."""
     try:
-        return LivePeople(read())
+        with waits_at_most(FOR_NAMES):
+            return LivePeople(read())
     except (PassbackError, ConfigurationError) as error:
         return LivePeople(failure=f"The names could not be read from Canvas ({error}).")
 
@@ -61,7 +63,8 @@ def read_people(read: Callable[[], tuple[Person, ...]]) -> LivePeople:
 def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCourses:
     """Return the courses of a person, by the id of Canvas or the SIS id."""
     try:
-        return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
+        with waits_at_most(FOR_NAMES):
+            return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
     except PersonUnknown:
         return PersonCourses(frozenset(), "Canvas has nobody with this id.")
     except AccessDenied:
@@ -75,7 +78,8 @@ def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCo
 def find_people(service: Container, name: str) -> LivePeople:
     """Return the people of this name."""
     try:
-        found = service.canvas_people.find(name)
+        with waits_at_most(FOR_NAMES):
+            found = service.canvas_people.find(name)
     except AccessDenied:
         return LivePeople(failure=NOT_ALLOWED)
     except (PassbackError, ConfigurationError) as error:

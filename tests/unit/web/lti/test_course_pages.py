@@ -6,12 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from shared.adapters.http.exchange import current_context
+from shared.domain.passback.canvas import Person
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import LastChange
 from shared.errors import ServiceUnavailable
-from tests.unit.web.lti.canvas_site import CanvasSite
+from tests.unit.domain.passback.baseline import graded
+from tests.unit.web.lti.canvas_site import ROWS, CanvasSite
 from workers.web.lti.pages.words import in_plain_words
 from workers.web.lti.session import LtiRole
+from workers.web.views.patience import FOR_NAMES
 
 COURSE_PAGES = (
     "/lti/course", "/lti/course/sync", "/lti/course/names", "/lti/course/preview", "/lti/course/student",
@@ -105,6 +109,24 @@ def test_a_sync_is_requested_and_shown(canvas: CanvasSite) -> None:
     assert (pending.causes, pending.actors) == ({ChangeCause.PERSON}, {"canvas-user:900"})
     action = service.actions.newest(1)[0]
     assert (action.actor, action.verb, action.target) == ("canvas-user:900", "sync", "course:1")
+
+
+@pytest.mark.parametrize("path", ["/lti/course/names", "/lti/course/student", "/lti/course/preview"])
+def test_a_page_waits_for_names_for_seconds(canvas: CanvasSite, path: str) -> None:
+    """All requests for them together: a Canvas that hangs takes no thread from other pages for minutes."""
+    found: list[timedelta] = []
+
+    def read(*_: object, **__: object) -> tuple[Person, ...]:
+        context = current_context()
+        assert context is not None
+        found.append(context.max_wait())
+        return ()
+
+    canvas.people.students = read  # type: ignore[method-assign]
+    canvas.school.canvas.rows = tuple(replace(row, submissions={"11": graded("1")}) for row in ROWS)
+    assert canvas.frame().post(path).status_code == 200
+    assert found
+    assert all(timedelta(0) < each <= FOR_NAMES for each in found)
 
 
 def test_whoever_acts_as_another_only_looks(canvas: CanvasSite) -> None:

@@ -19,7 +19,9 @@ tellCanvas({ subject: "lti.scrollToTop" });
 const news = document.getElementById("news");
 if (news) new MutationObserver(() => news.textContent && tellCanvas({ subject: "lti.screenReaderAlert", body: news.textContent })).observe(news, { childList: true });
 
-let names = {};
+let names = {}, isReading = false;
+// Whose names were asked for: whom Canvas does not name has none a few seconds later either.
+const askedFor = new Set();
 
 function showNames() {
   for (const each of document.querySelectorAll("[data-user]")) {
@@ -30,7 +32,10 @@ function showNames() {
 }
 
 async function readNames() {
-  if (!document.querySelector("[data-user]:empty")) return;
+  const nameless = [...document.querySelectorAll("[data-user]:empty")].map((each) => each.dataset.user);
+  if (isReading || nameless.every((user) => askedFor.has(user))) return;
+  nameless.forEach((user) => askedFor.add(user));
+  isReading = true;
   try {
     const response = await ask("/lti/course/names");
     if (response.ok) ({ names } = await response.json());
@@ -38,6 +43,7 @@ async function readNames() {
   } catch {
     // The ids are there, and the button that asks for the names.
   }
+  isReading = false;
 }
 
 async function load(element) {
