@@ -14,7 +14,8 @@ pytestmark = pytest.mark.slow
 
 PAGES = (
     ("/lti/course", {}), ("/lti/course", {"names": "1"}), ("/lti/course/preview", {}), ("/lti/course/history", {}),
-    ("/lti/course/student", {}), ("/lti/course/student", {"student": "S1"}), ("/lti/post-grades", {}),
+    ("/lti/course/student", {}), ("/lti/course/student", {"student": "S1"}), ("/lti/course/totals", {}),
+    ("/lti/course/totals", {"student": "S1"}), ("/lti/post-grades", {}),
     ("/lti/assignment", {"assignment": "12"}),
 )  # fmt: skip
 ACCOUNT = (("/lti/account", {}), ("/lti/account/search", {"q": "bio"}), ("/lti/account/search", {"person": "nobody"}))
@@ -177,7 +178,7 @@ def test_keyboard_reaches_what_acts(browser: Browser, canvas: CanvasSite, addres
         opened: Opened = open_in_canvas(context, address, "/lti/course", canvas.frame())
         opened.frame.locator("body").click(position={"x": 1, "y": 1})
         reached = []
-        for _ in range(6):
+        for _ in range(7):
             opened.page.keyboard.press("Tab")
             reached.append(opened.frame.evaluate("document.activeElement.textContent"))
-        assert reached[:5] == ["Assignments", "Preview", "One student", "History", "Sync now"]
+        assert reached[:6] == ["Assignments", "Preview", "One student", "Totals", "History", "Sync now"]

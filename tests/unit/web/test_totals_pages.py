@@ -66,8 +66,8 @@ def test_the_api_has_the_same(site: Site) -> None:
 
 def test_a_teacher_of_some_sections_gets_these(site: Site) -> None:
     """What the page inside Canvas asks for, with the same macros."""
-    assert course_totals(site.service, "1", None, ["4002"])["students"] == []
-    (student,) = course_totals(site.service, "1", "S2", ["4001"])["students"]  # type: ignore[misc]
+    assert course_totals(site.service, "1", None, ["22"])["students"] == []
+    (student,) = course_totals(site.service, "1", "S2", ["21"])["students"]  # type: ignore[misc]
     renderer = Renderer(site.service.clock, None, "")
     template = '{% from "course/totals.html" import totals_steps %}{{ totals_steps(student) }}'
     shown = renderer._environment.from_string(template).render(student=student)  # as any template does

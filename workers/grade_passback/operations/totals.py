@@ -32,11 +32,15 @@ NO_TEACHER = "PowerSchool's gradebook could not be read: the section has no lead
 
 @dataclass(frozen=True, slots=True)
 class StudentTotals:
-    """One student in one section; without an explanation, `absence` says why PowerSchool has no gradebook for them."""
+    """One student in one section; without an explanation, `absence` says why PowerSchool has no gradebook for them.
+
+    `section_ids` are those of Canvas: the section, or without one all in which Canvas has the student.
+    """
 
     user_id: str
     student_sis_id: str | None
     section_sis_id: str | None
+    section_ids: frozenset[str]
     explanation: Explanation | None = None
     absence: str = ""
 
@@ -50,9 +54,10 @@ class CourseTotals:
     read_at: datetime
     students: tuple[StudentTotals, ...]
 
-    def of_sections(self, sis_ids: Collection[str]) -> "CourseTotals":
-        """Return only the students whom PowerSchool has in one of these sections."""
-        return replace(self, students=tuple(each for each in self.students if each.section_sis_id in sis_ids))
+    def of_sections(self, section_ids: Collection[str]) -> "CourseTotals":
+        """Return only the students in one of these Canvas sections; by the section in which PowerSchool has them."""
+        visible = frozenset(section_ids)
+        return replace(self, students=tuple(each for each in self.students if each.section_ids & visible))
 
 
 class TotalsReader:
@@ -152,9 +157,11 @@ class _Students:
                 continue
             is_found = True
             explanation = explain_totals(self._work(row, section.id, roster, student.dcid))
-            yield StudentTotals(row.user_id, row.sis_user_id, section.sis_section_id, explanation)
+            yield StudentTotals(
+                row.user_id, row.sis_user_id, section.sis_section_id, frozenset({section.id}), explanation
+            )
         if not is_found:
-            yield StudentTotals(row.user_id, row.sis_user_id, None, None, self._absence(row))
+            yield StudentTotals(row.user_id, row.sis_user_id, None, row.section_ids, None, self._absence(row))
 
     def _absence(self, row: GradebookRow) -> str:
         if row.sis_user_id is None:

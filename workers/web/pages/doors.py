@@ -56,13 +56,13 @@ class Door:
 def among_status_pages(course_id: str) -> Door:
     """Return the door of an operator."""
     course = f"/courses/{course_id}"
-    pages = {name: f"{course}/{name}" for name in ("plan", "student", "history")}
+    pages = {name: f"{course}/{name}" for name in ("plan", "student", "totals", "history")}
     return Door({"courses": "/courses", "course": course, **pages})
 
 
 def inside_canvas(fields: Mapping[str, str], *, for_teacher: bool) -> Door:
     """Return the door of somebody whom Canvas sent. Names and tokens must not get into addresses: all is sent."""
-    pages = {name: f"/lti/course/{name}" for name in ("student", "history", "sync", "names")}
+    pages = {name: f"/lti/course/{name}" for name in ("student", "totals", "history", "sync", "names")}
     others = {"courses": "/lti/account", "assignment": "/lti/assignment", "post_grades": "/lti/post-grades"}
     paths = {"course": "/lti/course", "plan": "/lti/course/preview", **pages, **others}
     if not for_teacher:

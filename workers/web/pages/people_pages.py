@@ -57,9 +57,10 @@ def show_totals(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/totals`: why the totals of the course's students differ, of one of them step by step."""
     course_id, service, sis_id = request.course_id(), pages.service, _sis_id(request)
     totals = course_totals(service, course_id, sis_id or None)
+    people = students_of(service, request.user, course_id)
     return pages.page(
         "totals.html", request, course_id=course_id, sis_id=sis_id, totals=visible_to(request.user, totals),
-        people=students_of(service, request.user, course_id),
+        door=among_status_pages(course_id), people=people, names=people.names, section_names={},
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 
 import httpx
@@ -11,10 +12,12 @@ import httpx
 from shared.adapters.redis.operations.sign_in import session_secret
 from shared.domain.passback.canvas import GradebookRow, Person, Section
 from shared.domain.passback.powerschool import RosteredStudent
+from shared.domain.passback.totals.grading import CanvasTotals
 from tests.fakes import FakeCanvas, FakePowerSchool, FakeRosters
 from tests.unit.domain.passback.baseline import ASSIGNMENT, COURSE, HOMEWORK, ROSTERED, graded
 from tests.unit.web.site_kit import Browser, FakePeople, Site
 from tests.unit.workers.grade_passback.school import School
+from tests.unit.workers.grade_passback.school_totals import GRADING, totals_reader
 from workers.web.lti.session import LtiRole, LtiSession, LtiSessions
 
 LTI = {
@@ -39,6 +42,10 @@ def student(person: Person, section_id: str, score: str) -> GradebookRow:
     return GradebookRow(person.user_id, person.sis_user_id, frozenset({section_id}), {"11": graded(score)})
 
 
+# Canvas's totals: without further differences Ada's 80, Bo's 95; Cy's is not what the scores give.
+TOTALS = {
+    "71": CanvasTotals(Decimal("80.00")), "72": CanvasTotals(Decimal("95.00")), "73": CanvasTotals(Decimal("41.50")),
+}  # fmt: skip
 ROWS = (student(ADA, "21", "8"), student(BO, "21", "9.5"), student(CY, "22", "3.25"))
 
 
@@ -74,6 +81,7 @@ class CanvasSite:
         service = self.site.service
         service.canvas_people = self.people  # type: ignore[assignment]
         service.course_reader = self.school.reader  # type: ignore[misc]  # in place of the one over HTTP
+        service.totals = totals_reader(self.school, replace(GRADING, totals=TOTALS))  # type: ignore[misc]
         service.heartbeats.record("worker@here:1")
 
     def sync(self) -> None:

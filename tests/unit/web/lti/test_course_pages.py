@@ -19,7 +19,7 @@ from workers.web.views.patience import FOR_NAMES
 
 COURSE_PAGES = (
     "/lti/course", "/lti/course/sync", "/lti/course/names", "/lti/course/preview", "/lti/course/student",
-    "/lti/course/history", "/lti/post-grades", "/lti/assignment",
+    "/lti/course/totals", "/lti/course/history", "/lti/post-grades", "/lti/assignment",
 )  # fmt: skip
 
 
@@ -202,6 +202,47 @@ def test_a_course_that_was_never_synced_says_so() -> None:
     said = CanvasSite().frame().text("/lti/course")
     assert "Nothing of this course was sent yet" in said
     assert "Sync to SIS" in said
+
+
+def test_the_totals_are_explained(canvas: CanvasSite) -> None:
+    """The course's students with both totals, and what differs; a student step by step, from either page."""
+    frame = canvas.frame()
+    canvas.school.grade("S1", "11", "9")
+    said = frame.text("/lti/course/totals")
+    assert "Another score in PowerSchool: 1 student." in said
+    assert "Zimt, Ada Period 1" in said
+    page = frame.post("/lti/course/student", student="S1").text
+    assert "Why the student&#39;s totals differ" in page or "Why the student's totals differ" in page
+    said = frame.text("/lti/course/totals", student="S1")
+    assert "Zimt, Ada · S1 · Period 1" in said
+    for words in ("Canvas's total", "9 of 10 in Canvas, 8 of 10 in PowerSchool", "PowerSchool's gradebook", "80.00"):
+        assert words in said
+    assert 'action="/lti/course/totals"' in frame.post("/lti/course").text
+
+
+def test_totals_without_powerschool_lead_on(canvas: CanvasSite) -> None:
+    """As the preview does: nothing is half there, and no number of before."""
+    unavailable = ServiceUnavailable("GET /ws: 503", cause="powerschool_unavailable", delay=timedelta(seconds=5))
+    canvas.school.canvas.faults.always("course", unavailable)
+    response = canvas.frame().post("/lti/course/totals")
+    assert response.status_code == 503
+    assert "does not answer now" in response.text
+    assert "80.00" not in response.text
+
+
+def test_the_proof_is_on_the_course_page(canvas: CanvasSite) -> None:
+    """When and what, and that it is about the whole course; nothing before the first time."""
+    service = canvas.site.service
+    assert "Verified" not in canvas.frame().text("/lti/course")
+    service.verifier.verify("1", "rivera", patience=timedelta(0))
+    said = canvas.frame().text("/lti/course")
+    whole = "This is about the whole course, with all its sections"
+    proof = re.search(rf"Verified [A-Z][a-z]+day \d\d:\d\d : (.*?)\. {whole}", said)
+    assert proof is not None, said
+    assert proof[1].startswith("3 scores, all equal")
+    said = canvas.frame((), role=LtiRole.ADMIN).text("/lti/course")
+    assert "3 scores, all equal" in said
+    assert whole not in said
 
 
 @pytest.mark.parametrize("path", COURSE_PAGES)

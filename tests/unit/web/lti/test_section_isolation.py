@@ -8,12 +8,16 @@ from shared.errors import ServiceUnavailable
 from tests.unit.web.lti.canvas_site import ADA, BO, CY, TEACHER_OF_1, TEACHER_OF_3, CanvasSite
 from workers.web.lti.session import LtiRole
 
-MINE = {TEACHER_OF_1: ("Zimt", "Anis", "S1", "S2", "Period 1"), TEACHER_OF_3: ("Kurkuma", "S3", "3.25", "Period 3")}
+MINE = {
+    TEACHER_OF_1: ("Zimt", "Anis", "S1", "S2", "95.00", "Period 1"),
+    TEACHER_OF_3: ("Kurkuma", "S3", "3.25", "41.50", "Period 3"),
+}
 VIEWS = (
     ("/lti/course", {}), ("/lti/course", {"names": "1"}), ("/lti/course/names", {}), ("/lti/course/preview", {}),
     ("/lti/course/preview", {"assignment": "11"}), ("/lti/course/history", {}), ("/lti/course/student", {}),
     ("/lti/course/student", {"student": "S1"}), ("/lti/course/student", {"student": "S3"}),
     ("/lti/course/history", {"student": "S3"}), ("/lti/course/history", {"student": "S1"}),
+    ("/lti/course/totals", {}), ("/lti/course/totals", {"student": "S1"}), ("/lti/course/totals", {"student": "S3"}),
     ("/lti/post-grades", {"names": "1"}), ("/lti/assignment", {"assignment": "11"}), ("/lti/course/sync", {}),
 )  # fmt: skip
 UNAVAILABLE = ServiceUnavailable("GET: 503", cause="canvas_unavailable", delay=None)  # type: ignore[arg-type]
@@ -61,9 +65,23 @@ def test_a_teacher_of_both_sees_both(canvas: CanvasSite) -> None:
 
 def test_a_student_of_another_section_is_not_explained(canvas: CanvasSite) -> None:
     """The same answer as for nobody: that such a student is in the course is not said."""
-    answers = [canvas.frame().post("/lti/course/student", student=sis_id) for sis_id in ("S3", "S999")]
-    assert [answer.status_code for answer in answers] == [404, 404]
-    assert answers[0].text == answers[1].text
+    for path in ("/lti/course/student", "/lti/course/totals"):
+        answers = [canvas.frame().post(path, student=sis_id) for sis_id in ("S3", "S999")]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert answers[0].text == answers[1].text
+
+
+def test_totals_follow_a_section_whose_sis_id_has_moved() -> None:
+    """Since the last sync two sections have changed their SIS ids: what counts is who is in the section now."""
+    canvas = CanvasSite()
+    canvas.sync()
+    first, second = canvas.school.canvas.content.sections
+    moved = (replace(first, sis_section_id="4002"), replace(second, sis_section_id="4001"))
+    canvas.school.canvas.content = replace(canvas.school.canvas.content, sections=moved)
+    said = canvas.frame(TEACHER_OF_1).text("/lti/course/totals")
+    assert "Zimt, Ada" in said
+    assert "Kurkuma" not in said
+    assert "41.50" not in said
 
 
 def test_a_student_who_is_elsewhere_in_powerschool_has_no_score_here() -> None:
@@ -78,6 +96,9 @@ def test_a_student_who_is_elsewhere_in_powerschool_has_no_score_here() -> None:
     said = canvas.frame(TEACHER_OF_1).text("/lti/course/student", student="S3")
     assert "in another section of the course, which you do not teach" in said
     assert "3.25" not in said
+    said = canvas.frame(TEACHER_OF_1).text("/lti/course/totals", student="S3")
+    assert "in none of your sections" in said
+    assert "41.50" not in said
 
 
 def test_without_canvas_the_students_are_those_of_the_last_sync(canvas: CanvasSite) -> None:

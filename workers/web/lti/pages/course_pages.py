@@ -61,11 +61,25 @@ def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
 
 def not_answered(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """Return the page in place of one that reads a system which does not answer; the way to stored pages stays."""
+    text = "Nothing is lost: changes are collected, and go on by themselves. Try this page again in a moment."
+    return _not_made(pages, request, 503, "Canvas or PowerSchool does not answer now", text)
+
+
+def asked_again(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """Return the page in place of one that was not made, since the same person asked for another one meanwhile."""
+    text = (
+        "passback reads both gradebooks for one page of yours at a time. Open this page again when the other is there."
+    )
+    return _not_made(pages, request, 429, "You have opened another page meanwhile", text)
+
+
+def _not_made(pages: LtiPageRenderer, request: LtiRequest, status: int, title: str, text: str) -> Response:
     access = course_access(request)
     response = pages.page(
-        "lti/not_answered.html", request, page="", access=access, door=access.door, course_id=access.course_id
-    )
-    response.status_code = 503
+        "lti/not_answered.html", request, page="", access=access, door=access.door, course_id=access.course_id,
+        title=title, text=text,
+    )  # fmt: skip
+    response.status_code = status
     return response
 
 
@@ -107,11 +121,12 @@ def _course_page(
     paused = cast("Mapping[str, Any] | None", explanation["paused"])
     summary = service.course_lists.find(access.course_id).summary
     view = course_view(explanation)
+    newest = service.proofs.newest(access.course_id)
     people = students_of(pages, access) if request.form("names") == "1" else LivePeople()
     return pages.page(
         template, request, page=page, access=access, door=access.door, course_id=access.course_id,
         course_name=summary.name if summary else "", explanation=explanation, view=view,
-        answer=view.answer(access.door.you),
+        answer=view.answer(access.door.you), proof=newest.proof if newest else None,
         section_names=section_names(explanation), people=people, names=people.names, activity=activity,
         activity_sentence=activity_text(activity, paused, service.clock.now(), pages.zone),
         is_active=activity["state"] in (Activity.SYNCING, Activity.WAITING),

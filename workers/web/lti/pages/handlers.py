@@ -14,6 +14,7 @@ from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.pages import account_pages, course_pages, student_pages
 from workers.web.lti.pages.page_renderer import TOKEN_FIELD, TOKEN_HEADER, LtiPageRenderer, LtiRequest, View
+from workers.web.lti.pages.turns import Turns
 from workers.web.lti.refusals import Refusal
 from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSessions
 from workers.web.pages.page_handlers import Form, first, parse_form
@@ -35,6 +36,7 @@ class LtiPages(LtiPageRenderer):
     def __init__(self, service: Container, sessions: LtiSessions) -> None:
         super().__init__(service)
         self.sessions = sessions
+        self._turns = Turns()
 
     def landing_page(self, session: LtiSession) -> Response:
         """Return the first page of a launch."""
@@ -68,18 +70,30 @@ class LtiPages(LtiPageRenderer):
                 raise ApiError(422, "not_valid", "This page has no such address.")
             form = parse_form(await request.body())
             token = request.headers.get(TOKEN_HEADER) or first(form, TOKEN_FIELD)
-            return await run_in_threadpool(self._respond, view, token, form)
+            if view not in student_pages.READ_LIVE:
+                return await run_in_threadpool(self._respond, view, token, form)
+            session = await run_in_threadpool(self._session, token)
+            async with self._turns.of(session.actor) as is_newest:
+                return await run_in_threadpool(
+                    self._respond, view if is_newest else course_pages.asked_again, token, form
+                )
 
         return endpoint
 
-    def _respond(self, view: View, token: str, form: Form) -> Response:
+    def _session(self, token: str) -> LtiSession:
         try:
-            request = LtiRequest(self.sessions.read(token), token, form)
+            return self.sessions.read(token)
+        except InvalidSession:
+            raise ApiError(403, "too_old", TOO_OLD) from None
+        except RedisError:
+            raise redis_unavailable() from None
+
+    def _respond(self, view: View, token: str, form: Form) -> Response:
+        request = LtiRequest(self._session(token), token, form)
+        try:
             try:
                 return view(self, request)
             except (PassbackError, ConfigurationError):
                 return course_pages.not_answered(self, request)
-        except InvalidSession:
-            raise ApiError(403, "too_old", TOO_OLD) from None
         except RedisError:
             raise redis_unavailable() from None

@@ -1,4 +1,4 @@
-"""The pages of a course that show scores: the preview and one student, both read live, and the history."""
+"""The pages of a course that show scores: preview, one student and totals, all read live, and the history."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,13 +13,14 @@ from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.dry_run import plan_preview
 from workers.grade_passback.operations.preview import summary_of_preview
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import course_access, may_sync
+from workers.web.lti.pages.access import CourseAccess, course_access, may_sync
 from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
-from workers.web.lti.pages.words import asked_by
+from workers.web.lti.pages.words import asked_by, in_plain_words
 from workers.web.pages.course_table import preview_rows
 from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
 from workers.web.views.people import LivePeople, read_people
+from workers.web.views.totals import course_totals
 
 
 def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
@@ -48,16 +49,8 @@ def _changed(sections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """`/lti/course/student`: why each score of one student is in PowerSchool, or is not."""
-    access, service = course_access(request), pages.service
-    students = students_of(pages, access)
-    if students.failure:
-        # Without Canvas, the students are those that PowerSchool had in these sections at the last sync.
-        sis_ids = access.student_sis_ids(service.records.course(access.course_id))
-        students = LivePeople(tuple(Person("", "Student", id_) for id_ in sorted(sis_ids)), students.failure)
-    sis_id = request.form("student")
-    student = next((each for each in students.people if sis_id and each.sis_user_id == sis_id), None)
-    if sis_id and student is None:
-        raise ApiError(404, "student_unknown", "No student with this SIS id is in your sections of the course.")
+    access, service, sis_id = course_access(request), pages.service, request.form("student")
+    students, student = _students(pages, access, sis_id)
     explanation: Mapping[str, Any] | None = None
     if sis_id:
         explanation = explained(service.explainer.explain(ExplainQuery(access.course_id, None, sis_id)), access)
@@ -66,6 +59,33 @@ def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
         course_id=access.course_id, people=students, student=student, sis_id=sis_id, explanation=explanation,
         section_names=section_names(explanation) if explanation else {},
     )  # fmt: skip
+
+
+def show_totals(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """`/lti/course/totals`: why the totals of the students differ, of one of them step by step."""
+    access, service, sis_id = course_access(request), pages.service, request.form("student")
+    people, _ = _students(pages, access, sis_id)
+    totals = course_totals(service, access.course_id, sis_id or None, access.section_ids)
+    record = service.records.course(access.course_id)
+    return pages.page(
+        "lti/totals.html", request, page="/lti/course/totals", access=access, door=access.door,
+        course_id=access.course_id, people=people, names=people.names, sis_id=sis_id,
+        totals=in_plain_words(totals) if access.door.states else totals,
+        section_names={section.sis_id: section.name for section in record.sections} if record else {},
+    )  # fmt: skip
+
+
+def _students(pages: LtiPageRenderer, access: CourseAccess, sis_id: str) -> tuple[LivePeople, Person | None]:
+    """Return the students of the visible sections, and the one with this SIS id. Raises `ApiError` for another."""
+    students = students_of(pages, access)
+    if students.failure:
+        # Without Canvas, the students are those that PowerSchool had in these sections at the last sync.
+        sis_ids = access.student_sis_ids(pages.service.records.course(access.course_id))
+        students = LivePeople(tuple(Person("", "Student", id_) for id_ in sorted(sis_ids)), students.failure)
+    student = next((each for each in students.people if sis_id and each.sis_user_id == sis_id), None)
+    if sis_id and student is None:
+        raise ApiError(404, "student_unknown", "No student with this SIS id is in your sections of the course.")
+    return students, student
 
 
 def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
@@ -94,5 +114,8 @@ def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
 POST = {
     "/lti/course/preview": show_preview,
     "/lti/course/student": show_student,
+    "/lti/course/totals": show_totals,
     "/lti/course/history": show_history,
 }
+# What reads a whole course from both systems.
+READ_LIVE = frozenset({show_preview, show_student, show_totals})

@@ -52,8 +52,8 @@ def test_one_student_or_one_section_is_selected() -> None:
     reader = totals_reader(School())
     assert [each.user_id for each in reader.read("1", "S2").students] == ["72"]
     assert reader.read("1", "nobody").students == ()
-    assert reader.read("1").of_sections(["4002"]).students == ()
-    assert len(reader.read("1").of_sections(["4001"]).students) == 2
+    assert reader.read("1").of_sections(["22"]).students == ()
+    assert len(reader.read("1").of_sections(["21"]).students) == 2
 
 
 def test_the_command_prints_the_steps(capsys: object) -> None:
