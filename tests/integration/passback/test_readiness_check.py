@@ -10,8 +10,8 @@ import pytest
 from shared.adapters.http.exchange import current_context
 from shared.adapters.redis.values import epoch_ms
 from shared.domain.causes import Cause
-from shared.domain.passback.readiness.results import ReadinessRun
-from shared.domain.passback.rules.reasons import Reason
+from shared.domain.passback.readiness.results import ReadinessRun, SystemFinding
+from shared.domain.passback.rules.reasons import Actor, Reason
 from shared.domain.pauses import EVERYTHING
 from shared.errors import QueryUnavailable
 from shared.queues import Task
@@ -162,6 +162,35 @@ def test_what_failed_at_the_beginning_is_asked_again_at_the_end(place: Place) ->
     run = place.service.readiness_check.advance(tuple, lambda: False)
     assert run is not None
     assert (run.finished_at is not None, run.systems) == (True, ())
+
+
+def test_a_process_that_ends_finds_nothing_of_the_systems(place: Place) -> None:
+    """Its checks of them are interrupted, and the check of the district waits for nobody."""
+    place.service.readiness_check.request("test")
+    ends: list[bool] = []
+
+    def interrupted() -> list[SystemFinding]:
+        ends.append(True)
+        return [SystemFinding("powerschool: token", "not known", "again", Actor.OPERATOR)]
+
+    run = place.service.readiness_check.advance(interrupted, lambda: False, lambda: bool(ends))
+    assert run is not None
+    for each in (run, place.service.readiness.run()):
+        assert each is not None
+        assert (each.systems, each.waits_for, each.finished_at) == ((), "", None)
+    assert place.run().finished_at is not None
+    assert place.found() == expected()
+
+
+def test_a_process_that_ends_while_it_reads_waits_for_nothing(place: Place) -> None:
+    """What it was reading is read by another one."""
+    place.service.readiness_check.request("test")
+    advance(place.service, times=3)
+    run = place.service.readiness_check.advance(tuple, lambda: False, lambda: True)
+    assert run is not None
+    assert (run.waits_for, run.finished_at) == ("", None)
+    assert place.run().finished_at is not None
+    assert place.found() == expected()
 
 
 def test_a_refused_token_ends_the_check_with_its_cause(place: Place) -> None:

@@ -150,6 +150,17 @@ def test_a_run_that_makes_no_sense_is_refused(operator: Browser, form: dict[str,
     assert operator.post("/takeover", form).status_code == 422
 
 
+def test_a_school_without_courses_is_refused(site: VendorSite, operator: Browser) -> None:
+    """A mistyped number would end with nothing done, and look like success."""
+    operator.get("/takeover")
+    refused = operator.post("/takeover", {"mode": "dry_run", "school": "999"})
+    assert refused.status_code == 422
+    assert "No course is of school 999" in refused.text
+    answer = call(site, "POST", "/takeover", json={"mode": "link", "school": 999})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "school_unknown")
+    assert site.service.takeover_runs.newest() is None
+
+
 def call(site: Site, method: str, path: str, account: str = "operator", **given: Any) -> httpx.Response:
     """Return the answer to one request under `/api/v1`."""
 

@@ -74,6 +74,8 @@ def _one(
     service: Container, course: str, selection: Selection, dry_run: bool, actor: str, yes: bool, as_json: bool
 ) -> None:
     plan = service.takeover.plan(course, selection)
+    if selection.assignment_id not in {None, *(each.id for each in plan.data.course.assignments)}:
+        fail(f"course {course} has no assignment {selection.assignment_id}", ExitCode.USAGE)
     shown = plan_json(plan, service.takeover.taken_over(course), service.clock.now())
     if selection.chosen is not None and not plan.candidates:
         why = "PowerSchool has no such assignment section in this section, or it is linked to this assignment already"

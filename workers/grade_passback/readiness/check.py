@@ -37,6 +37,7 @@ SECTIONS_PER_READ = 500
 # A course that fails so often, or ends its process, is reported as unread.
 MAX_ATTEMPTS = 3
 UNEXPECTED = "unexpected"
+STOPPING = "stopping"
 POWERSCHOOL_LISTS, CANVAS_COURSES, COURSES = "powerschool_lists", "canvas_courses", "courses"
 """What could not be read. Then sections without a Canvas course are unknown; without PowerSchool's lists, terms too."""
 
@@ -105,16 +106,20 @@ class ReadinessCheck:
             run = self._store.run()
             if lock is None or run is None or run.finished_at is not None:
                 return run if lock is not None else None
-            with use_context(self._context(stopping)):
-                return self._advance(run, lock, systems, lambda: stopping() or is_time_up())
+            check_stop = _stop_check(stopping)
+            with use_context(self._context(check_stop)):
 
-    def _context(self, stopping: Callable[[], bool]) -> RequestContext:
-        def check() -> None:
-            if stopping():
-                raise ServiceUnavailable("the check of readiness stops", cause="stopping", delay=timedelta(0))
+                def systems_now() -> tuple[SystemFinding, ...]:
+                    found = tuple(systems())
+                    # Checks that the end of this process interrupted are no finding of a system.
+                    check_stop()
+                    return found
 
+                return self._advance(run, lock, systems_now, lambda: stopping() or is_time_up())
+
+    def _context(self, check_stop: Callable[[], None]) -> RequestContext:
         began_ms = epoch_ms(self._clock.now() + BEHIND_ALL)
-        return RequestContext(began_ms, lambda: MAX_WAIT, check_wait=check, check_stop=check)
+        return RequestContext(began_ms, lambda: MAX_WAIT, check_wait=check_stop, check_stop=check_stop)
 
     def _advance(
         self,
@@ -140,7 +145,8 @@ class ReadinessCheck:
                 if run.waits_for or has_to_stop():
                     return run
         except TransientError as error:
-            run = replace(run, waits_for=error.cause)
+            # A process that ends waits for nothing: another one goes on.
+            run = replace(run, waits_for="" if error.cause == STOPPING else error.cause)
             self._store.save(run)
         except PermanentError as error:
             # Not one course's: what is read of the whole district, or refused for all courses alike.
@@ -209,7 +215,7 @@ class ReadinessCheck:
             result = None
         except ServiceUnavailable as error:
             # The system's, not the course's.
-            self._store.save(replace(run, waits_for=error.cause))
+            self._store.save(replace(run, waits_for="" if error.cause == STOPPING else error.cause))
             raise
         except (TransientError, PermanentError) as error:
             if Cause(error.cause).scope is Scope.DISTRICT:
@@ -263,6 +269,14 @@ class ReadinessCheck:
         for batch in _batches(sis_ids, SECTIONS_PER_READ):
             for sis_id, section in sources.rosters.sections(batch).items():
                 yield sis_id, sum(student.active for student in section.students.values())
+
+
+def _stop_check(stopping: Callable[[], bool]) -> Callable[[], None]:
+    def check() -> None:
+        if stopping():
+            raise ServiceUnavailable("the check of readiness stops", cause=STOPPING, delay=timedelta(0))
+
+    return check
 
 
 def _batches(ids: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:

@@ -30,10 +30,16 @@ def makers(given: Iterable[str]) -> frozenset[str]:
 
 
 def start_run(service: Container, actions: RecordedActions, request: TakeoverRequest) -> TakeoverRun:
-    """Begin a takeover of many courses in a thread of this process. Raises `ApiError` while another one runs.
+    """Begin a takeover of many courses in a thread of this process.
+
+    Raises `ApiError` while another one runs, and for a school of which no course is known: it would do nothing.
 
     If the process ends, the run is interrupted, and goes on where it was when the same is asked for again.
     """
+    schools = service.course_lists.totals().schools
+    if request.school is not None and request.school not in schools:
+        known = ", ".join(map(str, schools)) or "none is known before the first syncs"
+        raise ApiError(422, "school_unknown", f"No course is of school {request.school}; those of courses: {known}.")
     try:
         run = actions.take_over_many(request)
     except TakeoverUnderWay as error:
