@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -63,11 +64,13 @@ GUIDE = {
 }
 
 
-# The pictures of teacher-page.md: page of the sandbox Canvas, size, height, and whether with high contrast.
+# The pictures of teacher-page.md: page of the sandbox Canvas, size, height, whether with high contrast, and the page of
+# the frame's menu that is opened.
 INSIDE_CANVAS = {
-    "teacher-page": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 860, False),
-    "teacher-page-phone": (f"/courses/{Ids.COURSE}/external_tools/1", "phone", 1100, True),
-    "teacher-page-gradebook": (f"/courses/{Ids.COURSE}/gradebook", "wide", 820, False),
+    "teacher-page": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 860, False, ""),
+    "teacher-page-phone": (f"/courses/{Ids.COURSE}/external_tools/1", "phone", 1100, True, ""),
+    "teacher-page-totals": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 900, True, "Totals"),
+    "teacher-page-gradebook": (f"/courses/{Ids.COURSE}/gradebook", "wide", 820, False, ""),
 }
 
 
@@ -154,8 +157,9 @@ def take_guide(found: Installation, browser: Browser, folder: Path) -> None:
 
 
 def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> None:
-    """Take what a teacher sees inside Canvas, on a day without failures."""
-    for name, (path, size, height, is_high) in INSIDE_CANVAS.items():
+    """Take what a teacher sees inside Canvas, on a day without failures, of a course that was verified."""
+    found.service.verifier.verify(str(Ids.COURSE), "operator", patience=timedelta(seconds=5))
+    for name, (path, size, height, is_high, opened_page) in INSIDE_CANVAS.items():
         found.stage.act(do="edit_user", user_id=Ids.CANVAS_TEACHER, changes={"prefers_high_contrast": is_high})
         page = browser.new_page(viewport={"width": SIZES[size][0], "height": height})
         page.goto(f"{found.stage.canvas_url}{path}?as={Ids.CANVAS_TEACHER}")
@@ -166,6 +170,9 @@ def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> N
         frame.get_by_role("button", name="Sync now").wait_for()
         # Names and the plan are read after the page is there.
         frame.locator("[aria-busy=true]").wait_for(state="detached")
+        if opened_page:
+            frame.get_by_role("button", name=opened_page, exact=True).click()
+            frame.get_by_role("heading", name="What makes them differ").wait_for()
         page.wait_for_timeout(1_000)
         page.screenshot(path=folder / f"{name}.png")
         page.close()
