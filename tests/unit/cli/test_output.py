@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 import pytest
+from rich.padding import Padding
+from rich.text import Text
 
 from workers.cli.terminal.output import ExitCode, emit, plain
 
@@ -78,3 +80,9 @@ def test_brackets_in_names_are_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_exit_codes() -> None:
     """0 fine, 1 finished with problems, 2 usage or configuration."""
     assert [int(code) for code in (ExitCode.FINE, ExitCode.PROBLEMS, ExitCode.USAGE)] == [0, 1, 2]
+
+
+def test_lines_of_a_file_end_with_their_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever fills them up at a terminal."""
+    emit({}, False, lambda _: Padding(Text("one\n  two"), (0, 0, 0, 2)))
+    assert capsys.readouterr().out == "  one\n    two\n"

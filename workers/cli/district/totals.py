@@ -25,7 +25,7 @@ def totals(course: Course, student: StudentId = None, as_json: JsonOption = Fals
         refuse_unknown(service, course)
         found = totals_json(service.totals.read(course, student))
         emit(found, as_json, totals_text, zone=service.settings.district_time_zone)
-    raise typer.Exit(ExitCode.USAGE if student and not found["students"] else ExitCode.FINE)
+    raise typer.Exit(ExitCode.USAGE if student is not None and not found["students"] else ExitCode.FINE)
 
 
 def totals_text(found: Json) -> Group:
@@ -50,7 +50,7 @@ def _course(students: list[Json], causes: list[Json]) -> Iterator[RenderableType
         if "canvas" not in student:
             table.add_row(who, "-", "-", "-", "-", "-")
             continue
-        numbers = (_number(student["canvas"]), _number(student["powerschool"]), _signed(student["difference"]))
+        numbers = (_number(student["canvas"]), _number(student["powerschool"]), _difference(student))
         table.add_row(who, str(student["section_sis_id"]), *numbers, _number(student["unexplained"]))
     yield table
     yield Text("\nWhat makes the totals differ:" if causes else "\nThe totals do not differ.", style="bold")
@@ -88,6 +88,12 @@ def _student(student: Json) -> Iterator[RenderableType]:
         yield Text("\n  What to do", style="bold")
     for label, text in advice.items():
         yield _indented(f"{label}: {text}")
+
+
+def _difference(student: Json) -> str:
+    """Return by how much the totals differ; a dash where only one side has one: none is not 0."""
+    is_on_one_side = (student["canvas"] is None) is not (student["powerschool"] is None)
+    return "-" if is_on_one_side else _signed(student["difference"])
 
 
 def _number(value: object) -> str:

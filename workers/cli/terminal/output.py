@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
 from enum import IntEnum
+from io import StringIO
 from json import dumps
 from pathlib import Path
 from tempfile import mkstemp
@@ -74,14 +75,18 @@ def emit(
     if json:
         sys.stdout.write(printable_json(dumps(value, indent=2, ensure_ascii=False)) + "\n")
         return
-    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False).print(
-        Printable(
-            _rendered(cast("Json", with_local_times(cleaned(value), zone)))
-            if shown is None
-            else shown(cast("T", with_local_times(cleaned(data), zone)))
-        )
+    text = Printable(
+        _rendered(cast("Json", with_local_times(cleaned(value), zone)))
+        if shown is None
+        else shown(cast("T", with_local_times(cleaned(data), zone)))
     )
+    if sys.stdout.isatty():
+        Console(file=sys.stdout, markup=False, highlight=False, emoji=False).print(text)
+        return
+    # A file is read with other widths: without the blanks that fill a line up.
+    out = StringIO()
+    Console(file=out, width=WIDTH_WITHOUT_TERMINAL, markup=False, highlight=False, emoji=False).print(text)
+    sys.stdout.write("".join(f"{line.rstrip(' ')}\n" for line in out.getvalue().split("\n")[:-1]))
 
 
 def plain(data: object) -> Json:

@@ -67,6 +67,8 @@ def test_the_command_prints_the_steps(capsys: object) -> None:
     assert "65.00  Canvas's total" in said
     assert "none  what PowerSchool's gradebook gives" in said
     assert "Reading 1" in said
+    row = next(line.split() for line in said.splitlines() if line.startswith("S1 "))
+    assert row[2:] == ["65.00", "none", "-", "0.00"], "a total that only Canvas has does not differ by 65 from none"
 
 
 def test_a_section_without_a_teacher_is_not_read() -> None:
