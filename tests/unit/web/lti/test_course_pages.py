@@ -129,6 +129,13 @@ def test_a_page_waits_for_names_for_seconds(canvas: CanvasSite, path: str) -> No
     assert all(timedelta(0) < each <= FOR_NAMES for each in found)
 
 
+def test_an_assignment_of_a_course_that_was_never_synced() -> None:
+    """No last sync is named where there was none."""
+    said = CanvasSite().frame().text("/lti/assignment", assignment="11")
+    assert "Nothing of this course was sent yet" in said
+    assert "last sync" not in said
+
+
 def test_whoever_acts_as_another_only_looks(canvas: CanvasSite) -> None:
     """Without the button, and refused where the form is sent all the same."""
     frame = canvas.frame(real_user_id="5")

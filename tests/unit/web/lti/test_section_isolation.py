@@ -63,6 +63,22 @@ def test_a_teacher_of_both_sees_both(canvas: CanvasSite) -> None:
         assert not [p for p in (ADA, BO, CY) if p.name in page or f">{p.sis_user_id}" in page], path
 
 
+@pytest.mark.parametrize("path", ["/lti/course", "/lti/course/history", "/lti/post-grades"])
+def test_an_assignment_of_another_section_has_no_name_here(path: str) -> None:
+    """A title can name a student. The filter of the history lists the own work alone, as every page does."""
+    canvas = CanvasSite()
+    canvas.sync()
+    records = canvas.site.service.records
+    record = records.course("1")
+    assert record is not None
+    of_other = [s for s in record.assignments[0].sections if s.section_sis_id == "4002"]
+    retake = replace(record.assignments[0], assignment_id="14", name="Retake for Cy", sections=tuple(of_other))
+    records.save(replace(record, assignments=(*record.assignments, retake)))
+    assert of_other
+    assert "Retake for Cy" not in canvas.frame(TEACHER_OF_1).post(path).text
+    assert "Retake for Cy" in canvas.frame(TEACHER_OF_3).post("/lti/course/history").text
+
+
 def test_a_student_of_another_section_is_not_explained(canvas: CanvasSite) -> None:
     """The same answer as for nobody: that such a student is in the course is not said."""
     for path in ("/lti/course/student", "/lti/course/totals"):

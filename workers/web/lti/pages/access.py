@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.config import Settings
 from shared.domain.passback.course_state import CourseRecord
@@ -30,6 +30,14 @@ class CourseAccess:
         }
         visible = [r for r in record.rosters if self.section_ids is None or r.section_sis_id in names]
         return {r.section_dcid: names.get(r.section_sis_id) or r.section_sis_id for r in visible}
+
+    def seen(self, record: CourseRecord | None) -> CourseRecord | None:
+        """Return the record without the assignments that are in no visible section."""
+        if record is None or self.section_ids is None:
+            return record
+        sis_ids = {section.sis_id for section in record.sections if section.section_id in self.section_ids}
+        assignments = [a for a in record.assignments if any(s.section_sis_id in sis_ids for s in a.sections)]
+        return replace(record, assignments=tuple(assignments))
 
     def student_sis_ids(self, record: CourseRecord | None) -> frozenset[str]:
         """Return the SIS ids of the students of the visible sections, as PowerSchool had them at the last sync."""

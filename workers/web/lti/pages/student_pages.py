@@ -103,7 +103,7 @@ def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     people = LivePeople()
     if any(entry.scores or entry.occasion.actor for entry in shown):
         people = read_people(lambda: service.canvas_people.members(access.course_id, access.section_ids))
-    values = history_values(shown, people, given, record, start)
+    values = history_values(shown, people, given, access.seen(record), start)
     return pages.page(
         "lti/history.html", request, page="/lti/course/history", access=access, door=access.door,
         course_id=access.course_id, can_see_scores=True, sections=dcids, start=start,
