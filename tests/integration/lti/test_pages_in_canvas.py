@@ -138,7 +138,7 @@ def test_the_gradebook_shows_the_plan_by_itself(browser: Browser, canvas: Canvas
 
 
 def test_everything_works_without_javascript(browser: Browser, canvas: CanvasSite, address: str) -> None:
-    """Names, plan, student and sync by forms alone."""
+    """Names, plan, student, totals and sync by forms alone."""
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         token = f'<input name="lti_token" value="{canvas.frame().token}">'
@@ -158,6 +158,11 @@ def walk(page: Page) -> None:
     page.get_by_label("Name").select_option("S2")
     page.get_by_role("button", name="Explain").click()
     expect(page.get_by_role("heading", name="Anis, Bo")).to_be_visible()
+    page.get_by_role("button", name="Why the student's totals differ").click()
+    expect(page.get_by_role("heading", name="Anis, Bo · S2 · Period 1")).to_be_visible()
+    page.get_by_role("button", name="All students").click()
+    page.get_by_role("button", name="Zimt, Ada").click()
+    expect(page.get_by_text("Canvas's total")).to_be_visible()
     page.get_by_role("button", name="Assignments").click()
     page.get_by_role("button", name="Sync now").click()
     expect(page.locator("#now")).to_have_attribute("data-announce", re.compile("waiting|no_worker"))
