@@ -196,7 +196,7 @@ class LogEvent(StrEnum):
     NOTIFICATION_LOST = "notification_lost"
     """error: a target did not take a message in all attempts; it is given up. `target`, `cause`."""
 
-    TEACHERS_TOLD = "teachers_told"
+    TEACHERS_NOTIFIED = "teachers_notified"
     """info: the weekly digest of teachers is complete. `sent`, `refused`, `without_address`, `nothing_left` (teachers),
     `unread` (courses)."""
     TEACHER_DIGEST_DEFERRED = "teacher_digest_deferred"

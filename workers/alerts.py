@@ -126,12 +126,12 @@ def _outages(status: InstallationStatus) -> Iterator[Alert]:
 
 
 def _token(status: InstallationStatus) -> Iterator[Alert]:
-    if status.token_ends_at is None or (left := status.token_ends_at - status.now) > TOKEN_WARNING:
+    if status.token_ends_at is None or (remaining := status.token_ends_at - status.now) > TOKEN_WARNING:
         return
-    ends = f"ends in {describe(left)}" if left > timedelta(0) else "has ended"
+    ends = f"ends in {describe(remaining)}" if remaining > timedelta(0) else "has ended"
     yield Alert(
-        Level.BAD if left < TOKEN_URGENT else Level.WARNING, "token_ends", f"passback's access token of Canvas {ends}.",
-        RENEW_ACCESS,
+        Level.BAD if remaining < TOKEN_URGENT else Level.WARNING, "token_ends",
+        f"passback's access token of Canvas {ends}.", RENEW_ACCESS,
     )  # fmt: skip
 
 

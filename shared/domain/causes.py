@@ -79,7 +79,7 @@ class Cause(StrEnum):
         "A Celery task that no worker here knows, or that has a defect.",
         "Retry it after an upgrade, or discard it.",
     )
-    DEFECT = (
+    UNEXPECTED_ERROR = (
         "defect_",
         "Passback itself has a defect that this course brings to light.",
         "Report it with the log lines of this course; they hold no personal data. Retry after an upgrade.",

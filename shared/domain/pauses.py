@@ -23,7 +23,7 @@ def course_target(course_id: str) -> str:
     return f"{_COURSE}{course_id}"
 
 
-def target_words(target: str) -> str:
+def target_text(target: str) -> str:
     """Return the target in a sentence: `everything`, `provisioning`, `course 101`."""
     return "everything" if target == EVERYTHING else target.replace(":", " ", 1)
 

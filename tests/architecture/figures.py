@@ -48,11 +48,14 @@ ours own passage place places purge purged recall remember remembered rest sente
 standing standings stay stays survey surveyor tally tells told trouble troubles turn untold unwell wake ways
 whereabouts whole woken words
 """
-# Terms of Python, Celery, Redis, Canvas, PowerSchool and of the glossary that contain such a word.
+# Terms of Python, Celery, Redis, Canvas, PowerSchool and of the glossary that contain such a word. LTI and OpenID
+# Connect have login_hint, message_hint and keys that sign; HTTP has frame_ancestors; Canvas has token_hint and
+# graded_by; PowerSchool has the letter of a grade; csv has line_num.
 STANDARD_TERMS = re.compile(
     r"dead_?letter|sign_(in|out)|\b(still_)?(hold|held)(_|s?\b)|hold_?reason|is_held|beat_schedule|decimal_places|not_graded|place_students|left_school|oneline"
     r"|(first|start|request|response|param|out|one|shard)_?(line|hint|of_?memory)|redis_memory|memory_?gauge"
     r"|margin_left|keep_running|\b_?((score|checked|cost)_)?line\b|\b_?memory\b|\bpurge\b|\bfold\b"
+    r"|(login|message|token|max)_hints?|frame_ancestors|progress_?line|memory_share|line_num|graded_by|\b_?(sign|letter)\b|\bhints\b"
     r"|keep_blank_values|letter_grade|bisect_left|tb_frame|stack_frames|enter_context|__enter__|\bbeat\b|param_hint",
     re.IGNORECASE,
 )

@@ -117,5 +117,5 @@ def _short(text: str) -> str:
 def _score_line(score: ScoreChange, entry: AuditEntry) -> str:
     before, after = sentence_of(score.before, entry.points_possible), sentence_of(score.after, entry.points_possible)
     grader = grader_text(score.graded_by, {})
-    graded = f", graded by {grader}" if grader else ""
-    return f"student {score.student_sis_id or f'DCID {score.student_dcid}'}: {before} -> {after}{graded}"
+    suffix = f", graded by {grader}" if grader else ""
+    return f"student {score.student_sis_id or f'DCID {score.student_dcid}'}: {before} -> {after}{suffix}"

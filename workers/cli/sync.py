@@ -9,7 +9,7 @@ import structlog
 import typer
 
 from shared.domain.passback.course_state import State
-from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command, target_words
+from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command, target_text
 from shared.log_events import LogEvent
 from workers.cli.district.bulk_sync import check_options, sync_many
 from workers.cli.district.selection import AllCourses, OptionalCourse, School, Term, select_courses
@@ -165,8 +165,8 @@ def pause(
         is_new = RecordedActions(service, actor).pause(target, reason)
     if is_new:
         log.info(LogEvent.PAUSED, target=target, actor=actor)
-    words = target_words(target)
-    text = f"{words} is paused; `{resume_command(target)}` resumes it" if is_new else f"{words} is paused already"
+    text = target_text(target)
+    text = f"{text} is paused; `{resume_command(target)}` resumes it" if is_new else f"{text} is paused already"
     emit({"target": target, "paused": True, "changed": is_new}, as_json, lambda _: text)
 
 
@@ -189,8 +189,8 @@ def resume(
         was_paused = RecordedActions(service, actor).resume(target)
     if was_paused:
         log.info(LogEvent.RESUMED, target=target, actor=actor)
-    words = target_words(target)
-    text = f"{words} is resumed" if was_paused else f"{words} is not paused"
+    text = target_text(target)
+    text = f"{text} is resumed" if was_paused else f"{text} is not paused"
     emit({"target": target, "paused": False, "changed": was_paused}, as_json, lambda _: text)
 
 

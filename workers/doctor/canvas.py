@@ -91,9 +91,9 @@ def _accepted(systems: Systems) -> str:
         return "accepted"
     if ends_at is None:
         return "accepted"
-    left = ends_at - systems.clock.now()
-    if left < TOKEN_WARNING:
-        raise CheckFailed(CheckResult.WARN, f"accepted, and ends in {describe(left)}", RENEW_ACCESS)
+    remaining = ends_at - systems.clock.now()
+    if remaining < TOKEN_WARNING:
+        raise CheckFailed(CheckResult.WARN, f"accepted, and ends in {describe(remaining)}", RENEW_ACCESS)
     return f"accepted, until {ends_at:%Y-%m-%d}"
 
 

@@ -24,8 +24,8 @@ def steps(service: Container) -> Iterator[Step]:
     needs = ("lti: installation",)
     yield Step("lti: Canvas's keys", partial(_canvas_keys, service), f"Correct {PREFIX}LTI_ISSUER or "
                f"{PREFIX}LTI_PLATFORM_URL: without these keys every launch gets 503 after a day.", needs)  # fmt: skip
-    yield Step("lti: own keys", partial(_own_keys, service), f"Canvas has to reach {PREFIX}PUBLIC_URL: correct it, or "
-               "let the proxy pass /lti/ on to the web process.", needs)  # fmt: skip
+    yield Step("lti: own keys", partial(_passback_keys, service), f"Canvas has to reach {PREFIX}PUBLIC_URL: correct "
+               "it, or let the proxy pass /lti/ on to the web process.", needs)  # fmt: skip
     yield Step("lti: launches", partial(_launches, service), needs=needs)
 
 
@@ -50,7 +50,7 @@ def _canvas_keys(service: Container) -> str:
     return _count_keys(platform_of(service.settings).keys_url, setting)
 
 
-def _own_keys(service: Container) -> str:
+def _passback_keys(service: Container) -> str:
     return _count_keys(f"{service.settings.public_url}/lti/jwks", f"{PREFIX}PUBLIC_URL")
 
 

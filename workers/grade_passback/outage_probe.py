@@ -60,7 +60,7 @@ class OutageProbe:
             if (
                 outage.may_be_over(self._clock.now())
                 and self._locks.take(f"probe-{outage.system}", PROBE_INTERVAL)
-                and self._remote(outage.system).answers()
+                and self._remote(outage.system).is_responding()
             ):
                 end_outage(self._redis, self._keys, outage.system)
 

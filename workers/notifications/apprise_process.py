@@ -14,7 +14,7 @@ from typing import Any
 from shared.domain.notifications.state import DeliveryFailure
 
 # By what Apprise, the mail library and the HTTP library write about a failure. The first row that matches counts.
-_SIGNS = (
+_FAILURE_PATTERNS = (
     (DeliveryFailure.CREDENTIALS_REFUSED, r"error=(401|403|407)\b|\b(530|534|535)\b|invalid_auth|Authentication"),
     (
         DeliveryFailure.HOST_UNKNOWN,
@@ -77,14 +77,16 @@ def failure_in(lines: list[str]) -> DeliveryFailure:
     """Return what these lines of a log say about a failure."""
     # Not what Apprise writes before it connects: the URL and the payload.
     text = "\n".join(line for line in lines if " POST URL: " not in line and "Payload: " not in line)
-    return next((failure for failure, sign in _SIGNS if re.search(sign, text)), DeliveryFailure.REFUSED)
+    return next(
+        (failure for failure, pattern in _FAILURE_PATTERNS if re.search(pattern, text)), DeliveryFailure.REFUSED
+    )
 
 
 if __name__ == "__main__":
     # Who started this ends it after its own timeout, unless it was killed.
     signal.alarm(LIFETIME_S)
     # Plugins may print: nothing but the answer goes to standard output.
-    answers, sys.stdout = sys.stdout, sys.stderr
+    results, sys.stdout = sys.stdout, sys.stderr
     request = json.load(sys.stdin)
     failure = send(request["url"], request["subject"], request["body"], request["kind"], dry_run=request["dry_run"])
-    answers.write(json.dumps({"failure": failure}))
+    results.write(json.dumps({"failure": failure}))

@@ -119,7 +119,7 @@ class TeacherDigest:
         teacher_id = self._store.next_teacher()
         if teacher_id is None:
             log.info(
-                LogEvent.TEACHERS_TOLD, sent=digest.sent, refused=digest.refused, unread=digest.unread,
+                LogEvent.TEACHERS_NOTIFIED, sent=digest.sent, refused=digest.refused, unread=digest.unread,
                 without_address=digest.without_address, nothing_left=digest.nothing_left,
             )  # fmt: skip
             return replace(digest, phase=DigestPhase.DONE)

@@ -165,8 +165,10 @@ class CanvasClient:
         beginnings = (token, token.rpartition("~")[2])
         pages = self._canvas.pages("/api/v1/users/self/user_generated_tokens", {}, [PER_PAGE])
         rows = (row for page in pages for row in page.rows(wire.TOKENS)[0])
-        own = [row for row in rows if row.token_hint and any(text.startswith(row.token_hint) for text in beginnings)]
-        return own[0].expires_at if len(own) == 1 else None
+        matching = [
+            row for row in rows if row.token_hint and any(text.startswith(row.token_hint) for text in beginnings)
+        ]
+        return matching[0].expires_at if len(matching) == 1 else None
 
     def root_account_uuid(self) -> str | None:
         """Return the id by which Live Events name the district; None if the token may not read the account.

@@ -74,7 +74,7 @@ class GradesWire(Wire):
     override_score: Total = None
 
 
-class GradedEnrollmentWire(Wire):
+class EnrollmentTotalsWire(Wire):
     """One of `GET /api/v1/courses/:course_id/enrollments`.
 
     The documentation shows an override beside the grades, clients show one inside them: both are read.
@@ -109,7 +109,7 @@ class GradingPeriodWire(Wire):
 
 _COURSE = TypeAdapter(GradingCourseWire)
 _GROUPS = TypeAdapter(list[GradingGroupWire])
-_ENROLLMENTS = TypeAdapter(list[GradedEnrollmentWire])
+_ENROLLMENTS = TypeAdapter(list[EnrollmentTotalsWire])
 _PERIODS = TypeAdapter(list[GradingPeriodWire])
 
 
@@ -167,7 +167,7 @@ class CanvasGrading:
         self._canvas.close()
 
 
-def _totals(enrollments: Iterable[GradedEnrollmentWire]) -> Mapping[str, CanvasTotals]:
+def _totals(enrollments: Iterable[EnrollmentTotalsWire]) -> Mapping[str, CanvasTotals]:
     """Return the totals by user: all enrollments of a student in the course have the same."""
     found = {}
     for enrollment in enrollments:

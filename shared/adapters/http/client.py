@@ -136,7 +136,7 @@ class RemoteApi:
             raise self._read_refusal(response) or _refusal(response)
         return response
 
-    def answers(self) -> bool:
+    def is_responding(self) -> bool:
         """Say whether the system answers a cheap request now. Ignores the circuit, and changes nothing."""
         if self._probe is None:
             return False

@@ -61,7 +61,7 @@ class RequestContext:
 
 
 # After every request of work that began at any real time.
-_LAST_IN_LINE = 9_000_000_000_000_000
+_LOWEST_PRIORITY = 9_000_000_000_000_000
 
 
 def low_priority(max_wait: timedelta, check_wait: Callable[[], None] = no_check) -> AbstractContextManager[None]:
@@ -69,7 +69,7 @@ def low_priority(max_wait: timedelta, check_wait: Callable[[], None] = no_check)
 
     `check_wait` is called before each, and each second while it waits.
     """
-    return use_context(RequestContext(_LAST_IN_LINE, lambda: max_wait, check_wait=check_wait))
+    return use_context(RequestContext(_LOWEST_PRIORITY, lambda: max_wait, check_wait=check_wait))
 
 
 class _Deadline:

@@ -107,7 +107,7 @@ class Keys:
         "course:{}:takeover-refusals",
         "Hash: the link's field to when and why PowerSchool refused the first change after a takeover, as JSON. Kept.",
     )
-    takeover_answers = _Key(
+    takeover_responses = _Key(
         "takeover-answers",
         "Hash: who made assignments (`createdbyplugin`, empty: teachers) to whether PowerSchool last let them change.",
     )

@@ -76,14 +76,14 @@ def missing_rights(client: redis.Redis, prefix: str) -> MissingRights:
     """
     pool = client.connection_pool
     database = pool.connection_kwargs.get("db") or 0
-    places = {"key": f"{prefix}:doctor", "channel": f"{prefix}:celery:/{database}"}
+    examples = {"key": f"{prefix}:doctor", "channel": f"{prefix}:celery:/{database}"}
     calls = [(name, call) for name, calls in probed_commands().items() for call in calls]
     connection: Any = pool.get_connection()
     try:
         connection.send_command("MULTI")
         connection.read_response()
         connection.send_packed_command(
-            connection.pack_commands([[word.format(**places) for word in call] for _, call in calls])
+            connection.pack_commands([[word.format(**examples) for word in call] for _, call in calls])
         )
         refusals = [(name, refusal) for name, _ in calls if (refusal := _refusal(connection))]
         connection.send_command("DISCARD")

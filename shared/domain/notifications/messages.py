@@ -52,10 +52,10 @@ def message_of(
     parts = [MAY_HAVE_ARRIVED] if may_have_arrived else []
     if pending.summary:
         parts += _summary(figures, gaps, zone)
-    told = [each for each in open_episodes if pending.summary and each not in pending.opened]
+    open_before = [each for each in open_episodes if pending.summary and each not in pending.opened]
     parts += _section("Needs a person:", [_begun(each, zone, base_url) for each in pending.opened])
     parts += _section("Over:", [_ended(each, zone) for each in pending.ended])
-    parts += _section("Still open:", [_begun(each, zone, base_url) for each in told])
+    parts += _section("Still open:", [_begun(each, zone, base_url) for each in open_before])
     parts.append(f"Times are those of {zone}." + (f" All of it: {base_url}/" if base_url else ""))
     return Message(_subject(pending, len(open_episodes)), "\n\n".join(parts) + "\n")
 

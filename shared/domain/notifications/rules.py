@@ -81,12 +81,12 @@ def checked(
     Targets that are not configured any more are dropped; a new one begins with the next daily summary.
     """
     targets = {an_id: state.targets.get(an_id, TargetState(an_id, summary=summary_due)) for an_id in target_ids}
-    told = frozenset[str]().union(*(target.told for target in targets.values()))
+    notified = frozenset[str]().union(*(target.notified for target in targets.values()))
     conditions = {condition.key: condition for condition in found}
     episodes = {key: _seen(condition, state.episodes.get(key), now) for key, condition in conditions.items()}
     for key, episode in state.episodes.items():
-        if key not in conditions and (kept := _not_seen(episode, not_judged, now, is_told=key in told)):
-            episodes[key] = kept
+        if key not in conditions and (unseen := _not_seen(episode, not_judged, now, is_notified=key in notified)):
+            episodes[key] = unseen
     return NotificationState(now, episodes, targets, _gaps(state, now))
 
 
@@ -98,10 +98,10 @@ def _seen(condition: Condition, episode: Episode | None, now: datetime) -> Episo
     return Episode(condition, now, returns=episode.returns + 1)
 
 
-def _not_seen(episode: Episode, not_judged: Collection[str], now: datetime, *, is_told: bool) -> Episode | None:
+def _not_seen(episode: Episode, not_judged: Collection[str], now: datetime, *, is_notified: bool) -> Episode | None:
     """Return the episode of a condition that was not found; None once nobody has to know of it."""
     if episode.ended_at is not None:
-        return episode if is_told or now - episode.ended_at < RETURNS_WITHIN else None
+        return episode if is_notified or now - episode.ended_at < RETURNS_WITHIN else None
     if episode.condition.code in not_judged:
         return replace(episode, absent_since=None)
     if episode.absent_since is None:
@@ -129,9 +129,11 @@ def pending(state: NotificationState, target_id: str, now: datetime, summary_due
     is_summary_due = target.summary is not None and target.summary < summary_due
     # The summary lists what is open, so that it does not have to be told once more.
     at = datetime.max.replace(tzinfo=now.tzinfo) if is_summary_due else now
-    untold = {key: each for key, each in state.episodes.items() if key not in target.told | {failing_key(target_id)}}
-    opened = [each for each in untold.values() if _is_to_be_told(each, at)]
-    ended = [each for key, each in state.episodes.items() if key in target.told and each.is_over]
+    unnotified = {
+        key: each for key, each in state.episodes.items() if key not in target.notified | {failing_key(target_id)}
+    }
+    opened = [each for each in unnotified.values() if _is_long_enough(each, at)]
+    ended = [each for key, each in state.episodes.items() if key in target.notified and each.is_over]
     return Pending(
         tuple(sorted(opened, key=lambda each: each.since)),
         tuple(sorted(ended, key=lambda each: each.since)),
@@ -149,7 +151,7 @@ def failing_key(target_id: str) -> str:
     return f"notify_failed:{target_id}"
 
 
-def _is_to_be_told(episode: Episode, now: datetime) -> bool:
+def _is_long_enough(episode: Episode, now: datetime) -> bool:
     delay = DELAYS.get(episode.condition.code, DEFAULT_DELAY)
     is_here = not episode.is_over and episode.absent_since is None
     return is_here and delay is not None and now - episode.since >= delay
@@ -173,7 +175,7 @@ def begun(target: TargetState, now: datetime) -> TargetState:
 
 def delivered(target: TargetState, message: Pending, now: datetime) -> TargetState:
     """Return the target once it has the message."""
-    return TargetState(target.id, _told(target, message), message.summary or target.summary, delivered_at=now)
+    return TargetState(target.id, _notified_after(target, message), message.summary or target.summary, delivered_at=now)
 
 
 def failed(target: TargetState, message: Pending, failure: DeliveryFailure, now: datetime) -> TargetState:
@@ -184,7 +186,7 @@ def failed(target: TargetState, message: Pending, failure: DeliveryFailure, now:
         return replace(tried, next_attempt_at=now + RETRY_WAITS[attempts - 1])
     return replace(
         tried,
-        told=_told(target, message),
+        notified=_notified_after(target, message),
         summary=message.summary or target.summary,
         failed=0,
         next_attempt_at=None,
@@ -204,6 +206,6 @@ def with_extra(target: TargetState) -> TargetState:
     return replace(target, last_failure=None, failing_since=None)
 
 
-def _told(target: TargetState, message: Pending) -> frozenset[str]:
+def _notified_after(target: TargetState, message: Pending) -> frozenset[str]:
     opened = {episode.condition.key for episode in message.opened}
-    return (target.told | opened) - {episode.condition.key for episode in message.ended}
+    return (target.notified | opened) - {episode.condition.key for episode in message.ended}

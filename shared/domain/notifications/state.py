@@ -115,7 +115,7 @@ class TargetState:
     """
 
     id: str
-    told: frozenset[str] = frozenset()
+    notified: frozenset[str] = frozenset()
     summary: datetime | None = None
     failed: int = 0
     failing_since: datetime | None = None

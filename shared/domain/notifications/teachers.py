@@ -12,7 +12,7 @@ from shared.domain.passback.rules.reasons import Actor, Reason
 from shared.domain.wording import counted
 
 # A finished term needs nobody any more, unless somebody asks for it.
-LEFT_OUT = INTENTIONAL | {Reason.TERM_CLOSED}
+NOT_FOR_TEACHERS = INTENTIONAL | {Reason.TERM_CLOSED}
 MAX_LISTED = 20
 # The waits after a failure of the mail server or of Canvas. After one more, this week's digest is given up.
 RETRY_WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 240, 720))
@@ -102,7 +102,7 @@ def _needs(assignment: AssignmentRecord) -> AssignmentNeeds | None:
 
 
 def _needs_teacher(reason: Reason) -> bool:
-    return reason.who is Actor.TEACHER and reason not in LEFT_OUT
+    return reason.who is Actor.TEACHER and reason not in NOT_FOR_TEACHERS
 
 
 def teacher_message(courses: Sequence[CourseNeeds], canvas_url: str, *, with_names: bool) -> Message:

@@ -33,7 +33,7 @@ class Result(StrEnum):
     """PowerSchool has it as it stores what was sent: a rounded number, a name without its emoji."""
     DIFFERS = "differs"
     """A sync makes it equal."""
-    LEFT = "left"
+    NOT_WRITTEN = "left"
     """It differs, and no sync changes that: a rule, PowerSchool or the teacher decides otherwise."""
 
 
@@ -124,7 +124,7 @@ def _plain(number: str) -> str:
 
 
 def _absent(desired: DesiredAssignment, is_closed: bool) -> Iterator[ComparedValue]:
-    result = Result.LEFT if is_closed else Result.DIFFERS
+    result = Result.NOT_WRITTEN if is_closed else Result.DIFFERS
     why = Reason.TERM_CLOSED if is_closed else Difference.NOT_IN_POWERSCHOOL
     yield ComparedValue(desired.key, None, ASSIGNMENT, result, why, None, desired.name)
     for dcid, score in sorted(desired.scores.items()):
@@ -135,7 +135,7 @@ def _closed(value: ComparedValue) -> ComparedValue:
     if value.result is not Result.DIFFERS:
         return value
     return ComparedValue(
-        value.key, value.assignment_section_id, value.what, Result.LEFT, Reason.TERM_CLOSED, value.student_dcid,
+        value.key, value.assignment_section_id, value.what, Result.NOT_WRITTEN, Reason.TERM_CLOSED, value.student_dcid,
         value.canvas, value.powerschool,
     )  # fmt: skip
 
@@ -168,7 +168,7 @@ class _Comparison:
             elif field in self._updated:
                 result, why = Result.DIFFERS, str(Difference.OTHER_VALUE)
             else:
-                result, why = Result.LEFT, str(self._reason or Difference.OTHER_VALUE)
+                result, why = Result.NOT_WRITTEN, str(self._reason or Difference.OTHER_VALUE)
             yield self._value(field, result, why, None, canvas, powerschool)
 
     def scores(self) -> Iterator[ComparedValue]:
@@ -194,7 +194,7 @@ class _Comparison:
             result, why = Result.DIFFERS, str(difference)
         else:
             reason = self._reasons.get(dcid) or (self._reason if wanted is not None else None)
-            result, why = Result.LEFT, str(reason or difference)
+            result, why = Result.NOT_WRITTEN, str(reason or difference)
         return self._value(SCORE, result, why, dcid, canvas, powerschool)
 
     def _value(

@@ -17,7 +17,7 @@ from shared.domain.wording import counted
 FORMAT = "passback-proof-1"
 # These may be something else at the next reading: the proof is not complete.
 UNREAD = frozenset({Reason.RETRYING, Reason.VALUE_UNREADABLE})
-_SEVERITY = (Result.DIFFERS, Result.LEFT, Result.STORED_DIFFERENTLY, Result.EQUAL)
+_SEVERITY = (Result.DIFFERS, Result.NOT_WRITTEN, Result.STORED_DIFFERENTLY, Result.EQUAL)
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -83,12 +83,12 @@ class Proof(msgspec.Struct, frozen=True):
     @property
     def only_in_powerschool(self) -> int:
         """Return how many scores only PowerSchool has: teachers' own, and those of students who left."""
-        return sum(each.count for each in self.differences if _is_own(each))
+        return sum(each.count for each in self.differences if _is_only_in_powerschool(each))
 
     @property
     def scores_differing(self) -> int:
         """Return how many scores differ that Canvas has, or that a sync empties."""
-        return sum(each.count for each in self.differences if each.what == SCORE and not _is_own(each))
+        return sum(each.count for each in self.differences if each.what == SCORE and not _is_only_in_powerschool(each))
 
     @property
     def assignments_differing(self) -> int:
@@ -174,8 +174,8 @@ def not_compared_parts(parts: Sequence[NotCompared]) -> tuple[NotComparedPart, .
     )
 
 
-def _is_own(difference: DifferenceCount) -> bool:
-    return (difference.result, difference.why) == (Result.LEFT, Difference.ONLY_IN_POWERSCHOOL)
+def _is_only_in_powerschool(difference: DifferenceCount) -> bool:
+    return (difference.result, difference.why) == (Result.NOT_WRITTEN, Difference.ONLY_IN_POWERSCHOOL)
 
 
 def _differ(number: int) -> str:

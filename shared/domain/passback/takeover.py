@@ -38,13 +38,13 @@ class CanvasWork:
 class Selection:
     """What a person takes over: whose assignments, of one Canvas assignment or of all, and which one if they choose.
 
-    `made_by` holds values of `createdbyplugin` and `TEACHER`; empty selects every plugin, and no teacher. `chosen` is
-    the assignment section id of the PowerSchool assignment that the person names.
+    `made_by` holds values of `createdbyplugin` and `TEACHER`; empty selects every plugin, and no teacher.
+    `assignment_section_id` is that of the PowerSchool assignment which the person names.
     """
 
     made_by: frozenset[str] = frozenset()
     assignment_id: str | None = None
-    chosen: int | None = None
+    assignment_section_id: int | None = None
 
     def includes(self, actual: ActualAssignment) -> bool:
         """Say whether the maker is selected."""
@@ -110,7 +110,7 @@ class CourseWork:
         """The assignment section ids that links lead to."""
         return frozenset(section_id for _, section_id in ids_of_links(self.links))
 
-    def has_own(self, key: AssignmentKey) -> bool:
+    def has_assignment(self, key: AssignmentKey) -> bool:
         """Say whether passback has an assignment for the key, or is about to find out whether it made one."""
         link = self.links.get(key)
         if link is None or link.is_claim:
@@ -135,7 +135,7 @@ def find_candidates(course: CourseWork, selection: Selection = EVERY_PLUGIN) -> 
     """
     works = [w for w in course.works if selection.assignment_id in (None, w.key.assignment_id)]
     found = [c for w in works if (c := _candidate(w, course, selection)) is not None]
-    rivals = course.works if selection.chosen is None else ()
+    rivals = course.works if selection.assignment_section_id is None else ()
     found = [_without_rivals(c, rivals, course) for c in found]
     return tuple(_all_sections_or_none(found, course))
 
@@ -157,19 +157,23 @@ def _is_shortened(wanted: str, stored: str) -> bool:
 
 def _candidate(work: CanvasWork, course: CourseWork, selection: Selection) -> Candidate | None:
     there = course.by_section.get(work.key.section_dcid, [])
-    linked, own = course.linked_ids, course.has_own(work.key)
-    if selection.chosen is not None:
-        named = [a for a in there if a.assignment_section_id == selection.chosen]
+    linked, is_linked = course.linked_ids, course.has_assignment(work.key)
+    if selection.assignment_section_id is not None:
+        named = [a for a in there if a.assignment_section_id == selection.assignment_section_id]
     else:
         named = [a for a in there if _plain_name(a.name) == _plain_name(work.name)]
         named = named or [a for a in there if same_name(work.name, a.name)]
     foreign = [a for a in named if a.created_by_plugin not in course.plugin_ids]
     free = [a for a in foreign if a.assignment_section_id not in linked]
-    if own:
-        return _twins_of_own(work, free, course)
+    if is_linked:
+        return _twins_of_linked(work, free, course)
     orphans = [a for a in named if a not in foreign and a.assignment_section_id not in linked]
     if orphans:
-        return Candidate(work, tuple(orphans), (Apart.MADE_BY_PASSBACK,)) if free or selection.chosen else None
+        return (
+            Candidate(work, tuple(orphans), (Apart.MADE_BY_PASSBACK,))
+            if free or selection.assignment_section_id
+            else None
+        )
     if not free:
         return Candidate(work, tuple(foreign), (Apart.POWERSCHOOL_LINKED,)) if foreign else None
     return _among(work, foreign, free, course, selection)
@@ -187,7 +191,7 @@ def _among(
     The only one of a selected maker, or the only one of the same day.
     """
     # Linked ones count as well: a second run finds as many as the first.
-    selected = [a for a in foreign if selection.includes(a) or selection.chosen]
+    selected = [a for a in foreign if selection.includes(a) or selection.assignment_section_id]
     if not selected:
         return Candidate(work, tuple(free), (Apart.OTHER_MAKER,))
     same_day = [a for a in selected if a.due_date == work.due_date]
@@ -198,20 +202,22 @@ def _among(
     if actual not in free:
         return Candidate(work, (actual,), (Apart.POWERSCHOOL_LINKED,))
     differences = _differences(work, actual, course)
-    return Candidate(work, (actual,), _unless_chosen(differences, selection))
+    return Candidate(work, (actual,), _unless_selected(differences, selection))
 
 
-def _twins_of_own(work: CanvasWork, free: Sequence[ActualAssignment], course: CourseWork) -> Candidate | None:
+def _twins_of_linked(work: CanvasWork, free: Sequence[ActualAssignment], course: CourseWork) -> Candidate | None:
     """Return what stands beside the assignment that passback made for this one: of the same name and day."""
     twins = tuple(a for a in free if a.due_date == work.due_date)
     return Candidate(work, twins, (Apart.CANVAS_LINKED,)) if twins and not course.is_taken_over(work.key) else None
 
 
-def _unless_chosen(reasons: Iterable[Apart], selection: Selection) -> tuple[Apart, ...]:
+def _unless_selected(reasons: Iterable[Apart], selection: Selection) -> tuple[Apart, ...]:
     """Return the reasons, without those that a person's choice outweighs; naming the assignment outweighs a refusal."""
     named = {Apart.REFUSED} if selection.assignment_id is not None else set[Apart]()
-    chosen = {reason for reason in Apart if reason.can_choose} if selection.chosen is not None else named
-    return tuple(reason for reason in reasons if reason not in chosen)
+    outweighed = (
+        {reason for reason in Apart if reason.can_choose} if selection.assignment_section_id is not None else named
+    )
+    return tuple(reason for reason in reasons if reason not in outweighed)
 
 
 def _differences(work: CanvasWork, actual: ActualAssignment, course: CourseWork) -> Iterable[Apart]:
@@ -241,17 +247,17 @@ def _without_rivals(candidate: Candidate, works: Sequence[CanvasWork], course: C
     """
     if candidate.apart:
         return candidate
-    (actual,), own = candidate.found, candidate.work
+    (actual,), work = candidate.found, candidate.work
     rivals = [
         w
         for w in works
         if w.key.section_dcid == actual.section_dcid
-        and w.key != own.key
+        and w.key != work.key
         and w.due_date == actual.due_date
         and same_name(w.name, actual.name)
-        and (course.is_taken_over(w.key) or not course.has_own(w.key))
+        and (course.is_taken_over(w.key) or not course.has_assignment(w.key))
     ]
-    if not rivals or (own.is_eligible and not any(w.is_eligible for w in rivals)):
+    if not rivals or (work.is_eligible and not any(w.is_eligible for w in rivals)):
         return candidate
     return replace(candidate, apart=(Apart.SEVERAL_IN_CANVAS,))
 

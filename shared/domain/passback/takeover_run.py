@@ -47,7 +47,7 @@ class TakeoverRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class CourseNote:
+class CourseIssue:
     """A course to look at: how many assignments stay apart, or why it could not be read."""
 
     course_id: str
@@ -84,14 +84,14 @@ class TakeoverRun:
     done: int = 0
     course_id: str = ""
     counts: CourseCounts = CourseCounts()
-    notes: tuple[CourseNote, ...] = ()
+    notes: tuple[CourseIssue, ...] = ()
     more_notes: int = 0
     message: str = ""
 
     def after(self, course_id: str, counts: CourseCounts, error: str = "") -> "TakeoverRun":
         """Return the run with this course done; one that failed, or where something stays apart, is named."""
         apart = sum(counts.apart.values())
-        notes = (*self.notes, CourseNote(course_id, apart, error)) if apart or error else self.notes
+        notes = (*self.notes, CourseIssue(course_id, apart, error)) if apart or error else self.notes
         return replace(
             self,
             done=self.done + 1,

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.course_data.links import Links
-from shared.adapters.redis.course_data.takeovers import TakeoverAnswer, Takeovers
+from shared.adapters.redis.course_data.takeovers import TakeoverResponse, Takeovers
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.planning.desired import Link, Takeover
 from shared.domain.passback.powerschool import AssignmentKey
@@ -17,7 +17,7 @@ from shared.errors import CourseBusy
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 KEY = AssignmentKey("7", 4711)
 LINK = Link("7", 4711, "Lab 1", date(2031, 3, 4), 5, 6, taken_over=Takeover("501"))
-ACCEPTED = TakeoverAnswer(NOON, "101", *KEY, "501")
+ACCEPTED = TakeoverResponse(NOON, "101", *KEY, "501")
 REFUSED = replace(ACCEPTED, cause="powerschool_403", error_text="no")
 
 
@@ -71,19 +71,19 @@ def test_what_happens_in_between_is_noticed(client: redis.Redis, keys: Keys, tak
 
 def test_the_newest_answer_of_each_maker_is_kept(takeovers: Takeovers) -> None:
     """A teacher is a maker without a name."""
-    takeovers.record_answer(REFUSED)
-    takeovers.record_answer(replace(ACCEPTED, made_by=""))
-    assert {maker: answer.is_refusal for maker, answer in takeovers.answers().items()} == {"501": True, "": False}
+    takeovers.record_response(REFUSED)
+    takeovers.record_response(replace(ACCEPTED, made_by=""))
+    assert {maker: answer.is_refusal for maker, answer in takeovers.responses().items()} == {"501": True, "": False}
 
 
 def test_a_refusal_is_over_with_a_new_link_or_an_accepted_change(takeovers: Takeovers) -> None:
     """Until then it stands, in its own course alone."""
-    takeovers.record_answer(REFUSED)
+    takeovers.record_response(REFUSED)
     assert takeovers.refusals("101") == {KEY: REFUSED}
     assert takeovers.refusals("102") == {}
-    takeovers.record_answer(replace(ACCEPTED, at=NOON + timedelta(seconds=1), course_id="102"))
+    takeovers.record_response(replace(ACCEPTED, at=NOON + timedelta(seconds=1), course_id="102"))
     assert takeovers.refusals("101") == {}
-    takeovers.record_answer(replace(REFUSED, at=NOON + timedelta(seconds=2)))
+    takeovers.record_response(replace(REFUSED, at=NOON + timedelta(seconds=2)))
     assert len(takeovers.refusals("101")) == 1
     takeovers.change_links("101", lambda _: {KEY: LINK})
     assert takeovers.refusals("101") == {}

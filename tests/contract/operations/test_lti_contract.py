@@ -34,7 +34,7 @@ def test_a_state_is_used_once(lti: LtiStore) -> None:
 
 def test_a_launch_is_taken_once(lti: LtiStore) -> None:
     """It is gone with the first attempt, whoever makes it."""
-    lti.keep_launch("launch", "what it opens")
+    lti.save_launch("launch", "what it opens")
     assert [lti.take_launch(name) for name in ("another", "launch", "launch")] == [None, "what it opens", None]
 
 
@@ -49,7 +49,7 @@ def test_a_link_is_taken_once(lti: LtiStore) -> None:
 def test_what_belongs_to_a_moment_ends_by_itself(client: redis.Redis, lti: LtiStore, keys: Keys) -> None:
     """Each has its lifetime, and no name holds what it is about."""
     lti.use("state-id", MINUTE)
-    lti.keep_launch("launch-id", "{}")
+    lti.save_launch("launch-id", "{}")
     lti.save_key_set(URL, '{"keys": []}', AT)
     assert lti.may_fetch(URL, MINUTE)
     lti.add_link("link-secret", "engineer")

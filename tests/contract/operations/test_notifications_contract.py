@@ -76,15 +76,15 @@ def test_a_digest_reads_its_courses_and_tells_each_teacher_once(client: redis.Re
         store.course_read(course_id, [f"T{int(course_id) % 300}"])
         read += 1
     assert (read, store.left()) == (700, 300)
-    told: dict[str, list[str]] = {}
+    notified: dict[str, list[str]] = {}
     while teacher_id := store.next_teacher():
-        told[teacher_id] = store.courses_of(teacher_id)
+        notified[teacher_id] = store.courses_of(teacher_id)
         assert store.take(teacher_id)
         assert not store.take(teacher_id)
-    assert len(told) == 300
-    assert sorted(told["T7"]) == ["307", "607", "7"]
-    store.put_back("T7", told["T7"])
-    assert (store.next_teacher(), store.courses_of("T7")) == ("T7", told["T7"])
+    assert len(notified) == 300
+    assert sorted(notified["T7"]) == ["307", "607", "7"]
+    store.put_back("T7", notified["T7"])
+    assert (store.next_teacher(), store.courses_of("T7")) == ("T7", notified["T7"])
     store.begin(digest, [])
     assert (store.next_course(), store.next_teacher(), store.left()) == (None, None, 0)
 

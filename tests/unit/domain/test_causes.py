@@ -12,7 +12,7 @@ from shared.domain.causes import Cause, Scope, is_known
         ("canvas_503", Cause.CANVAS),
         ("powerschool_grant_missing", Cause.GRANT_MISSING),
         ("import_aborted", Cause.IMPORT_ENDED),
-        ("defect_KeyError", Cause.DEFECT),
+        ("defect_KeyError", Cause.UNEXPECTED_ERROR),
         ("malformed_event", Cause.MALFORMED),
         ("never_heard_of", Cause.UNKNOWN),
         ("", Cause.UNKNOWN),

@@ -132,7 +132,7 @@ def _episode_json(episode: Episode, state: NotificationState) -> Json:
         "title": condition.title,
         "remedy": condition.remedy,
         "link": condition.link,
-        "told": [each.id for each in state.targets.values() if condition.key in each.told],
+        "told": [each.id for each in state.targets.values() if condition.key in each.notified],
     }
 
 
@@ -140,10 +140,10 @@ def _status_text(found: Json) -> Group:
     return Group(*map(Text, _status_lines(found)))
 
 
-def _teachers_line(digest: Json) -> str:
+def _teachers_text(digest: Json) -> str:
     counts = f"{digest['sent']} told, {digest['refused']} refused, {digest['without_address']} without an address"
-    trouble = "" if digest["cause"] is None else f" {digest['message']} {digest['remedy']}"
-    return f"teachers: digest of {digest['due_at']} is {digest['phase']}: {counts}.{trouble}"
+    failure = "" if digest["cause"] is None else f" {digest['message']} {digest['remedy']}"
+    return f"teachers: digest of {digest['due_at']} is {digest['phase']}: {counts}.{failure}"
 
 
 def _status_lines(found: Json) -> Iterator[str]:
@@ -160,11 +160,11 @@ def _status_lines(found: Json) -> Iterator[str]:
         if target["lost"]:
             yield f"  messages given up since the last one that arrived: {target['lost']}"
     if found["teachers"]:
-        yield _teachers_line(cast("Json", found["teachers"]))
+        yield _teachers_text(cast("Json", found["teachers"]))
     if found["quiet_now"]:
         yield "These are quiet hours: messages wait for their end."
     yield "Needs a person:" if episodes else "Nothing needs a person."
     for episode in episodes:
-        told = ", ".join(cast("list[str]", episode["told"])) or "nobody yet"
+        notified = ", ".join(cast("list[str]", episode["told"])) or "nobody yet"
         yield f"- {episode['title']} {episode['remedy']}".rstrip()
-        yield f"  since {episode['since']}; told: {told}"
+        yield f"  since {episode['since']}; told: {notified}"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import typer
 
 # Without a terminal, a log gets a line as often.
-LINE_EVERY_S = 30.0
+PROGRESS_INTERVAL_S = 30.0
 
 
 class ProgressLine:
@@ -18,7 +18,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._last, self._next_at = "", time.monotonic() + LINE_EVERY_S
+        self._last, self._next_at = "", time.monotonic() + PROGRESS_INTERVAL_S
 
     def show(self, text: str) -> None:
         """Show the text in place of the one before."""
@@ -28,7 +28,7 @@ class ProgressLine:
             typer.echo(f"\r{text.ljust(len(self._last))}", err=True, nl=False)
         elif time.monotonic() >= self._next_at:
             typer.echo(text, err=True)
-            self._next_at = time.monotonic() + LINE_EVERY_S
+            self._next_at = time.monotonic() + PROGRESS_INTERVAL_S
         else:
             return
         self._last = text

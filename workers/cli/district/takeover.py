@@ -77,7 +77,7 @@ def _one(
     if selection.assignment_id not in {None, *(each.id for each in plan.data.course.assignments)}:
         fail(f"course {course} has no assignment {selection.assignment_id}", ExitCode.USAGE)
     shown = plan_json(plan, service.takeover.taken_over(course), service.clock.now())
-    if selection.chosen is not None and not plan.candidates:
+    if selection.assignment_section_id is not None and not plan.candidates:
         why = "PowerSchool has no such assignment section in this section, or it is linked to this assignment already"
         fail(f"nothing to link: {why}", ExitCode.USAGE)
     if not dry_run and plan.links:

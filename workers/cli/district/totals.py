@@ -74,13 +74,13 @@ def _student(student: Json) -> Iterator[RenderableType]:
         yield Text(f"  {_signed(step['change']):>8}  {step['label']}.{about}")
         yield Padding(Text(f"{step['sentence']}"), (0, 0, 0, 14))
     yield Text(f"  {_number(student['powerschool']):>8}  what PowerSchool's gradebook gives")
-    own = cast("Json", student["own_grade"])
-    if own["store_code"]:
-        grade = own["percent"] or own["letter"]
-        yield Text(f"  {grade!s:>8}  PowerSchool's own grade, {own['store_code']}")
-    yield _indented(str(own["sentence"]))
-    for note in cast("list[str]", student["notes"]):
-        yield _indented(note)
+    term_grade = cast("Json", student["own_grade"])
+    if term_grade["store_code"]:
+        grade = term_grade["percent"] or term_grade["letter"]
+        yield Text(f"  {grade!s:>8}  PowerSchool's own grade, {term_grade['store_code']}")
+    yield _indented(str(term_grade["sentence"]))
+    for caveat in cast("list[str]", student["notes"]):
+        yield _indented(caveat)
     if without := [f"{step['name']} ({step['label']})" for step in steps if not step["has_effect"]]:
         yield _indented(f"Also different, but without effect on the total: {', '.join(without)}.")
     advice: Mapping[object, object] = {step["label"]: step["advice"] for step in effective}

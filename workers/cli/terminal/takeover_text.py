@@ -49,10 +49,10 @@ def run_text(run: Json) -> Group:
     for code, number in sorted(counts["apart"].items()):
         reason = Apart(code)
         lines.append(_indented(f"{number} {code}: {reason.message} {reason.remedy}", 2))
-    notes = _list(run["notes"])
-    for note in notes:
-        what = str(note["error"]) or f"{note['apart']} apart"
-        lines.append(_indented(f"course {note['course_id']}: {what}", 2))
+    issues = _list(run["notes"])
+    for issue in issues:
+        what = str(issue["error"]) or f"{issue['apart']} apart"
+        lines.append(_indented(f"course {issue['course_id']}: {what}", 2))
     if run["more_notes"]:
         lines.append(_indented(f"and {counted(cast('int', run['more_notes']), 'course')} more", 2))
     return Group(*lines)

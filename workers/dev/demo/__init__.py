@@ -87,7 +87,7 @@ def _play(console: Console, folder: Path, stack: ExitStack, demo_environ: dict[s
 
         def check() -> None:
             group.check()
-            view.look(client, service)
+            view.refresh(client, service)
 
         DemoScenario(client, service, say, check).play()
         say("The day is over. Comparing both sides.")

@@ -28,7 +28,7 @@ class LiveView:
     courses: int = 0
     _polled_at: float = 0.0
 
-    def look(self, client: DemoClient, service: Container) -> None:
+    def refresh(self, client: DemoClient, service: Container) -> None:
         """Read what both systems and the queue hold now; at most a few times a second."""
         now = time.monotonic()
         if now - self._polled_at < POLL_INTERVAL_S:

@@ -8,7 +8,7 @@ import structlog
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
-from shared.adapters.redis.course_data.takeovers import TakeoverAnswer, Takeovers
+from shared.adapters.redis.course_data.takeovers import TakeoverResponse, Takeovers
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.outcome import Failure
@@ -27,7 +27,7 @@ from workers.grade_passback.lease import WriteGuard
 log = structlog.get_logger()
 
 # Refusals that say what is wrong with one assignment or student. Any other may be about who made the assignment.
-OWN_CAUSES = frozenset(
+SINGLE_ASSIGNMENT_CAUSES = frozenset(
     {
         Cause.LOCKED, Cause.GRADE_SCALE, Cause.SCORE_TYPE, Cause.DUPLICATE, Cause.DUE_DATE, Cause.CATEGORY,
         Cause.POINTS, Cause.STUDENT, Cause.NOT_TEACHING, Cause.NOT_UPDATED,
@@ -154,7 +154,7 @@ class ApplyContext:
             raise
         self._audit.end(self._course_id, begun, self._as_of_now(entries))
         for made_by, key in self._mark_written(entries).items():
-            self._takeovers.record_answer(self._answer(key, made_by))
+            self._takeovers.record_response(self._response(key, made_by))
 
     def _mark_written(self, entries: Iterable[AuditEntry]) -> dict[str, AssignmentKey]:
         """Mark links that were taken over as written to; return one of the newly marked by its maker."""
@@ -175,9 +175,13 @@ class ApplyContext:
         link = self.result.links.get(key)
         if link is None or link.taken_over is None or link.taken_over.is_written:
             return False
-        if not isinstance(error, RequestRejected) or isinstance(error, NotFound) or error.cause in OWN_CAUSES:
+        if (
+            not isinstance(error, RequestRejected)
+            or isinstance(error, NotFound)
+            or error.cause in SINGLE_ASSIGNMENT_CAUSES
+        ):
             return False
-        self._takeovers.record_answer(self._answer(key, link.taken_over.made_by, error))
+        self._takeovers.record_response(self._response(key, link.taken_over.made_by, error))
         log.error(
             LogEvent.TAKEOVER_REFUSED,
             course_id=self._course_id,
@@ -189,9 +193,9 @@ class ApplyContext:
             self.delete_link(other.key)
         return True
 
-    def _answer(self, key: AssignmentKey, made_by: str, error: RequestRejected | None = None) -> TakeoverAnswer:
+    def _response(self, key: AssignmentKey, made_by: str, error: RequestRejected | None = None) -> TakeoverResponse:
         said = ("", "") if error is None else (error.cause, error.error_text)
-        return TakeoverAnswer(self._clock.now(), self._course_id, *key, made_by, *said)
+        return TakeoverResponse(self._clock.now(), self._course_id, *key, made_by, *said)
 
     def record_create(self, link: Link) -> None:
         """Record that the link's assignment was created, now or by an earlier run that never got the response.

@@ -85,7 +85,7 @@ class BulkSync:
                 request(course_id)
             # What waits between attempts holds up no other course, and is looked at in the end.
             is_last = not (followed or progress.remaining)
-            ended, states = self._look(retried if is_last else followed, retried, progress)
+            ended, states = self._poll(retried if is_last else followed, retried, progress)
             now = self._clock.now()
             if ended or Activity.SYNCING in states:
                 moved_at = now
@@ -96,7 +96,7 @@ class BulkSync:
                 return progress
             self._clock.sleep(POLL_INTERVAL)
 
-    def _look(
+    def _poll(
         self, followed: dict[str, datetime], retried: dict[str, datetime], progress: BulkProgress
     ) -> tuple[bool, frozenset[Activity]]:
         """Look at what the followed courses do. Return whether one is over, and what the others do."""

@@ -43,7 +43,7 @@ log = structlog.get_logger()
 
 MAX_REQUEST_WAIT = timedelta(seconds=60)
 # How long a run waits for the sync that shows whether PowerSchool permits the change.
-MAX_ANSWER_WAIT = timedelta(minutes=5)
+MAX_RESPONSE_WAIT = timedelta(minutes=5)
 # How often a course is tried while a system does not answer.
 MAX_TRIES = 10
 MAX_DELAY = timedelta(seconds=30)
@@ -130,7 +130,7 @@ class TakeoverRunner:
         """
         for _ in range(MAX_TRIES):
             try:
-                with low_priority(MAX_REQUEST_WAIT, lambda: self.runs.note_alive(run)):
+                with low_priority(MAX_REQUEST_WAIT, lambda: self.runs.record_alive(run)):
                     counts = self._course(course_id, run)
             except ServiceUnavailable as error:
                 if is_first:
@@ -163,7 +163,7 @@ class TakeoverRunner:
             self._request_sync(course_id, run)
             log.info(LogEvent.TAKEN_OVER, course_id=course_id, linked=counts.linked, actor=run.actor)
             if plan.would_write and not self._permitted(run) >= _makers(plan):
-                self._wait_for_answer(course_id, run, linked_at)
+                self._wait_for_response(course_id, run, linked_at)
         return counts
 
     def _counts(self, plan: TakeoverPlan) -> CourseCounts:
@@ -182,27 +182,27 @@ class TakeoverRunner:
 
     def _permitted(self, run: TakeoverRun) -> frozenset[str]:
         """Return the makers whose assignments PowerSchool let passback change since the run began."""
-        answers = self.takeovers.answers()
+        responses = self.takeovers.responses()
         return frozenset(
-            maker for maker, answer in answers.items() if not answer.is_refusal and answer.at >= run.started_at
+            maker for maker, response in responses.items() if not response.is_refusal and response.at >= run.started_at
         )
 
     def _stop_if_refused(self, run: TakeoverRun) -> None:
         """Raise `RunStopped` if PowerSchool refused a change since the run began."""
-        for maker, answer in self.takeovers.answers().items():
-            if answer.is_refusal and answer.at >= run.started_at:
+        for maker, response in self.takeovers.responses().items():
+            if response.is_refusal and response.at >= run.started_at:
                 whose = f"plugin {maker}" if maker else f"a {TEACHER}"
-                said = f" ({answer.error_text})" if answer.error_text else ""
+                said = f" ({response.error_text})" if response.error_text else ""
                 raise RunStopped(
                     f"PowerSchool does not let passback change what {whose} made: it refused assignment "
-                    f"{answer.assignment_id} of course {answer.course_id}{said}. Nothing of it was changed, and the "
-                    f"remaining {counted(run.total - run.done, 'course')} are untouched. Ask whether the plugin may be "
-                    "allowed to; until then `passback takeover --all --undo` gives back what was only linked."
+                    f"{response.assignment_id} of course {response.course_id}{said}. Nothing of it was changed, and "
+                    f"the remaining {counted(run.total - run.done, 'course')} are untouched. Ask whether the plugin "
+                    "may be allowed to; until then `passback takeover --all --undo` gives back what was only linked."
                 )
 
-    def _wait_for_answer(self, course_id: str, run: TakeoverRun, since: datetime) -> None:
+    def _wait_for_response(self, course_id: str, run: TakeoverRun, since: datetime) -> None:
         """Wait for the sync of the course, unless it is paused. Raises: RunStopped if it does not come."""
-        until = self.clock.now() + MAX_ANSWER_WAIT
+        until = self.clock.now() + MAX_RESPONSE_WAIT
         while self.clock.now() < until:
             record = self.records.course(course_id)
             if self.pauses.of_course(course_id) or (record is not None and record.synced_at >= since):
@@ -212,7 +212,7 @@ class TakeoverRunner:
             self._pause(run, timedelta(seconds=POLL_S))
             self._stop_if_refused(run)
         raise RunStopped(
-            f"Course {course_id} was linked and has not been synced for {MAX_ANSWER_WAIT.seconds // 60} minutes, so "
+            f"Course {course_id} was linked and has not been synced for {MAX_RESPONSE_WAIT.seconds // 60} minutes, so "
             "that it is not known whether PowerSchool permits the change. See `passback status`; then start it again: "
             "it goes on here."
         )

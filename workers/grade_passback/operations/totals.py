@@ -197,7 +197,7 @@ class _Students:
             score_type=actual.score_type,
             counted=actual.counted,
             canvas_id=self._canvas_ids.get(actual.assignment_section_id),
-            is_own=actual.created_by_plugin in self._data.plugin_ids,
+            made_by_passback=actual.created_by_plugin in self._data.plugin_ids,
             stored_weighted=self._stored_weighted,
         )
 
@@ -216,8 +216,8 @@ class _Students:
 
 def _canvas_work(row: GradebookRow, placement: AssignmentInSection, record: SectionRecord) -> CanvasWork:
     assignment, found = placement.assignment, row.submissions.get(placement.assignment.id)
-    own = [student.finding for student in record.students if student.user_id == row.user_id]
-    findings = [finding for finding in (*record.findings, *own) if finding.reason not in INFORMATIVE]
+    of_student = [student.finding for student in record.students if student.user_id == row.user_id]
+    findings = [finding for finding in (*record.findings, *of_student) if finding.reason not in INFORMATIVE]
     if found is None or found.assignment_visible is False or not assignment.published or is_not_gradable(assignment):
         found = None
     period = found.grading_period_id if found else None

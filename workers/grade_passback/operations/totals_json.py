@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.term_grade import OwnGrade
+from shared.domain.passback.totals.term_grade import ReportedGrade
 from shared.domain.passback.totals.waterfall import Explanation, Step, totals_by_cause
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.totals import CourseTotals, StudentTotals
@@ -59,8 +59,8 @@ def _explanation(found: Explanation) -> Json:
         "unexplained": _text(found.unexplained),
         "steps": [_step(step) for step in found.steps],
         "changes": {cause: _text(change) for cause, change in totals_by_cause(found.steps).items()},
-        "own_grade": _own(found.own),
-        "notes": list(found.notes),
+        "own_grade": _term_grade(found.reported),
+        "notes": list(found.caveats),
         "canvas_formula": found.canvas_formula,
         "powerschool_formula": found.formula,
         "powerschool_formula_known": found.formula_known,
@@ -82,14 +82,14 @@ def _step(step: Step) -> Json:
     }
 
 
-def _own(own: OwnGrade) -> Json:
-    grade = own.grade
+def _term_grade(reported: ReportedGrade) -> Json:
+    grade = reported.grade
     return {
         "store_code": grade.store_code if grade else None,
         "percent": None if grade is None or grade.percent is None else str(grade.percent),
         "letter": grade.letter if grade else "",
-        "sentence": own.sentence,
-        "unexplained": _text(own.unexplained),
+        "sentence": reported.sentence,
+        "unexplained": _text(reported.unexplained),
     }
 
 

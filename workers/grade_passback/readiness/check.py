@@ -280,6 +280,6 @@ def _stop_check(stopping: Callable[[], bool]) -> Callable[[], None]:
 
 
 def _batches(ids: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
-    rest = iter(ids)
-    while batch := tuple(islice(rest, size)):
+    remaining = iter(ids)
+    while batch := tuple(islice(remaining, size)):
         yield batch

@@ -22,7 +22,7 @@ from workers.grade_passback.compare import AssignmentInSection, CourseData, with
 from workers.grade_passback.readiness.weights import CourseWeights
 
 # What a teacher does not want to be sent.
-NOT_MEANT = frozenset({Reason.SIS_SYNC_OFF, Reason.NOT_GRADABLE, Reason.ATTENDANCE})
+INTENTIONAL = frozenset({Reason.SIS_SYNC_OFF, Reason.NOT_GRADABLE, Reason.ATTENDANCE})
 # What passes by itself as a teacher publishes, grades and posts.
 PASSES = frozenset(
     {Reason.NOT_PUBLISHED, Reason.ANONYMOUS_UNTIL_POSTED, Reason.MODERATED_UNTIL_RELEASED, Reason.TERM_CLOSED}
@@ -35,7 +35,7 @@ OF_GROUP = (Reason.CATEGORY_MISSING, Concern.WEIGHTS_DIFFER)
 GROUPS_OF_CANVAS = frozenset({"assignments", "imported assignments"})
 # An older course without any work that is still to come is not in use.
 IN_USE = timedelta(days=400)
-GRADED = {0: Score(Decimal(0))}
+ONE_SCORE = {0: Score(Decimal(0))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def course_readiness(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _CourseSection:
     """A section of the course whose term is not over, or that PowerSchool does not know, with its students."""
 
     section: Section
@@ -79,16 +79,20 @@ class _Course:
         sections = [(s, rosters.get(s.sis_section_id or "")) for s in self.data.course.sections]
         self.sections = sections
         self.ended = [(s, rostered) for s, rostered in sections if rostered and is_over(rostered.term, self.today)]
-        known = [_Place(s, r, _active(r)) for s, r in sections if r and not is_over(r.term, self.today)]
-        unknown = [_Place(s, r, self.canvas.students.get(s.id, 0)) for s, r in sections if r is None]
+        known = [_CourseSection(s, r, _active(r)) for s, r in sections if r and not is_over(r.term, self.today)]
+        unknown = [_CourseSection(s, r, self.canvas.students.get(s.id, 0)) for s, r in sections if r is None]
         in_use = bool(known) or self._is_in_use()
-        self.places = known + [place for place in unknown if in_use and place.students]
+        self.course_sections = known + [
+            course_section for course_section in unknown if in_use and course_section.students
+        ]
         # A section that PowerSchool does not know has the school of the others.
         self.school_number = next((r.school_number for _, r in sections if r is not None), None)
         # What is to be sent, now or once it is published.
-        kept = {p.assignment.id for p in self.data.placements if any(f.reason in NOT_MEANT for f in p.findings)}
-        self.work = [a for a in self.data.course.assignments if a.id not in kept]
-        self.meant = {a.id for a in self.work}
+        intentional = {
+            p.assignment.id for p in self.data.placements if any(f.reason in INTENTIONAL for f in p.findings)
+        }
+        self.work = [a for a in self.data.course.assignments if a.id not in intentional]
+        self.selected_ids = {a.id for a in self.work}
         self.is_connected = bool(self.data.course.sis_course_id) or any(s.sis_section_id for s, _ in sections)
 
     def readiness(self, read_at: datetime) -> CourseReadiness:
@@ -113,25 +117,27 @@ class _Course:
 
     def _add_sections(self) -> None:
         course = self.data.course
-        never = NOT_MEANT - {Reason.SIS_SYNC_OFF}
+        never = INTENTIONAL - {Reason.SIS_SYNC_OFF}
         ungraded = {p.assignment.id for p in self.data.placements if any(f.reason in never for f in p.findings)}
         unseen = [a for a in course.assignments if a.post_to_sis is None and a.id not in ungraded]
-        for place in self.places:
-            for finding in connection_findings(course, place.section, place.rostered):
-                self._add(finding.reason, finding.detail, place, len(self.work), about=place.section.id)
-            if unseen and place.rostered is not None:
+        for course_section in self.course_sections:
+            for finding in connection_findings(course, course_section.section, course_section.rostered):
+                self._add(
+                    finding.reason, finding.detail, course_section, len(self.work), about=course_section.section.id
+                )
+            if unseen and course_section.rostered is not None:
                 detail = "Canvas does not show the switch in this course"
-                self._add(Reason.SIS_SYNC_OFF, detail, place, len(unseen))
+                self._add(Reason.SIS_SYNC_OFF, detail, course_section, len(unseen))
         for odd in course.unreadable:
-            for place in self.places[:1]:
+            for course_section in self.course_sections[:1]:
                 work, id_ = int(odd.assignment_id is not None), odd.assignment_id or ""
-                self._add(Reason.VALUE_UNREADABLE, odd.what, place, work, assignment_id=id_)
+                self._add(Reason.VALUE_UNREADABLE, odd.what, course_section, work, assignment_id=id_)
 
     def _add_assignments(self) -> None:
         plan = self._plan()
-        for place in self.places:
-            of_section = (p for p in self.data.placements if p.section.id == place.section.id)
-            here = [p for p in of_section if p.assignment.id in self.meant]
+        for course_section in self.course_sections:
+            of_section = (p for p in self.data.placements if p.section.id == course_section.section.id)
+            here = [p for p in of_section if p.assignment.id in self.selected_ids]
             duplicates = self._duplicates(here)
             for placement in here:
                 found = [f for f in _findings(placement, plan, self.data) if not self._is_due_for_others(f, placement)]
@@ -139,7 +145,7 @@ class _Course:
                 if original and all(finding.reason is not Reason.NAME_TAKEN for finding in found):
                     found.append(Finding(Reason.NAME_TAKEN, f"Canvas assignment {original}"))
                 for finding in found:
-                    self._add(finding.reason, finding.detail, place, 1, assignment_id=placement.assignment.id)
+                    self._add(finding.reason, finding.detail, course_section, 1, assignment_id=placement.assignment.id)
 
     def _is_due_for_others(self, finding: Finding, placement: AssignmentInSection) -> bool:
         """Say whether the due date is outside the section's term because it is meant for sections of another term."""
@@ -154,7 +160,7 @@ class _Course:
 
     def _plan(self) -> Plan:
         """Return what a sync would plan if everything that no rule blocks were graded."""
-        desired = [replace(p.desired, scores=GRADED) for p in self.data.placements if p.desired is not None]
+        desired = [replace(p.desired, scores=ONE_SCORE) for p in self.data.placements if p.desired is not None]
         return make_plan(desired, self.data.actual, self.data.links, self.data.plugin_ids)
 
     def _duplicates(self, here: Iterable[AssignmentInSection]) -> dict[str, str]:
@@ -175,8 +181,8 @@ class _Course:
 
     def _groups(self) -> Iterator[CategoryUse]:
         """Add the groups without category, and yield the categories of each section's teacher."""
-        for place in self.places:
-            rostered = place.rostered
+        for course_section in self.course_sections:
+            rostered = course_section.rostered
             if rostered is None or rostered.teacher_users_dcid is None:
                 continue
             categories, used = self.data.categories.get(rostered.dcid, ()), dict[str, tuple[int, str]]()
@@ -189,19 +195,23 @@ class _Course:
                 is_empty = all(a.group_id != group.id for a in self.data.course.assignments)
                 if work or (is_empty and group.name.strip().casefold() not in GROUPS_OF_CANVAS):
                     detail = describe_missing(match, rostered.term)
-                    self._add(Reason.CATEGORY_MISSING, detail, place, len(work), about=group.id, assignments=work)
-            self._add_weights(place, rostered, used)
+                    self._add(
+                        Reason.CATEGORY_MISSING, detail, course_section, len(work), about=group.id, assignments=work
+                    )
+            self._add_weights(course_section, rostered, used)
             in_use = {category_id for category_id, _ in used.values()}
             for category in categories:
                 if category.active and rostered.dcid not in category.excluded_section_dcids:
                     teacher, school = rostered.teacher_users_dcid, rostered.school_number
                     yield CategoryUse(teacher, category.id, category.name, category.id in in_use, school)
 
-    def _add_weights(self, place: _Place, rostered: RosteredSection, used: Mapping[str, tuple[int, str]]) -> None:
+    def _add_weights(
+        self, course_section: _CourseSection, rostered: RosteredSection, used: Mapping[str, tuple[int, str]]
+    ) -> None:
         if self.weights is not None:
             formulas = self.weights.formulas.get(rostered.dcid, ())
             for differs in weight_differences(self.weights.grading, formulas, used, self.today):
-                self._add(Concern.WEIGHTS_DIFFER, differs.detail, place, 0, about=differs.group_id)
+                self._add(Concern.WEIGHTS_DIFFER, differs.detail, course_section, 0, about=differs.group_id)
 
     def _match(
         self, group: AssignmentGroup, rostered: RosteredSection, of: Sequence[TeacherCategory]
@@ -215,7 +225,9 @@ class _Course:
 
         Where another section's term is not over, the work is that one's.
         """
-        for section, rostered in self.ended if not any(place.rostered for place in self.places) else ():
+        for section, rostered in (
+            self.ended if not any(course_section.rostered for course_section in self.course_sections) else ()
+        ):
             later = [
                 a
                 for a in self.work
@@ -223,14 +235,14 @@ class _Course:
             ]
             if later:
                 detail = f"ended {rostered.term.last_day}, {counted(len(later), 'assignment')} due later"
-                place = _Place(section, rostered, _active(rostered))
-                self._add(Concern.TERM_ENDED, detail, place, len(later), about=section.id, assignments=later)
+                course_section = _CourseSection(section, rostered, _active(rostered))
+                self._add(Concern.TERM_ENDED, detail, course_section, len(later), about=section.id, assignments=later)
 
     def _add(
         self,
         code: Reason | Concern,
         detail: str,
-        place: _Place,
+        course_section: _CourseSection,
         work: int,
         *,
         assignment_id: str = "",
@@ -238,12 +250,12 @@ class _Course:
         assignments: Sequence[Assignment] = (),
     ) -> None:
         """Add a finding in a section; what is the same in several sections of one teacher is one finding."""
-        rostered, students = place.rostered, place.students
+        rostered, students = course_section.rostered, course_section.students
         teacher = rostered.teacher_users_dcid if rostered else None
         school, term = (rostered.school_number, rostered.term.codes[1]) if rostered else (self.school_number, "")
         key = (code, detail, school, term, teacher, assignment_id, about)
         earlier = self.findings.get(key)
-        names = (*(earlier.section_sis_ids if earlier else ()), place.section.sis_section_id or "")
+        names = (*(earlier.section_sis_ids if earlier else ()), course_section.section.sis_section_id or "")
         self.findings[key] = ReadinessFinding(
             code, detail, school, term, teacher, self.data.course.id,
             section_sis_ids=tuple(name for name in names if name),

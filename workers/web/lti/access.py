@@ -33,7 +33,7 @@ COURSE_PATHS = tuple(path for path, placement in PLACEMENTS_BY_PATH.items() if p
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _Roles:
     """What the launch says about the person, as claims about roles."""
 
     is_account: bool
@@ -44,16 +44,16 @@ class _Standing:
 
 def session_of(claims: Claims, *, teachers_may_sync: bool, now: datetime) -> LtiSession:
     """Return what the launch opens. Raises: LaunchRefused."""
-    standing = _standing(claims)
-    refuse_first(_context_checks(claims, is_account=standing.is_account))
-    refuse_first(_role_checks(standing))
-    custom, role = claims.custom, _role(standing)
+    roles = _roles(claims)
+    refuse_first(_context_checks(claims, is_account=roles.is_account))
+    refuse_first(_role_checks(roles))
+    custom, role = claims.custom, _role(roles)
     section_ids = _ids(custom.section_ids) if role is LtiRole.TEACHER else ()
     refuse_first([(Refusal.SECTIONS_MISSING, role is LtiRole.TEACHER and not section_ids)])
     return LtiSession(
         role=role,
         user_id=custom.user_id,
-        course_id=None if standing.is_account else custom.course_id,
+        course_id=None if roles.is_account else custom.course_id,
         section_ids=section_ids,
         placement=placement_of(claims),
         assignment_id=custom.assignment_id if re.fullmatch(CANVAS_ID, custom.assignment_id) else None,
@@ -74,12 +74,12 @@ def placement_of(claims: Claims) -> str:
     return PLACEMENTS_BY_PATH[urlsplit(claims.target).path]
 
 
-def _standing(claims: Claims) -> _Standing:
+def _roles(claims: Claims) -> _Roles:
     custom = claims.custom
     # An administrator of a school's account has the same role in that account.
     is_root = bool(custom.root_account_id) and custom.account_id == custom.root_account_id
     is_account = placement_of(claims) == ACCOUNT_PLACEMENT
-    return _Standing(
+    return _Roles(
         is_account=is_account,
         is_teacher=not is_account and COURSE_TEACHER in claims.roles,
         is_administrator=ADMINISTRATOR in claims.roles and (custom.is_root_admin == "true" or (is_account and is_root)),
@@ -103,17 +103,17 @@ def _context_checks(claims: Claims, *, is_account: bool) -> Check:
         yield Refusal.CONTEXT_CONTRADICTED, returns_to is not None and returns_to[1] != custom.course_id
 
 
-def _role_checks(standing: _Standing) -> Check:
-    if standing.is_account:
-        yield Refusal.NOT_AN_ADMIN, not standing.is_administrator
+def _role_checks(roles: _Roles) -> Check:
+    if roles.is_account:
+        yield Refusal.NOT_AN_ADMIN, not roles.is_administrator
         return
-    yield Refusal.NOT_A_TEACHER, not (standing.is_teacher or standing.is_administrator)
-    yield Refusal.ENROLLMENT_NOT_ACTIVE, not (standing.has_enrollment or standing.is_administrator)
+    yield Refusal.NOT_A_TEACHER, not (roles.is_teacher or roles.is_administrator)
+    yield Refusal.ENROLLMENT_NOT_ACTIVE, not (roles.has_enrollment or roles.is_administrator)
 
 
-def _role(standing: _Standing) -> LtiRole:
+def _role(roles: _Roles) -> LtiRole:
     """Return the role of somebody who has one; an administrator who also teaches the course sees all of it."""
-    return LtiRole.ADMIN if standing.is_administrator else LtiRole.TEACHER
+    return LtiRole.ADMIN if roles.is_administrator else LtiRole.TEACHER
 
 
 def _ids(listed: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
         end_cookie(response, state)
         return response
     launch_id = secrets.token_urlsafe(32)
-    tool.store.keep_launch(launch_id, _Waiting(token=tool.sessions.issue(session), proof=proof).model_dump_json())
+    tool.store.save_launch(launch_id, _Waiting(token=tool.sessions.issue(session), proof=proof).model_dump_json())
     return pages.message(
         200, "Opening passback…", "", template="lti/finish.html", launch_id=launch_id, state=state,
         storage_target=first(fields, "lti_storage_target")[:255] or state.storage_target,
@@ -138,5 +138,5 @@ def _new_tab_url(tool: LtiTool, session: LtiSession, target: str) -> str:
         host = f"https://{session.api_domain}"
     if not host:
         return ""
-    place = f"courses/{quote(session.course_id)}" if session.course_id else "accounts/self"
-    return f"{host}/{place}/external_tools/retrieve?{urlencode({'display': 'borderless', 'url': target})}"
+    location = f"courses/{quote(session.course_id)}" if session.course_id else "accounts/self"
+    return f"{host}/{location}/external_tools/retrieve?{urlencode({'display': 'borderless', 'url': target})}"

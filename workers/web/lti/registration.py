@@ -107,7 +107,7 @@ def _register(tool: LtiTool, configuration_url: str, token: str, made_by: str) -
         found = _configuration(http, configuration_url)
         _check(tool, found)
         body = registration_request(settings.public_url)
-        registered = _answer(http.build_request("POST", found.registration_endpoint, json=body), http, _Registered)
+        registered = _send(http.build_request("POST", found.registration_endpoint, json=body), http, _Registered)
     if not re.fullmatch(r"\d{1,30}", registered.client_id):
         raise LaunchRefused(Refusal.PLATFORM_UNAVAILABLE)
     return Registration(
@@ -121,7 +121,7 @@ def _register(tool: LtiTool, configuration_url: str, token: str, made_by: str) -
 
 
 def _configuration(http: httpx.Client, url: str) -> _OpenIdConfiguration:
-    return _answer(http.build_request("GET", url), http, _OpenIdConfiguration)
+    return _send(http.build_request("GET", url), http, _OpenIdConfiguration)
 
 
 def _check(tool: LtiTool, found: _OpenIdConfiguration) -> None:
@@ -134,7 +134,7 @@ def _check(tool: LtiTool, found: _OpenIdConfiguration) -> None:
         raise LaunchRefused(Refusal.FOREIGN_DISTRICT)
 
 
-def _answer(request: httpx.Request, http: httpx.Client, model: type[T]) -> T:
+def _send(request: httpx.Request, http: httpx.Client, model: type[T]) -> T:
     """Return what Canvas answers; redirects are not followed. Raises: LaunchRefused."""
     try:
         with deadline(TIMEOUT_S):

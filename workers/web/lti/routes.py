@@ -27,7 +27,7 @@ from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
 from workers.web.security_headers import SecurityHeaders
 
 LTI_PREFIX = "/lti"
-DEFECT = "This page has a defect. Nothing else is touched by it; please report it to passback's operator."
+UNEXPECTED = "This page has a defect. Nothing else is touched by it; please report it to passback's operator."
 
 Respond = Callable[[Request, Form], Response]
 
@@ -117,10 +117,10 @@ def _exception_handlers(tool: LtiTool, pages: LtiPages) -> dict[int | type[Excep
     def no_redis(request: Request, _error: Exception) -> Response:
         return not_done(request, redis_unavailable())
 
-    def defect(_request: Request, _error: Exception) -> Response:
-        return pages.message(500, "Something is wrong here", DEFECT)
+    def unexpected_error(_request: Request, _error: Exception) -> Response:
+        return pages.message(500, "Something is wrong here", UNEXPECTED)
 
     return {
         404: not_found, 405: not_found, LaunchRefused: refused, ApiError: not_done, RedisError: no_redis,
-        Exception: defect,
+        Exception: unexpected_error,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.pages.course_view import course_view
-from workers.web.pages.doors import among_status_pages
+from workers.web.pages.page_context import status_page_context
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import PersonCourses, courses_of_person
 from workers.web.views.visibility import visible_to
@@ -60,7 +60,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     pause = service.pauses.of_course(course_id)
     return pages.page(
         "course.html", request, course_id=course_id, summary=service.course_lists.find(course_id).summary,
-        explanation=explanation, view=course_view(explanation), door=among_status_pages(course_id), names={},
+        explanation=explanation, view=course_view(explanation), page_context=status_page_context(course_id), names={},
         activity_sentence=activity["sentence"], section_names={}, live=live, pause=pause,
         proof=service.proofs.newest(course_id),
         is_active=activity["state"] != Activity.IDLE, assignment_names=_names(pages, course_id),

@@ -27,7 +27,7 @@ Work = tuple[Explanation, Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)
-class HeldStudent:
+class UnsentStudent:
     """A student of whom at least one score is held back for one reason, and of which assignments."""
 
     user_id: str
@@ -50,7 +50,7 @@ class CourseView:
     """A course's assignments by group, its students whose scores are held back, and what was sent last."""
 
     groups: Mapping[Group, Sequence[Work]]
-    held: Sequence[HeldStudent]
+    held: Sequence[UnsentStudent]
     last_sent: LastSent | None
     section_names: Mapping[str, str]
 
@@ -69,12 +69,12 @@ class CourseView:
         ]
         return "; ".join(parts) + "."
 
-    def answer(self, you: str) -> str:
+    def sentence(self, you: str) -> str:
         """Return the same of a view with one assignment; empty without any."""
-        return next((_answer(group, you) for group, work in self.groups.items() if work), "")
+        return next((_sentence(group, you) for group, work in self.groups.items() if work), "")
 
 
-def _answer(group: Group, you: str) -> str:
+def _sentence(group: Group, you: str) -> str:
     texts = {
         Group.TEACHER: f"Not sent as it is: this assignment needs {you}.",
         Group.OTHERS: "Not sent as it is: this assignment needs somebody else.",
@@ -91,7 +91,7 @@ def course_view(explanation: Explanation) -> CourseView:
     for work in assignment_rows(cast("Sequence[Explanation]", explanation["assignments"])):
         groups[_group(work, live=explanation["live"])].append(work)
     names = {s["section_sis_id"]: s["name"] for s in explanation["sections"] if s["section_sis_id"] and s["name"]}
-    return CourseView(groups, _held(explanation["assignments"]), _last_sent(explanation), names)
+    return CourseView(groups, _unsent_students(explanation["assignments"]), _last_sent(explanation), names)
 
 
 def _group(work: Work, *, live: bool) -> Group:
@@ -111,20 +111,20 @@ def _group(work: Work, *, live: bool) -> Group:
     return Group.AGREES if AssignmentStatus.SYNCED in statuses else Group.NOT_SELECTED
 
 
-def _held(assignments: Sequence[Explanation]) -> list[HeldStudent]:
+def _unsent_students(assignments: Sequence[Explanation]) -> list[UnsentStudent]:
     """Return every student and reason once, those first for whom the teacher can do something."""
-    found: dict[tuple[str, str], HeldStudent] = {}
-    for assignment, student in _held_back(assignments):
+    found: dict[tuple[str, str], UnsentStudent] = {}
+    for assignment, student in _unsent(assignments):
         key = student["user_id"], student["message"]
         names = found[key].assignments if key in found else ()
         if assignment["name"] not in names:
-            found[key] = HeldStudent(
+            found[key] = UnsentStudent(
                 student["user_id"], student["student_sis_id"], student, (*names, assignment["name"])
             )
     return sorted(found.values(), key=lambda held: (held.reason["who"] != Actor.TEACHER, held.student_sis_id or ""))
 
 
-def _held_back(assignments: Sequence[Explanation]) -> Iterator[tuple[Explanation, Explanation]]:
+def _unsent(assignments: Sequence[Explanation]) -> Iterator[tuple[Explanation, Explanation]]:
     for assignment in assignments:
         for section in assignment["sections"]:
             for student in section["students"]:

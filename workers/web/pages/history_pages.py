@@ -23,7 +23,7 @@ from workers.container import Container
 from workers.grade_passback.operations.history_csv import csv_text
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
-from workers.web.pages.doors import among_status_pages
+from workers.web.pages.page_context import status_page_context
 from workers.web.pages.page_handlers import PageHandlers, PageRequest
 from workers.web.views.people import LivePeople, members_of
 
@@ -40,7 +40,7 @@ def show_history(pages: PageHandlers, request: PageRequest) -> Response:
     people = members_of(pages.service, request.user, course_id) if _has_students(entries) else LivePeople()
     path = f"/courses/{course_id}/history"
     return pages.page(
-        "history.html", request, course_id=course_id, door=among_status_pages(course_id),
+        "history.html", request, course_id=course_id, page_context=status_page_context(course_id),
         can_see_scores=request.user.can_see_scores, sections=_sections(record), asked_for_by=actor_text, start=start,
         link=f"{path}?{urlencode(given)}" if given else path, csv_link=f"{path}.csv?{urlencode(given)}",
         **history_values(entries, people, given, record, start),

@@ -12,7 +12,7 @@ from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.dependencies import CANVAS_ID, SIS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import preview_rows
-from workers.web.pages.doors import among_status_pages
+from workers.web.pages.page_context import status_page_context
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
 from workers.web.views.totals import course_totals
@@ -30,7 +30,8 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     shown = visible_to(request.user, plan)
     return pages.page(
         "plan.html", request, course_id=course_id, assignment_id=assignment_id, people=people,
-        door=among_status_pages(course_id), names=people.names, can_see_scores=request.user.can_see_scores, plan=shown,
+        page_context=status_page_context(course_id), names=people.names, can_see_scores=request.user.can_see_scores,
+        plan=shown,
         assignments=preview_rows(cast("list[Json]", shown["assignments"])),
     )  # fmt: skip
 
@@ -47,7 +48,7 @@ def show_student(pages: PageHandlers, request: PageRequest) -> Response:
     students = students_of(service, request.user, course_id)
     student = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
     return pages.page(
-        "student.html", request, course_id=course_id, sis_id=sis_id, door=among_status_pages(course_id),
+        "student.html", request, course_id=course_id, sis_id=sis_id, page_context=status_page_context(course_id),
         people=students, student=student,
         explanation=explanation and visible_to(request.user, explanation),
     )  # fmt: skip
@@ -60,7 +61,7 @@ def show_totals(pages: PageHandlers, request: PageRequest) -> Response:
     people = students_of(service, request.user, course_id)
     return pages.page(
         "totals.html", request, course_id=course_id, sis_id=sis_id, totals=visible_to(request.user, totals),
-        door=among_status_pages(course_id), people=people, names=people.names, section_names={},
+        page_context=status_page_context(course_id), people=people, names=people.names, section_names={},
     )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def show_run(pages: PageHandlers, request: PageRequest) -> Response:
 
 def confirm_approval(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}/approve`: how many rows a plan changes in Canvas, before it is approved."""
-    run = _held_run(pages, request)
+    run = _run_awaiting_approval(pages, request)
     counts = [
         f"{counts_text(change)} of {change.key.entity}{f' of term {term}' if (term := change.key.term_sis_id) else ''}"
         for change in run.changes
@@ -50,7 +50,7 @@ def confirm_approval(pages: PageHandlers, request: PageRequest) -> Response:
 def confirm_discard(pages: PageHandlers, request: PageRequest) -> Response:
     """`/provisioning/{run_id}/discard`: what happens without a plan, before it is discarded."""
     consequences = ["Nothing of the plan is sent to Canvas.", "The next run plans again, and may be held again."]
-    return _question(pages, request, _held_run(pages, request), "Discard", consequences, is_danger=True)
+    return _question(pages, request, _run_awaiting_approval(pages, request), "Discard", consequences, is_danger=True)
 
 
 def _question(
@@ -71,7 +71,7 @@ def _run(pages: PageHandlers, request: PageRequest) -> Run:
     return run
 
 
-def _held_run(pages: PageHandlers, request: PageRequest) -> Run:
+def _run_awaiting_approval(pages: PageHandlers, request: PageRequest) -> Run:
     run = _run(pages, request)
     if run.state is not RunState.HELD:
         raise ApiError(409, "not_held", f"The plan of run {run.id} does not wait for a decision any more: it is "

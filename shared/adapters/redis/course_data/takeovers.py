@@ -21,7 +21,7 @@ NewLinks = Mapping[AssignmentKey, Link | None]
 
 
 @dataclass(frozen=True, slots=True)
-class TakeoverAnswer:
+class TakeoverResponse:
     """PowerSchool's answer to passback's first change of an assignment that it did not create.
 
     `cause` is the refusal's, empty where the change was accepted. `made_by` is the `createdbyplugin`, empty for a
@@ -43,7 +43,7 @@ class TakeoverAnswer:
 
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(TakeoverAnswer)
+_DECODER = msgspec.json.Decoder(TakeoverResponse)
 
 
 class Takeovers:
@@ -80,25 +80,25 @@ class Takeovers:
                 return new
         raise CourseBusy(course_id)
 
-    def record_answer(self, answer: TakeoverAnswer) -> None:
+    def record_response(self, response: TakeoverResponse) -> None:
         """Store the newest answer about its maker's assignments, and a refusal with its course."""
-        encoded = _ENCODER.encode(answer)
-        self._redis.hset(self._keys.takeover_answers, answer.made_by, encoded)
-        if answer.is_refusal:
-            field = link_field(answer.assignment_id, answer.section_dcid)
-            self._redis.hset(self._keys.takeover_refusals(answer.course_id), field, encoded)
+        encoded = _ENCODER.encode(response)
+        self._redis.hset(self._keys.takeover_responses, response.made_by, encoded)
+        if response.is_refusal:
+            field = link_field(response.assignment_id, response.section_dcid)
+            self._redis.hset(self._keys.takeover_refusals(response.course_id), field, encoded)
 
-    def answers(self) -> dict[str, TakeoverAnswer]:
+    def responses(self) -> dict[str, TakeoverResponse]:
         """Return PowerSchool's newest answer about the assignments of each maker (`createdbyplugin`, or empty)."""
-        return {maker: _DECODER.decode(value) for maker, value in self._hash(self._keys.takeover_answers).items()}
+        return {maker: _DECODER.decode(value) for maker, value in self._hash(self._keys.takeover_responses).items()}
 
-    def refusals(self, course_id: str) -> dict[AssignmentKey, TakeoverAnswer]:
+    def refusals(self, course_id: str) -> dict[AssignmentKey, TakeoverResponse]:
         """Return the refusals in the course since the assignments were linked last.
 
         One that is older than an accepted change of the same maker's assignments is over.
         """
         stored = map(_DECODER.decode, self._hash(self._keys.takeover_refusals(course_id)).values())
-        accepted = {maker: answer.at for maker, answer in self.answers().items() if not answer.is_refusal}
+        accepted = {maker: response.at for maker, response in self.responses().items() if not response.is_refusal}
         return {
             AssignmentKey(refusal.assignment_id, refusal.section_dcid): refusal
             for refusal in stored

@@ -62,7 +62,7 @@ class LtiStore:
         """Mark the state as used; False if it was before."""
         return bool(self._redis.set(self._keys.lti_used(_digest(state_id)), 1, nx=True, px=lifetime))
 
-    def keep_launch(self, launch_id: str, launch: str) -> None:
+    def save_launch(self, launch_id: str, launch: str) -> None:
         """Store a verified launch for a minute."""
         self._redis.set(self._keys.lti_launch(_digest(launch_id)), launch, px=LAUNCH_LIFETIME)
 

@@ -52,10 +52,10 @@ class TakeoverRuns:
 
     def save(self, run: TakeoverRun) -> bool:
         """Store how far the run is; False if a person wants it to end."""
-        self.note_alive(run)
+        self.record_alive(run)
         return not self._redis.hexists(self._key, "cancel")
 
-    def note_alive(self, run: TakeoverRun) -> None:
+    def record_alive(self, run: TakeoverRun) -> None:
         """Store that the run goes on: it waits for its turn at a system."""
         self._redis.hset(self._key, "run", _ENCODER.encode(self._seen(run)))
 

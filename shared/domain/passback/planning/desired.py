@@ -40,7 +40,7 @@ class DesiredAssignment:
         return AssignmentKey(self.assignment_id, self.section_dcid)
 
     @property
-    def is_graded(self) -> bool:
+    def has_scores(self) -> bool:
         """Say whether there is a score or an excuse, and not only missing work."""
         return any(score.exempt or dcid not in self.flag_only for dcid, score in self.scores.items())
 

@@ -184,7 +184,7 @@ def _winners(
 ) -> Sequence[DesiredAssignment]:
     in_powerschool = [d for d in group if d.key in matched]
     named = [d for d in in_powerschool if _slot(matched[d.key]) == slot]
-    return named or in_powerschool[:1] or [d for d in group if d.is_graded][:1]
+    return named or in_powerschool[:1] or [d for d in group if d.has_scores][:1]
 
 
 def _with_name_of_link(

@@ -254,7 +254,7 @@ def _new(desired: DesiredAssignment) -> _Part:
 
     Source: "it is created in PowerSchool when the first score or excuse exists in that section".
     """
-    if not desired.is_graded:
+    if not desired.has_scores:
         return _Part(findings=(_finding(desired.key, Reason.NOT_GRADED_YET),))
     scores = WriteScoresStep(desired.key, scores_to_write(desired, None, {}))
     return _Part((CreateStep(desired),), (scores,))

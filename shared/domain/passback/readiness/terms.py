@@ -94,7 +94,7 @@ def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm], today
     """Yield gaps and overlaps between terms of one kind in one school and year; not beside a term that is wrong."""
     wrong = set(wrong)
     sound = [t for t in terms if t not in wrong]
-    whole = max(sound, key=_length, default=None)
+    longest = max(sound, key=_length, default=None)
     for kind in _kinds(terms):
         if len(kind) < 2 or wrong.intersection(kind):
             continue
@@ -112,11 +112,11 @@ def _between(terms: Sequence[DistrictTerm], wrong: Iterable[DistrictTerm], today
             continue
         for one, other in pairwise(in_order):
             yield from _gap(one.term.last_day, other.term.first_day, other, f"{one.abbreviation} and ", today)
-        if whole is not None and whole not in kind and _length(whole) > 1.5 * max(map(_length, kind)):
+        if longest is not None and longest not in kind and _length(longest) > 1.5 * max(map(_length, kind)):
             first, last = in_order[0], in_order[-1]
-            begins, ends = f"the beginning of {whole.abbreviation} and ", f"the end of {whole.abbreviation} and "
-            yield from _gap(whole.term.first_day, first.term.first_day, first, begins, today)
-            yield from _gap(last.term.last_day, whole.term.last_day, last, ends, today)
+            begins, ends = f"the beginning of {longest.abbreviation} and ", f"the end of {longest.abbreviation} and "
+            yield from _gap(longest.term.first_day, first.term.first_day, first, begins, today)
+            yield from _gap(last.term.last_day, longest.term.last_day, last, ends, today)
 
 
 def _gap(after: date, before: date, term: DistrictTerm, other: str, today: date) -> Iterator[ReadinessFinding]:

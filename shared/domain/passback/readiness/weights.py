@@ -61,8 +61,8 @@ def _differences(
     shares, theirs = _shares(in_canvas), _shares(there)
     for category_id, group_id in groups.items():
         if abs(shares[category_id] - theirs[category_id]) > MAX_DIFFERENCE:
-            ours, other = plain_number(in_canvas[category_id]), plain_number(there[category_id])
-            detail = f"{names[category_id]}: {ours} in Canvas, {other} in PowerSchool, {code}"
+            canvas_weight, powerschool_weight = plain_number(in_canvas[category_id]), plain_number(there[category_id])
+            detail = f"{names[category_id]}: {canvas_weight} in Canvas, {powerschool_weight} in PowerSchool, {code}"
             yield WeightDifference(group_id, detail)
 
 

@@ -25,7 +25,7 @@ class Droppable:
     possible: Fraction
 
 
-def kept_after_drops(scores: Sequence[Droppable], rules: GroupRules) -> frozenset[str]:
+def keys_after_drops(scores: Sequence[Droppable], rules: GroupRules) -> frozenset[str]:
     """Return the keys of the scores that count. At least one of those that may be dropped stays."""
     fixed = [score for score in scores if score.key in rules.never_drop]
     free = sorted((score for score in scores if score.key not in rules.never_drop), key=lambda score: _order(score.key))
@@ -34,20 +34,20 @@ def kept_after_drops(scores: Sequence[Droppable], rules: GroupRules) -> frozense
     lowest = min(rules.drop_lowest, len(free) - 1)
     highest = rules.drop_highest if lowest + rules.drop_highest < len(free) else 0
     if any(score.possible for score in scores):
-        kept = _select(free, fixed, len(free) - lowest, best=True)
-        kept = _select(kept, fixed, len(free) - lowest - highest, best=False)
+        selected = _select(free, fixed, len(free) - lowest, best=True)
+        selected = _select(selected, fixed, len(free) - lowest - highest, best=False)
     else:
-        kept = sorted(free, key=lambda score: score.earned)[lowest : len(free) - highest]
-    return frozenset(score.key for score in (*kept, *fixed))
+        selected = sorted(free, key=lambda score: score.earned)[lowest : len(free) - highest]
+    return frozenset(score.key for score in (*selected, *fixed))
 
 
 def _order(key: str) -> tuple[int, str]:
     return (int(key), "") if key.isdecimal() else (0, key)
 
 
-def _select(free: list[Droppable], fixed: list[Droppable], keep: int, *, best: bool) -> list[Droppable]:
-    """Return the `keep` scores with which the percentage is highest, or lowest unless `best`."""
-    if len(free) <= keep:
+def _select(free: list[Droppable], fixed: list[Droppable], count: int, *, best: bool) -> list[Droppable]:
+    """Return the `count` scores with which the percentage is highest, or lowest unless `best`."""
+    if len(free) <= count:
         return free
     scale = lcm(*(number.denominator for score in (*free, *fixed) for number in (score.earned, score.possible)))
     numbers = {score.key: (int(score.earned * scale), int(score.possible * scale)) for score in (*free, *fixed)}
@@ -56,21 +56,21 @@ def _select(free: list[Droppable], fixed: list[Droppable], keep: int, *, best: b
         earned, possible = numbers[score.key]
         return earned * at.denominator - at.numerator * possible
 
-    def kept_at(at: Fraction) -> tuple[int, list[Droppable]]:
-        kept = sorted(free, key=lambda score: rated(at, score), reverse=best)[:keep]
-        return sum(rated(at, score) for score in (*kept, *fixed)), kept
+    def selected_at(at: Fraction) -> tuple[int, list[Droppable]]:
+        selected = sorted(free, key=lambda score: rated(at, score), reverse=best)[:count]
+        return sum(rated(at, score) for score in (*selected, *fixed)), selected
 
     pointed = [score for score in (*free, *fixed) if score.possible]
     low = min(score.earned / score.possible for score in pointed)
     high = _highest([*free, *fixed], pointed)
-    end = Fraction(1, 2 * keep) / max(score.possible for score in pointed) ** 2
+    end = Fraction(1, 2 * count) / max(score.possible for score in pointed) ** 2
     middle = (low + high) / 2
-    left_over, kept = kept_at(middle)
+    surplus, selected = selected_at(middle)
     while high - low >= end:
-        low, high = (low, middle) if left_over < 0 else (middle, high)
+        low, high = (low, middle) if surplus < 0 else (middle, high)
         middle = (low + high) / 2
-        left_over, kept = kept_at(middle)
-    return kept
+        surplus, selected = selected_at(middle)
+    return selected
 
 
 def _highest(scores: Sequence[Droppable], pointed: Sequence[Droppable]) -> Fraction:

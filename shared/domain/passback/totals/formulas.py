@@ -18,7 +18,7 @@ class PowerSchoolFormula:
 
     formula: Formula
     known: bool
-    words: str
+    text: str
 
 
 def canvas_formula(grading: CourseGrading) -> Formula:
@@ -28,7 +28,7 @@ def canvas_formula(grading: CourseGrading) -> Formula:
     return Formula({group.id: Fraction(group.weight) for group in grading.groups.values()})
 
 
-def canvas_words(grading: CourseGrading) -> str:
+def canvas_formula_text(grading: CourseGrading) -> str:
     """Return Canvas's formula in words."""
     if not grading.weighted:
         return "total points"
@@ -43,17 +43,17 @@ def powerschool_formula(work: StudentWork) -> PowerSchoolFormula:
     names = work.category_names
     kind = "" if work.formula is None else work.formula.kind
     if kind == TOTAL_POINTS:
-        return PowerSchoolFormula(Formula(), known=True, words="total points")
+        return PowerSchoolFormula(Formula(), known=True, text="total points")
     if work.formula is not None and kind == CATEGORY_WEIGHTING and work.formula.weights:
         weights = {str(id_): Fraction(weight) for id_, weight in work.formula.weights.items()}
-        words = _weights({names.get(id_, f"category {id_}"): weight for id_, weight in work.formula.weights.items()})
-        return PowerSchoolFormula(Formula(weights, normalizes=True), known=True, words=words)
+        text = _weights({names.get(id_, f"category {id_}"): weight for id_, weight in work.formula.weights.items()})
+        return PowerSchoolFormula(Formula(weights, normalizes=True), known=True, text=text)
     if not work.grading.weighted:
-        return PowerSchoolFormula(Formula(), known=False, words="total points")
+        return PowerSchoolFormula(Formula(), known=False, text="total points")
     assumed = _assumed(work)
-    words = _weights({names.get(id_, f"category {id_}"): weight for id_, weight in assumed.items()})
+    text = _weights({names.get(id_, f"category {id_}"): weight for id_, weight in assumed.items()})
     formula = Formula({str(id_): Fraction(weight) for id_, weight in assumed.items()})
-    return PowerSchoolFormula(formula, known=False, words=words)
+    return PowerSchoolFormula(formula, known=False, text=text)
 
 
 def _assumed(work: StudentWork) -> Mapping[int, Decimal]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from shared.domain.passback.totals.drops import Droppable, kept_after_drops
+from shared.domain.passback.totals.drops import Droppable, keys_after_drops
 from shared.domain.passback.totals.grading import GroupRules
 
 HUNDRED = Fraction(100)
@@ -44,16 +44,16 @@ class Sheet:
 
     def with_row(self, key: str, row: Row | None) -> "Sheet":
         """Return the sheet with this row; without one where it is None."""
-        rows = {**self.rows, key: row} if row else {other: kept for other, kept in self.rows.items() if other != key}
+        rows = {**self.rows, key: row} if row else {other: value for other, value in self.rows.items() if other != key}
         return replace(self, rows=rows)
 
     def dropped(self) -> Mapping[str, frozenset[str]]:
         """Return the keys of the dropped rows by group, of the groups that drop some."""
         found = {}
         for group, rules in self.drops.items():
-            own = {key: row for key, row in self.rows.items() if row.group == group}
-            scores = [Droppable(key, row.earned, row.possible) for key, row in own.items()]
-            if dropped := own.keys() - kept_after_drops(scores, rules):
+            in_group = {key: row for key, row in self.rows.items() if row.group == group}
+            scores = [Droppable(key, row.earned, row.possible) for key, row in in_group.items()]
+            if dropped := in_group.keys() - keys_after_drops(scores, rules):
                 found[group] = frozenset(dropped)
         return found
 
@@ -84,11 +84,11 @@ def _weighted(sums: Mapping[str, list[Fraction]], formula: Formula, weights: Map
     return grade * HUNDRED / full if full < HUNDRED or formula.normalizes else grade
 
 
-def rounded(number: Fraction, places: int = 2) -> Decimal:
+def rounded(number: Fraction, decimal_places: int = 2) -> Decimal:
     """Return the number with so many decimals, rounded half away from zero."""
-    scaled = abs(number) * 10**places
-    whole = (scaled + Fraction(1, 2)).__floor__()
-    return (Decimal(whole) if number >= 0 else -Decimal(whole)).scaleb(-places)
+    scaled = abs(number) * 10**decimal_places
+    integer = (scaled + Fraction(1, 2)).__floor__()
+    return (Decimal(integer) if number >= 0 else -Decimal(integer)).scaleb(-decimal_places)
 
 
 def shown(total: Fraction | None) -> Decimal | None:

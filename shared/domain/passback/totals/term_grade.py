@@ -12,7 +12,7 @@ NOT_READABLE = (
     "PowerSchool does not let passback read its term grades. What PowerSchool's gradebook holds is computed instead."
 )
 NO_GRADE = "PowerSchool shows no grade of this student yet."
-WHOLE = "PowerSchool shows its grade in whole numbers."
+NO_DECIMALS = "PowerSchool shows its grade in whole numbers."
 TENTHS = "PowerSchool shows its grade with one decimal."
 ROUNDED_CATEGORIES = "PowerTeacher Pro rounds the percentage of each category before it weights them."
 AGREES = "PowerSchool shows the same."
@@ -23,7 +23,7 @@ MAY_BE = (
 
 
 @dataclass(frozen=True, slots=True)
-class OwnGrade:
+class ReportedGrade:
     """The grade that PowerSchool shows, None where passback reads none, with what it says about the computed total.
 
     `unexplained` is how far it is from the computed total for no reason that passback knows.
@@ -34,28 +34,28 @@ class OwnGrade:
     unexplained: Decimal = Decimal(0)
 
 
-def own_grade(work: StudentWork, sheet: Sheet) -> OwnGrade:
+def reported_grade(work: StudentWork, sheet: Sheet) -> ReportedGrade:
     """Return PowerSchool's own grade beside `sheet`, what passback sees of its gradebook."""
     grade = work.term_grade
     if grade is None:
-        return OwnGrade(None, NO_GRADE if work.grades_readable else NOT_READABLE)
+        return ReportedGrade(None, NO_GRADE if work.grades_readable else NOT_READABLE)
     if grade.percent is None:
-        return OwnGrade(grade, f"PowerSchool shows {grade.letter or 'a grade'} without a percentage.")
+        return ReportedGrade(grade, f"PowerSchool shows {grade.letter or 'a grade'} without a percentage.")
     total = sheet.total()
     percent = quantized(grade.percent)
     if total is not None:
         in_categories = replace(sheet, formula=replace(sheet.formula, rounds_groups=True)).total()
         variants = (
             (is_rounding_of(percent, total), AGREES),
-            (grade.percent == rounded(total, 0), WHOLE),
+            (grade.percent == rounded(total, 0), NO_DECIMALS),
             (grade.percent == rounded(total, 1), TENTHS),
             (sheet.formula.weights is not None and is_rounding_of(percent, in_categories), ROUNDED_CATEGORIES),
         )
         known = next((sentence for fits, sentence in variants if fits), None)
         if known is not None:
-            return OwnGrade(grade, known)
-    left = percent - (shown(total) or Decimal(0))
-    return OwnGrade(grade, f"{left} is not explained: {_why(work.formula)}{MAY_BE}", left)
+            return ReportedGrade(grade, known)
+    unexplained = percent - (shown(total) or Decimal(0))
+    return ReportedGrade(grade, f"{unexplained} is not explained: {_why(work.formula)}{MAY_BE}", unexplained)
 
 
 def _why(formula: TermFormula | None) -> str:

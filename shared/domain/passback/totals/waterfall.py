@@ -12,11 +12,11 @@ from fractions import Fraction
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.formulas import canvas_formula, canvas_words, has_weight, powerschool_formula
+from shared.domain.passback.totals.caveats import caveats_of
+from shared.domain.passback.totals.formulas import canvas_formula, canvas_formula_text, has_weight, powerschool_formula
 from shared.domain.passback.totals.grading import CanvasTotals
-from shared.domain.passback.totals.notes import notes_of
 from shared.domain.passback.totals.sheet import Row, Sheet, is_rounding_of, quantized, shown
-from shared.domain.passback.totals.term_grade import OwnGrade, own_grade
+from shared.domain.passback.totals.term_grade import ReportedGrade, reported_grade
 from shared.domain.passback.totals.work import CanvasWork, PowerSchoolWork, StudentWork
 from shared.domain.wording import plain_number
 
@@ -55,8 +55,8 @@ class Explanation:
     canvas: Decimal | None
     powerschool: Decimal | None
     steps: tuple[Step, ...]
-    own: OwnGrade
-    notes: tuple[str, ...]
+    reported: ReportedGrade
+    caveats: tuple[str, ...]
     formula: str
     formula_known: bool
     canvas_formula: str
@@ -70,7 +70,7 @@ class Explanation:
     def unexplained(self) -> Decimal:
         """How much passback cannot explain, of both sides together and without sign."""
         of_canvas = (abs(step.change) for step in self.steps if step.cause is TotalCause.CANVAS_DIFFERS)
-        return sum(of_canvas, Decimal(0)) + abs(self.own.unexplained)
+        return sum(of_canvas, Decimal(0)) + abs(self.reported.unexplained)
 
 
 def explain_totals(work: StudentWork) -> Explanation:
@@ -87,11 +87,11 @@ def explain_totals(work: StudentWork) -> Explanation:
         canvas=start,
         powerschool=walk.total,
         steps=tuple(walk.steps),
-        own=own_grade(work, walk.sheet),
-        notes=tuple(notes_of(work, is_formula_known=formula.known)),
-        formula=formula.words,
+        reported=reported_grade(work, walk.sheet),
+        caveats=tuple(caveats_of(work, is_formula_known=formula.known)),
+        formula=formula.text,
         formula_known=formula.known,
-        canvas_formula=canvas_words(work.grading),
+        canvas_formula=canvas_formula_text(work.grading),
     )
 
 
@@ -121,10 +121,10 @@ class _Walk:
         if weighted is not None and current is not None and is_rounding_of(current, weighted):
             calculated = shown(by_rules)
             if calculated != current:
-                words = ", ".join(
+                text = ", ".join(
                     f"{each.title} {plain_number(each.weight or Decimal(0))} %" for each in self._work.grading.periods
                 )
-                sentence = f"Canvas makes the total of the grading periods' totals: {words}."
+                sentence = f"Canvas makes the total of the grading periods' totals: {text}."
                 self._say(TotalCause.GRADING_PERIODS, f"{sentence} PowerSchool's gradebook is one.", calculated)
         elif current != shown(by_rules):
             is_half = current is not None and is_rounding_of(current, by_rules)
@@ -197,12 +197,12 @@ class _Walk:
         rows = {key: replace(row, group=categories[key]) for key, row in self.sheet.rows.items()}
         found = powerschool_formula(self._work)
         sheet = replace(self.sheet, rows=rows, formula=found.formula)
-        ours = canvas_words(self._work.grading)
+        of_canvas = canvas_formula_text(self._work.grading)
         is_same = shown(sheet.total()) == shown(self.sheet.total())
-        if is_same and (not found.known or ours == found.words):
+        if is_same and (not found.known or of_canvas == found.text):
             self.sheet = sheet
             return
-        how = f"Canvas calculates by {ours}, PowerSchool by {found.words}."
+        how = f"Canvas calculates by {of_canvas}, PowerSchool by {found.text}."
         self._to(TotalCause.WEIGHTS, how if found.known else f"Several groups are in other categories. {how}", sheet)
 
     def add_others(self) -> None:
@@ -212,7 +212,9 @@ class _Walk:
             if row is None:
                 continue
             made = (
-                "passback made it, and Canvas does not have it any more" if there.is_own else "passback did not make it"
+                "passback made it, and Canvas does not have it any more"
+                if there.made_by_passback
+                else "passback did not make it"
             )
             sentence = f"{sentence_of(there.score, there.points)}: {made}."
             if not has_weight(self._work.formula, there.category_id):
@@ -275,14 +277,17 @@ def _score_of(work: CanvasWork) -> str:
 
 def _why_absent(work: CanvasWork, there: PowerSchoolWork | None) -> tuple[TotalCause, str]:
     """Return why a score that counts in Canvas does not count in PowerSchool."""
-    ours = f"{_score_of(work)} in Canvas"
+    of_canvas = f"{_score_of(work)} in Canvas"
     if there is None:
-        return TotalCause.NOT_SENT, f"{ours}. {work.not_sent or 'The next sync sends it.'}"
+        return TotalCause.NOT_SENT, f"{of_canvas}. {work.not_sent or 'The next sync sends it.'}"
     if there.score is not None and there.score.exempt:
-        return TotalCause.EXEMPT, f"{ours}, exempt in PowerSchool."
+        return TotalCause.EXEMPT, f"{of_canvas}, exempt in PowerSchool."
     if there.score is None or there.score.points is None:
-        return TotalCause.NO_SCORE, f"{ours}, no score in PowerSchool. {work.not_sent or 'The next sync sends it.'}"
-    return TotalCause.NOT_COUNTED, f"{ours}. In PowerSchool the assignment does not count in the final grade."
+        return (
+            TotalCause.NO_SCORE,
+            f"{of_canvas}, no score in PowerSchool. {work.not_sent or 'The next sync sends it.'}",
+        )
+    return TotalCause.NOT_COUNTED, f"{of_canvas}. In PowerSchool the assignment does not count in the final grade."
 
 
 def _why_only_there(work: CanvasWork, score: str) -> tuple[TotalCause, str]:

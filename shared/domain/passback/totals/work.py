@@ -62,7 +62,7 @@ class PowerSchoolWork:
     score_type: str | None = None
     counted: bool | None = None
     canvas_id: str | None = None
-    is_own: bool = False
+    made_by_passback: bool = False
     stored_weighted: bool = False
 
     @property

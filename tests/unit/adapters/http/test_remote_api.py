@@ -71,8 +71,8 @@ def api(remote: ScriptedRemote, gate: OpenGate, clock: ManualClock) -> RemoteApi
     return RemoteApi("canvas", http_client("https://canvas.test", 5, transport=remote.transport), gate, clock)
 
 
-def failure_of(api: RemoteApi, remote: ScriptedRemote, *answers: httpx.Response | Exception) -> PassbackError:
-    remote.on("GET", "/api/v1/courses/7", *answers)
+def failure_of(api: RemoteApi, remote: ScriptedRemote, *is_responding: httpx.Response | Exception) -> PassbackError:
+    remote.on("GET", "/api/v1/courses/7", *is_responding)
     with pytest.raises(PassbackError) as caught:
         api.send("GET", "/api/v1/courses/{course_id}", {"course_id": 7})
     return caught.value

@@ -45,10 +45,10 @@ def save(client: fakeredis.FakeRedis, state: NotificationState) -> None:
 
 def test_status_shows_what_is_open_and_what_does_not_arrive(redis: fakeredis.FakeRedis) -> None:
     """On the district's clocks, with the fix; the exit code is 1, and no secret is shown."""
-    told = TargetState("json 1", frozenset({LETTERS.key}), delivered_at=NOW)
+    notified = TargetState("json 1", frozenset({LETTERS.key}), delivered_at=NOW)
     failing = TargetState("mailtos 1", failed=4, last_failure=DeliveryFailure.CREDENTIALS_REFUSED, next_attempt_at=NOW)
     episodes = {LETTERS.key: Episode(LETTERS, NOW)}
-    save(redis, NotificationState(NOW, episodes, {"json 1": told, "mailtos 1": failing}))
+    save(redis, NotificationState(NOW, episodes, {"json 1": notified, "mailtos 1": failing}))
     shown = CliRunner().invoke(app, ["notify", "status"])
     assert shown.exit_code == 1
     assert shown.stdout.splitlines() == [

@@ -63,13 +63,13 @@ class Told:
 
 def test_a_condition_is_told_once_and_so_is_its_end() -> None:
     """However long it lasts and however its numbers change."""
-    told = Told()
+    notified = Told()
     for jobs in range(1, 1001):
-        told.check(Condition(LETTERS.key, LETTERS.code, f"{jobs} jobs wait for a person."))
-    assert told.keys == [([LETTERS.key], [])]
-    told.check(minutes=600)
-    assert told.keys == [([LETTERS.key], []), ([], [LETTERS.key])]
-    (ended,) = told.messages[1].ended
+        notified.check(Condition(LETTERS.key, LETTERS.code, f"{jobs} jobs wait for a person."))
+    assert notified.keys == [([LETTERS.key], [])]
+    notified.check(minutes=600)
+    assert notified.keys == [([LETTERS.key], []), ([], [LETTERS.key])]
+    (ended,) = notified.messages[1].ended
     assert (ended.since, ended.ended_at) == (START, START + 1000 * TICK)
     assert ended.condition.title == "1000 jobs wait for a person."
 
@@ -77,87 +77,87 @@ def test_a_condition_is_told_once_and_so_is_its_end() -> None:
 @pytest.mark.parametrize(("minutes", "messages"), [(10, 0), (11, 1)])
 def test_a_condition_is_told_once_it_lasted(minutes: int, messages: int) -> None:
     """A system that is away for ten minutes is told after ten minutes; one that came back before never was."""
-    told = Told()
-    told.check(OUTAGE, minutes=minutes)
-    assert len(told.messages) == messages
-    told.check(minutes=60)
-    assert len(told.messages) == 2 * messages
+    notified = Told()
+    notified.check(OUTAGE, minutes=minutes)
+    assert len(notified.messages) == messages
+    notified.check(minutes=60)
+    assert len(notified.messages) == 2 * messages
 
 
 def test_an_absence_shorter_than_ten_minutes_is_no_end() -> None:
     """The end is when it was last gone, and is told once it stayed away."""
-    told = Told()
-    told.check(LETTERS)
-    told.check(minutes=int(CLEAR_AFTER / TICK) - 1)
-    told.check(LETTERS)
-    assert len(told.messages) == 1
-    told.check(minutes=int(CLEAR_AFTER / TICK) + 1)
-    (ended,) = told.messages[1].ended
+    notified = Told()
+    notified.check(LETTERS)
+    notified.check(minutes=int(CLEAR_AFTER / TICK) - 1)
+    notified.check(LETTERS)
+    assert len(notified.messages) == 1
+    notified.check(minutes=int(CLEAR_AFTER / TICK) + 1)
+    (ended,) = notified.messages[1].ended
     assert ended.ended_at == START + timedelta(minutes=11)
 
 
 def test_quiet_hours_lose_nothing_and_collapse() -> None:
     """What is still there is told at their end; what came and went meanwhile is not; an end waits, too."""
-    told = Told()
-    told.check(LETTERS)
-    told.check(SILENCE, quiet=True, minutes=60)
-    told.check(quiet=True, minutes=60)
-    told.check(OUTAGE, quiet=True, minutes=60)
-    told.check(OUTAGE)
-    assert told.keys == [([LETTERS.key], []), ([OUTAGE.key], [LETTERS.key])]
+    notified = Told()
+    notified.check(LETTERS)
+    notified.check(SILENCE, quiet=True, minutes=60)
+    notified.check(quiet=True, minutes=60)
+    notified.check(OUTAGE, quiet=True, minutes=60)
+    notified.check(OUTAGE)
+    assert notified.keys == [([LETTERS.key], []), ([OUTAGE.key], [LETTERS.key])]
 
 
 def test_what_ended_and_began_again_in_quiet_hours_is_still_there() -> None:
     """The target knows of it: nothing is told until it is over."""
-    told = Told()
-    told.check(LETTERS)
-    told.check(quiet=True, minutes=120)
-    told.check(LETTERS, quiet=True)
-    told.check(LETTERS, minutes=10)
-    assert told.keys == [([LETTERS.key], [])]
+    notified = Told()
+    notified.check(LETTERS)
+    notified.check(quiet=True, minutes=120)
+    notified.check(LETTERS, quiet=True)
+    notified.check(LETTERS, minutes=10)
+    assert notified.keys == [([LETTERS.key], [])]
 
 
 def test_what_is_not_judged_is_not_over() -> None:
     """School ends, and whether events come again is not known: nothing is told until one came or school is on."""
-    told = Told()
-    told.check(SILENCE)
-    told.check(not_judged=["silence"], minutes=16 * 60)
-    told.check(SILENCE, minutes=60)
-    assert told.keys == [([SILENCE.key], [])]
-    told.check(minutes=11)
-    assert told.keys[1:] == [([], [SILENCE.key])]
+    notified = Told()
+    notified.check(SILENCE)
+    notified.check(not_judged=["silence"], minutes=16 * 60)
+    notified.check(SILENCE, minutes=60)
+    assert notified.keys == [([SILENCE.key], [])]
+    notified.check(minutes=11)
+    assert notified.keys[1:] == [([], [SILENCE.key])]
 
 
 def test_not_judged_minutes_do_not_count_towards_an_end() -> None:
     """An absence that nobody could see is none."""
-    told = Told()
-    told.check(SILENCE)
-    told.check()
-    told.check(not_judged=["silence"], minutes=30)
-    told.check(minutes=10)
-    assert len(told.messages) == 1
-    told.check()
-    assert len(told.messages) == 2
+    notified = Told()
+    notified.check(SILENCE)
+    notified.check()
+    notified.check(not_judged=["silence"], minutes=30)
+    notified.check(minutes=10)
+    assert len(notified.messages) == 1
+    notified.check()
+    assert len(notified.messages) == 2
 
 
 @given(st.lists(st.booleans(), min_size=24 * 60, max_size=24 * 60))
 def test_a_condition_that_comes_and_goes_does_not_flood(is_there: list[bool]) -> None:
     """Whatever it does within a day: a few messages, each end after its beginning."""
-    told = Told()
+    notified = Told()
     for there in is_there:
-        told.check(*([LETTERS] if there else []))
-    assert len(told.messages) <= 16
-    assert [bool(message.ended) for message in told.messages] == [n % 2 == 1 for n in range(len(told.messages))]
+        notified.check(*([LETTERS] if there else []))
+    assert len(notified.messages) <= 16
+    assert [bool(message.ended) for message in notified.messages] == [n % 2 == 1 for n in range(len(notified.messages))]
 
 
 @pytest.mark.parametrize("minutes", [11, 20, 45, 90, 200])
 def test_a_steady_flapping_becomes_one_long_episode(minutes: int) -> None:
     """On and off for days, however fast: at most a dozen messages on the first day, and less than one per off later."""
-    told = Told()
+    notified = Told()
     for _ in range(24 * 60 // (2 * minutes)):
-        told.check(LETTERS, minutes=minutes)
-        told.check(minutes=minutes)
-    assert len(told.messages) <= 12
+        notified.check(LETTERS, minutes=minutes)
+        notified.check(minutes=minutes)
+    assert len(notified.messages) <= 12
 
 
 def test_the_wait_for_an_end_doubles_up_to_six_hours() -> None:
@@ -168,10 +168,10 @@ def test_the_wait_for_an_end_doubles_up_to_six_hours() -> None:
 
 def test_what_restarts_leave_behind_is_in_the_summary_only() -> None:
     """Nobody is woken by an upgrade; the summary has it under what is open."""
-    told = Told()
-    told.check(GONE, minutes=600)
-    assert told.messages == []
-    assert [episode.condition for episode in told.state.open_episodes] == [GONE]
+    notified = Told()
+    notified.check(GONE, minutes=600)
+    assert notified.messages == []
+    assert [episode.condition for episode in notified.state.open_episodes] == [GONE]
 
 
 def test_a_target_is_not_told_that_it_fails() -> None:
@@ -184,13 +184,13 @@ def test_a_target_is_not_told_that_it_fails() -> None:
 
 def test_the_daily_summary_is_told_once_and_tells_what_is_open() -> None:
     """What it lists is not told once more; a new target begins with the next one."""
-    told = Told()
-    told.check(OUTAGE)
-    assert told.messages == []
-    told.summary_due = told.now
-    told.check(OUTAGE, minutes=60)
-    (message,) = told.messages
-    assert message.summary == told.summary_due
+    notified = Told()
+    notified.check(OUTAGE)
+    assert notified.messages == []
+    notified.summary_due = notified.now
+    notified.check(OUTAGE, minutes=60)
+    (message,) = notified.messages
+    assert message.summary == notified.summary_due
     assert [episode.condition for episode in message.opened] == [OUTAGE]
 
 
@@ -217,33 +217,33 @@ def test_attempts_are_bounded_and_then_the_message_is_lost() -> None:
             assert not is_due(target, message, target.next_attempt_at - timedelta(seconds=1))
             now = target.next_attempt_at
     assert attempts == len(RETRY_WAITS) + 1
-    assert target.told == {LETTERS.key}
+    assert target.notified == {LETTERS.key}
     assert target.failing_since == START
     assert delivered(target, Pending(ended=message.opened), now) == TargetState("json 1", delivered_at=now)
 
 
 def test_an_end_outlives_the_memory_of_returns_while_it_is_untold() -> None:
     """A target whose server is away for two days still hears that it is over."""
-    told = Told()
-    told.check(LETTERS)
-    told.check(quiet=True, minutes=3 * 24 * 60)
-    told.check()
-    assert told.keys == [([LETTERS.key], []), ([], [LETTERS.key])]
-    told.check(minutes=2)
-    assert told.state.episodes == {}
+    notified = Told()
+    notified.check(LETTERS)
+    notified.check(quiet=True, minutes=3 * 24 * 60)
+    notified.check()
+    assert notified.keys == [([LETTERS.key], []), ([], [LETTERS.key])]
+    notified.check(minutes=2)
+    assert notified.state.episodes == {}
 
 
 def test_a_time_without_checks_is_remembered() -> None:
     """For the summary: nobody can be told by a worker that does not run."""
-    told = Told()
-    told.check(minutes=2)
-    told.now += GAP_AFTER
-    told.check(minutes=2)
-    (gap,) = told.state.gaps
+    notified = Told()
+    notified.check(minutes=2)
+    notified.now += GAP_AFTER
+    notified.check(minutes=2)
+    (gap,) = notified.state.gaps
     assert gap.end - gap.start == GAP_AFTER + TICK
-    target = told.state.target("json 1")
-    assert gaps_of(told.state, target) == [gap]
-    assert gaps_of(told.state, replace(target, summary=gap.end)) == []
+    target = notified.state.target("json 1")
+    assert gaps_of(notified.state, target) == [gap]
+    assert gaps_of(notified.state, replace(target, summary=gap.end)) == []
 
 
 def test_a_time_in_which_nobody_was_to_be_told_is_no_gap() -> None:

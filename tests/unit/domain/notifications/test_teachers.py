@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from shared.domain.notifications.teachers import LEFT_OUT, MAX_LISTED, needs_of, teacher_message
+from shared.domain.notifications.teachers import MAX_LISTED, NOT_FOR_TEACHERS, needs_of, teacher_message
 from shared.domain.passback.course_state import (
     INTENTIONAL,
     AssignmentRecord,
@@ -22,7 +22,7 @@ TODAY = date(2031, 3, 4)
 CANVAS = "https://district.instructure.example"
 LAST_TERM = Term(date(2030, 8, 1), date(2031, 3, 3), 40)
 THIS_TERM = replace(LAST_TERM, last_day=TODAY)
-FOR_TEACHERS = [reason for reason in Reason if reason.who is Actor.TEACHER and reason not in LEFT_OUT]
+FOR_TEACHERS = [reason for reason in Reason if reason.who is Actor.TEACHER and reason not in NOT_FOR_TEACHERS]
 
 
 def assignment(*reasons: Reason, students: tuple[StudentRecord, ...] = (), number: int = 5) -> AssignmentRecord:
@@ -62,12 +62,12 @@ def test_all_reasons_of_an_assignment_are_told_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "is_told"),
+    ("terms", "is_notified"),
     [((LAST_TERM,), False), ((LAST_TERM, THIS_TERM), True), ((None,), True), ((), True), ((THIS_TERM,), True)],
 )
-def test_a_course_whose_terms_are_over_needs_nothing(terms: tuple[Term | None, ...], is_told: bool) -> None:
+def test_a_course_whose_terms_are_over_needs_nothing(terms: tuple[Term | None, ...], is_notified: bool) -> None:
     """The last day of a term belongs to it; where no term is known, it counts as going on."""
-    assert (needs_of(course(assignment(Reason.POINTS_MISSING), terms=terms), TODAY) is not None) is is_told
+    assert (needs_of(course(assignment(Reason.POINTS_MISSING), terms=terms), TODAY) is not None) is is_notified
 
 
 def test_a_course_that_was_never_synced_needs_nothing() -> None:

@@ -17,10 +17,10 @@ LINKS = linked((desired(), THERE))
 OTHER_DAY = date(2026, 10, 2)
 
 
-def standings(
+def statuses(
     links: Mapping[AssignmentKey, Link], there: Sequence[ActualAssignment], read: frozenset[int] = READ
 ) -> list[tuple[LinkStatus, ...]]:
-    return [checked.standings for checked in check_links(links, there, read, MARKS)]
+    return [checked.statuses for checked in check_links(links, there, read, MARKS)]
 
 
 def test_a_link_that_agrees_is_ok() -> None:
@@ -42,20 +42,20 @@ def test_a_link_that_agrees_is_ok() -> None:
 )
 def test_each_difference_has_its_standing(there: list[ActualAssignment], expected: tuple[LinkStatus, ...]) -> None:
     """What differs in PowerSchool is told, all of it at once; case and outer spaces are no difference there."""
-    assert standings(LINKS, there) == [expected]
+    assert statuses(LINKS, there) == [expected]
 
 
 def test_a_claim_is_told() -> None:
     """A create whose outcome is unknown is neither gone nor ok."""
-    assert standings(claim(desired()), []) == [(LinkStatus.CLAIM,)]
+    assert statuses(claim(desired()), []) == [(LinkStatus.CLAIM,)]
 
 
 def test_a_section_that_was_not_read_is_not_gone() -> None:
     """Of a section that could not be read, nothing is said to be deleted."""
-    assert standings(LINKS, [], frozenset()) == [(LinkStatus.UNREAD,)]
+    assert statuses(LINKS, [], frozenset()) == [(LinkStatus.UNREAD,)]
 
 
 def test_ours_without_a_link_is_an_orphan() -> None:
     """What this plugin made and no link names is told; what a person made is not."""
     by_hand = actual(desired(name="By hand"), 7002, created_by_plugin=None)
-    assert standings({}, [THERE, by_hand]) == [(LinkStatus.ORPHAN,)]
+    assert statuses({}, [THERE, by_hand]) == [(LinkStatus.ORPHAN,)]

@@ -237,7 +237,7 @@ def test_a_person_may_choose_what_is_doubtful() -> None:
     """Another day, other points, several, another maker, a refusal, even another name: the person has compared them."""
     doubtful = replace(BY_HAND, name="Paper", due_date=DAY + timedelta(days=1), points=Decimal(5))
     twin = replace(THERE, assignment_id=6002, assignment_section_id=7002)
-    selection = Selection(assignment_id="11", chosen=7001)
+    selection = Selection(assignment_id="11", assignment_section_id=7001)
     (candidate,) = found([WORK, work("12")], [doubtful, twin], selection=selection, refused=(WORK.key,))
     assert candidate.link == Link(*WORK.key, "Paper", doubtful.due_date, 6001, 7001, taken_over=Takeover(""))
 
@@ -252,7 +252,7 @@ def test_a_person_may_choose_what_is_doubtful() -> None:
 )
 def test_what_would_harm_cannot_be_chosen(there: ActualAssignment, elsewhere: tuple[int, ...], expected: Apart) -> None:
     """Refused scores, and changes to sections that nobody looked at."""
-    selection = Selection(assignment_id="11", chosen=7001)
+    selection = Selection(assignment_id="11", assignment_section_id=7001)
     assert apart(found([WORK], [there], selection=selection, elsewhere=elsewhere)) == [(expected,)]
 
 

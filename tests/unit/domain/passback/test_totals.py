@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.drops import Droppable, kept_after_drops
+from shared.domain.passback.totals.drops import Droppable, keys_after_drops
 from shared.domain.passback.totals.grading import (
     CanvasTotals,
     CourseGrading,
@@ -170,10 +170,10 @@ def test_no_other_selection_is_better(scores: list[tuple[int, int]], low: int, h
 
     low = min(low, len(works) - 1)
     high = high if low + high < len(works) else 0
-    best = kept_after_drops(works, GroupRules("1", "", drop_lowest=low))
+    best = keys_after_drops(works, GroupRules("1", "", drop_lowest=low))
     assert percent([w for w in works if w.key in best]) == max(map(percent, combinations(works, len(works) - low)))
     remaining = [w for w in works if w.key in best]
-    both = kept_after_drops(works, GroupRules("1", "", drop_lowest=low, drop_highest=high))
+    both = keys_after_drops(works, GroupRules("1", "", drop_lowest=low, drop_highest=high))
     worst = min(map(percent, combinations(remaining, len(remaining) - high)))
     assert percent([w for w in works if w.key in both]) == worst
 
@@ -181,10 +181,10 @@ def test_no_other_selection_is_better(scores: list[tuple[int, int]], low: int, h
 def test_scores_of_0_points_are_dropped_by_their_size() -> None:
     """Where nothing has points possible there is no percentage."""
     works = [Droppable(str(n), Fraction(n), Fraction(0)) for n in range(5)]
-    assert kept_after_drops(works, GroupRules("1", "", drop_lowest=1, drop_highest=2)) == {"1", "2"}
+    assert keys_after_drops(works, GroupRules("1", "", drop_lowest=1, drop_highest=2)) == {"1", "2"}
     extra = [Droppable("1", Fraction(5), Fraction(10)), Droppable("2", Fraction(3), Fraction(0))]
     # Canvas finds 3 of 0 better than any percentage.
-    assert kept_after_drops(extra, GroupRules("1", "", drop_lowest=1)) == {"2"}
+    assert keys_after_drops(extra, GroupRules("1", "", drop_lowest=1)) == {"2"}
 
 
 def test_equal_gradebooks_need_no_step() -> None:
@@ -268,8 +268,8 @@ def test_unknown_weights_are_assumed_to_be_canvas_s_and_said_so() -> None:
     works = [canvas("1", "9"), canvas("2", "5", group=TESTS)]
     found = explain_totals(student(works, [*map(sent, works), own("1", "10")], grading(40, 60)))
     assert [change for _, change in changes(found)] == ["+0.00"]
-    assert any("Own (1 of 10) is in no sum" in note for note in found.notes)
-    assert any("assume" in note for note in found.notes)
+    assert any("Own (1 of 10) is in no sum" in note for note in found.caveats)
+    assert any("assume" in note for note in found.caveats)
 
 
 def test_work_that_only_powerschool_has_counts_there() -> None:
@@ -353,7 +353,7 @@ def test_without_canvas_s_total_the_sums_begin_with_its_rules() -> None:
     """A token that may not see totals still gets an explanation."""
     found = explain_totals(student([canvas("1", "8")], [], totals=None))
     assert found.canvas == Decimal("80.00")
-    assert any("shows passback no total" in note for note in found.notes)
+    assert any("shows passback no total" in note for note in found.caveats)
 
 
 @pytest.mark.parametrize(
@@ -409,5 +409,5 @@ def test_late_penalties_and_extra_credit_are_notes() -> None:
     """They change nothing: the score is already without the points, and counts in full on both sides."""
     found = explain_totals(student([canvas("1", "12", deducted=Decimal("1.50"))]))
     assert changes(found) == []
-    assert any("1.5 points were deducted because it was late" in note for note in found.notes)
-    assert any("12 of 10 is extra credit" in note for note in found.notes)
+    assert any("1.5 points were deducted because it was late" in note for note in found.caveats)
+    assert any("12 of 10 is extra credit" in note for note in found.caveats)

@@ -13,7 +13,7 @@ from shared.domain.passback.course_state import LastChange
 from shared.errors import ServiceUnavailable
 from tests.unit.domain.passback.baseline import graded
 from tests.unit.web.lti.canvas_site import ROWS, CanvasSite
-from workers.web.lti.pages.words import in_plain_words
+from workers.web.lti.pages.plain_text import without_codes
 from workers.web.lti.session import LtiRole
 from workers.web.views.patience import FOR_NAMES
 
@@ -316,6 +316,6 @@ def test_a_student_is_explained_without_codes(canvas: CanvasSite) -> None:
 def test_codes_are_for_operators(message: str, plain: str) -> None:
     """Facts that a teacher can use stay."""
     found = {"assignments": [{"name": message, "reasons": [{"message": message}], "student": {"sentence": message}}]}
-    assert in_plain_words(found) == {
+    assert without_codes(found) == {
         "assignments": [{"name": message, "reasons": [{"message": plain}], "student": {"sentence": plain}}]
     }

@@ -34,9 +34,9 @@ class System:
 
     def remote(self, system: str) -> RemoteApi:
         """Return the system as far as the probe calls it."""
-        return cast("RemoteApi", SimpleNamespace(answers=self.answers, ask=partial(self.ask, system)))
+        return cast("RemoteApi", SimpleNamespace(is_responding=self.is_responding, ask=partial(self.ask, system)))
 
-    def answers(self) -> bool:
+    def is_responding(self) -> bool:
         self.asked += 1
         return self.is_well
 

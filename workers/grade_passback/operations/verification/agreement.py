@@ -43,34 +43,34 @@ def agreement_of(comparison: CourseComparison, today: date) -> CourseAgreement:
     data = comparison.data
     actual = _actual_by_key(comparison)
     values: list[ComparedValue] = []
-    left_out: list[NotCompared] = []
+    not_compared: list[NotCompared] = []
     for placement in comparison.placements:
         key, desired = placement.key, placement.desired
         if key is None or desired is None:
-            left_out.append(_blocked(placement))
+            not_compared.append(_blocked(placement))
             continue
         link = comparison.links_seen.get(key)
         is_closed = _is_closed(placement, today, data.policy.grace_days)
         values += compared_values(desired, actual.get(key), link, comparison.plan, is_closed=is_closed)
         if reasons := not_compared_reasons(desired, actual.get(key), comparison.plan):
-            left_out.append(NotCompared(*key, reasons))
-        left_out += _held_back(placement, comparison)
+            not_compared.append(NotCompared(*key, reasons))
+        not_compared += _blocked_scores(placement, comparison)
     in_canvas = {a.id for a in data.course.assignments} | {row.assignment_id for row in data.course.unreadable}
-    left_out += [
+    not_compared += [
         NotCompared(row.assignment_id, None, (Reason.VALUE_UNREADABLE,))
         for row in data.course.unreadable
         if row.assignment_id is not None
     ]
     linked = {link.powerschool_assignment_section_id: key for key, link in data.links.items()}
     there = {each.assignment_section_id for each in data.actual}
-    left_out += [
+    not_compared += [
         NotCompared(*key, (Reason.DELETED_IN_CANVAS,))
         for section_id, key in linked.items()
         if section_id in there and key.assignment_id not in in_canvas
     ]
     matched = {each.assignment_section_id for each in actual.values()}
-    own = sum(each.assignment_section_id not in linked.keys() | matched for each in data.actual)
-    return CourseAgreement(tuple(values), tuple(left_out), own, data.rosters)
+    unlinked = sum(each.assignment_section_id not in linked.keys() | matched for each in data.actual)
+    return CourseAgreement(tuple(values), tuple(not_compared), unlinked, data.rosters)
 
 
 def _actual_by_key(comparison: CourseComparison) -> Mapping[AssignmentKey, ActualAssignment]:
@@ -85,7 +85,7 @@ def _blocked(placement: AssignmentInSection) -> NotCompared:
     return NotCompared(placement.assignment.id, section, tuple(dict.fromkeys(f.reason for f in placement.findings)))
 
 
-def _held_back(placement: AssignmentInSection, comparison: CourseComparison) -> Iterator[NotCompared]:
+def _blocked_scores(placement: AssignmentInSection, comparison: CourseComparison) -> Iterator[NotCompared]:
     """Yield the scores that the rules keep back, by reason: of students whom PowerSchool does not have there."""
     assert placement.key is not None
     unreadable = (

@@ -12,7 +12,7 @@ from shared.domain.passback.rules.reasons import Reason
 from shared.domain.wording import counted
 from workers.grade_passback.explain.response import Json
 
-_WORDS = {
+_TEXTS = {
     Difference.NOT_IN_POWERSCHOOL: "PowerSchool does not have it",
     Difference.OTHER_VALUE: "PowerSchool has another value",
     Difference.ONLY_IN_POWERSCHOOL: "only PowerSchool has it",
@@ -32,11 +32,11 @@ def difference_sentence(difference: DifferenceCount) -> str:
 
 def _why(difference: DifferenceCount) -> str:
     if difference.result is Result.DIFFERS:
-        return f"{_WORDS[Difference(difference.why)]}; a sync makes it equal."
+        return f"{_TEXTS[Difference(difference.why)]}; a sync makes it equal."
     if difference.why == Difference.ONLY_IN_POWERSCHOOL:
         return "only PowerSchool has it, and it stays: a teacher's own, or of a student who left."
     if difference.why in set(Difference):
-        return f"{_WORDS[Difference(difference.why)]}; a sync leaves it."
+        return f"{_TEXTS[Difference(difference.why)]}; a sync leaves it."
     reason = _REASONS[difference.why]
     return f"not equal. {reason.message} {reason.remedy}"
 

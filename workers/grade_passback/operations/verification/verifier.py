@@ -40,7 +40,7 @@ RECHECK_AFTER = timedelta(seconds=2)
 POLL_INTERVAL = timedelta(seconds=0.5)
 # Whatever is asked for because of a change goes before the requests of a verification: they are in the order of the
 # times at which their work began, and this one (ms) never comes.
-LAST_IN_LINE = 8_000_000_000_000_000
+LOWEST_PRIORITY = 8_000_000_000_000_000
 MAX_REQUEST_WAIT = timedelta(minutes=10)
 
 
@@ -105,7 +105,7 @@ class Verifier:
                 break
             previous = found.due
             self._wait(course_id, until)
-        verification = self._sign(course_id, found, began, reads, is_settled=is_settled)
+        verification = self._signed(course_id, found, began, reads, is_settled=is_settled)
         self._proofs.add(verification.signed)
         proof = verification.proof
         if makes_due and proof.is_due:
@@ -125,7 +125,7 @@ class Verifier:
         expected to succeed now.
         """
         synced_before, was_idle = self._synced_at(course_id), self._is_idle(course_id)
-        with use_context(RequestContext(LAST_IN_LINE, lambda: MAX_REQUEST_WAIT)):
+        with use_context(RequestContext(LOWEST_PRIORITY, lambda: MAX_REQUEST_WAIT)):
             data = self._reader().read(course_id, asked_for_by_person=True, cache=CachePolicy.REFRESH_ALL)
         today = self._clock.now().astimezone(data.policy.zone_of(data.course)).date()
         found = agreement_of(compare(replace(data, asked_for_by_person=False)), today)
@@ -144,7 +144,7 @@ class Verifier:
         record = self._states.course(course_id)
         return None if record is None else record.synced_at
 
-    def _sign(
+    def _signed(
         self, course_id: str, found: CourseAgreement, began: datetime, reads: int, *, is_settled: bool
     ) -> Verification:
         rows, scores = rows_csv(course_id, found), scores_csv(course_id, found, secrets.token_hex(16))

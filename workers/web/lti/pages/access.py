@@ -10,7 +10,7 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.lti.pages.page_renderer import TOKEN_FIELD, LtiRequest
 from workers.web.lti.session import LtiRole, LtiSession
-from workers.web.pages.doors import Door, inside_canvas
+from workers.web.pages.page_context import PageContext, canvas_page_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class CourseAccess:
 
     course_id: str
     section_ids: Collection[str] | None
-    door: Door
+    page_context: PageContext
 
     def section_dcids(self, record: CourseRecord | None) -> dict[int, str]:
         """Return the visible sections by SECTIONS.DCID, with the names that Canvas gives them."""
@@ -57,12 +57,12 @@ def course_access(request: LtiRequest) -> CourseAccess:
         if not re.fullmatch(CANVAS_ID, named):
             raise ApiError(422, "not_valid", "A course is named by its Canvas id, a number.")
         fields = {TOKEN_FIELD: request.token, "course_id": named}
-        return CourseAccess(named, None, inside_canvas(fields, for_teacher=False))
+        return CourseAccess(named, None, canvas_page_context(fields, for_teacher=False))
     if named not in ("", session.course_id):
         raise ApiError(403, "other_course", "This page was opened for another course. Open it in that course.")
     is_teacher = session.role is LtiRole.TEACHER
-    door = inside_canvas({TOKEN_FIELD: request.token}, for_teacher=is_teacher)
-    return CourseAccess(session.course_id, frozenset(session.section_ids) if is_teacher else None, door)
+    page_context = canvas_page_context({TOKEN_FIELD: request.token}, for_teacher=is_teacher)
+    return CourseAccess(session.course_id, frozenset(session.section_ids) if is_teacher else None, page_context)
 
 
 def require_administrator(session: LtiSession) -> None:

@@ -12,7 +12,7 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.lti.pages.access import require_administrator
 from workers.web.lti.pages.page_renderer import TOKEN_FIELD, LtiPageRenderer, LtiRequest
 from workers.web.pages.course_pages import MAX_SEARCH_CHARS, PAGE_SIZE, STATUSES
-from workers.web.pages.doors import inside_canvas
+from workers.web.pages.page_context import canvas_page_context
 from workers.web.views.people import LivePeople, PersonCourses, courses_of_person, find_people
 
 MAX_PERSON_CHARS = 255
@@ -86,7 +86,7 @@ def _listed(pages: LtiPageRenderer, request: LtiRequest, selection: Selection) -
     )  # fmt: skip
     page, totals = lists.page_with_totals(query, start=start, limit=PAGE_SIZE)
     return pages.page(
-        "lti/account.html", request, page="/lti/account", door=inside_canvas({TOKEN_FIELD: request.token},
+        "lti/account.html", request, page="/lti/account", page_context=canvas_page_context({TOKEN_FIELD: request.token},
         for_teacher=False), selection=selection, courses=page.courses, next_start=page.next_start, start=start,
         totals=totals, statuses=STATUSES, never_synced=lists.never_synced(selection.courses.ids or ()),
         connected=pages.service.records.count(), max_found=MAX_FOUND, min_chars=MIN_NAME_CHARS,

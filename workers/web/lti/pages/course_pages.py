@@ -14,7 +14,7 @@ from workers.web.auth.roles import Role, User
 from workers.web.errors import ApiError
 from workers.web.lti.pages.access import CourseAccess, course_access, may_sync, require_sync
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
-from workers.web.lti.pages.words import activity_text, in_plain_words
+from workers.web.lti.pages.plain_text import activity_text, without_codes
 from workers.web.pages.course_view import course_view
 from workers.web.views.operator_actions import OperatorActions
 from workers.web.views.people import LivePeople, read_people
@@ -59,7 +59,7 @@ def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return JSONResponse({"names": found.names, "failure": found.failure})
 
 
-def not_answered(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def no_response(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """Return the page in place of one that reads a system which does not answer; the way to stored pages stays."""
     text = "Nothing is lost: changes are collected, and go on by themselves. Try this page again in a moment."
     return _not_made(pages, request, 503, "Canvas or PowerSchool does not answer now", text)
@@ -76,8 +76,8 @@ def asked_again(pages: LtiPageRenderer, request: LtiRequest) -> Response:
 def _not_made(pages: LtiPageRenderer, request: LtiRequest, status: int, title: str, text: str) -> Response:
     access = course_access(request)
     response = pages.page(
-        "lti/not_answered.html", request, page="", access=access, door=access.door, course_id=access.course_id,
-        title=title, text=text,
+        "lti/no_response.html", request, page="", access=access, page_context=access.page_context,
+        course_id=access.course_id, title=title, text=text,
     )  # fmt: skip
     response.status_code = status
     return response
@@ -97,9 +97,9 @@ def assignment_of(request: LtiRequest) -> str | None:
 
 
 def explained(found: Json, access: CourseAccess) -> Json:
-    """Return an explanation or a preview as this person may see it, in the words of the door."""
+    """Return an explanation or a preview as this person may see it, in the texts of the page."""
     visible = only_sections(found, access.section_ids)
-    return in_plain_words(visible) if access.door.states else visible
+    return without_codes(visible) if access.page_context.states else visible
 
 
 def section_names(found: Mapping[str, Any]) -> dict[str, str]:
@@ -124,9 +124,9 @@ def _course_page(
     newest = service.proofs.newest(access.course_id)
     people = students_of(pages, access) if request.form("names") == "1" else LivePeople()
     return pages.page(
-        template, request, page=page, access=access, door=access.door, course_id=access.course_id,
+        template, request, page=page, access=access, page_context=access.page_context, course_id=access.course_id,
         course_name=summary.name if summary else "", explanation=explanation, view=view,
-        answer=view.answer(access.door.you), proof=newest.proof if newest else None,
+        sentence=view.sentence(access.page_context.you), proof=newest.proof if newest else None,
         section_names=section_names(explanation), people=people, names=people.names, activity=activity,
         activity_sentence=activity_text(activity, paused, service.clock.now(), pages.zone),
         is_active=activity["state"] in (Activity.SYNCING, Activity.WAITING),

@@ -94,6 +94,6 @@ class LtiPages(LtiPageRenderer):
             try:
                 return view(self, request)
             except (PassbackError, ConfigurationError):
-                return course_pages.not_answered(self, request)
+                return course_pages.no_response(self, request)
         except RedisError:
             raise redis_unavailable() from None

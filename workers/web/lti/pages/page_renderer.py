@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from workers.container import Container
-from workers.web.lti.pages.words import outage_clause
+from workers.web.lti.pages.plain_text import outage_clause
 from workers.web.lti.session import LtiSession
 from workers.web.pages.page_handlers import Form, first
 from workers.web.pages.rendering import Renderer

@@ -16,7 +16,7 @@ from workers.web.errors import ApiError
 from workers.web.lti.pages.access import CourseAccess, course_access, may_sync
 from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
-from workers.web.lti.pages.words import asked_by, in_plain_words
+from workers.web.lti.pages.plain_text import asked_by, without_codes
 from workers.web.pages.course_table import preview_rows
 from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
 from workers.web.views.people import LivePeople, read_people
@@ -36,7 +36,7 @@ def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     has_students = any(section["students"] for each in assignments for section in each["sections"])
     people = students_of(pages, access) if has_students else LivePeople()
     return pages.page(
-        "lti/preview.html", request, page="/lti/course/preview", access=access, door=access.door,
+        "lti/preview.html", request, page="/lti/course/preview", access=access, page_context=access.page_context,
         course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
         assignments=rows, people=people, names=people.names, section_names=section_names(plan),
         can_see_scores=True, can_sync=may_sync(request.session, service.settings),
@@ -55,7 +55,7 @@ def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     if sis_id:
         explanation = explained(service.explainer.explain(ExplainQuery(access.course_id, None, sis_id)), access)
     return pages.page(
-        "lti/student.html", request, page="/lti/course/student", access=access, door=access.door,
+        "lti/student.html", request, page="/lti/course/student", access=access, page_context=access.page_context,
         course_id=access.course_id, people=students, student=student, sis_id=sis_id, explanation=explanation,
         section_names=section_names(explanation) if explanation else {},
     )  # fmt: skip
@@ -68,9 +68,9 @@ def show_totals(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     totals = course_totals(service, access.course_id, sis_id or None, access.section_ids)
     record = service.records.course(access.course_id)
     return pages.page(
-        "lti/totals.html", request, page="/lti/course/totals", access=access, door=access.door,
+        "lti/totals.html", request, page="/lti/course/totals", access=access, page_context=access.page_context,
         course_id=access.course_id, people=people, names=people.names, sis_id=sis_id,
-        totals=in_plain_words(totals) if access.door.states else totals,
+        totals=without_codes(totals) if access.page_context.states else totals,
         section_names={section.sis_id: section.name for section in record.sections} if record else {},
     )  # fmt: skip
 
@@ -105,7 +105,7 @@ def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
         people = read_people(lambda: service.canvas_people.members(access.course_id, access.section_ids))
     values = history_values(shown, people, given, access.seen(record), start)
     return pages.page(
-        "lti/history.html", request, page="/lti/course/history", access=access, door=access.door,
+        "lti/history.html", request, page="/lti/course/history", access=access, page_context=access.page_context,
         course_id=access.course_id, can_see_scores=True, sections=dcids, start=start,
         asked_for_by=partial(asked_by, names=people.names), **values,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from shared.domain.passback.readiness.concerns import ROWS
 from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.readiness.report import ListedFinding, ReadinessQuery, readiness_csv, readiness_report
 from workers.web.errors import ApiError
-from workers.web.pages.doors import WHO
+from workers.web.pages.page_context import WHO
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
 
 PAGE_SIZE = 50
@@ -27,7 +27,7 @@ def show_readiness(pages: PageHandlers, request: PageRequest) -> Response:
     link = f"/readiness?{urlencode(given)}" if given else "/readiness"
     return pages.page(
         "readiness.html", request, report=report, shown=shown, given=given, rows=ROWS,
-        names=_names(pages, shown), places=_places, who=WHO,
+        names=_names(pages, shown), locations=_locations, who=WHO,
         schools=[(str(school), str(school)) for school in report.schools],
         terms=[(term, term.replace("/", " to ")) for term in report.terms],
         menders=[(actor.value, WHO[actor]) for actor in Actor if actor is not Actor.NOBODY], link=link,
@@ -84,7 +84,7 @@ def _names(pages: PageHandlers, shown: Sequence[ListedFinding]) -> Names:
     return Names({record.course_id: record.name for record in known}, assignments)
 
 
-def _places(listed: ListedFinding) -> list[str]:
+def _locations(listed: ListedFinding) -> list[str]:
     """Return where something is not ready: school, teacher and sections."""
     f = listed.finding
     more = " …" if len(f.section_sis_ids) > MAX_SECTIONS else ""

@@ -49,7 +49,7 @@ def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
     fields, scores, new_scores = overwritten(cast("list[Json]", shown["candidates"]))
     numbers = ((fields, "field"), (scores, "score"))
     changes = " and ".join(counted(number, noun) for number, noun in numbers if number)
-    sentences = [
+    effects = [
         f"{counted(len(plan.links), 'assignment')} in PowerSchool linked: that writes nothing.",
         f"The sync that follows overwrites {changes}: that cannot be undone. {HISTORY}"
         if changes
@@ -59,7 +59,7 @@ def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
     ]
     back = f"/courses/{course_id}/takeover"
     return pages.page(
-        "layout/question.html", request, title="Take over", consequences=sentences, action=back,
+        "layout/question.html", request, title="Take over", consequences=effects, action=back,
         fields=_fields(request.query_fields), back=back, is_danger=bool(changes),
     )  # fmt: skip
 
@@ -92,7 +92,7 @@ def confirm_run(pages: PageHandlers, request: PageRequest) -> Response:
     wanted = _request(request.form_fields)
     whose = f"Assignments that {' and '.join(sorted(wanted.made_by)) or 'another plugin'} made"
     where = "in all connected courses" if wanted.school is None else f"in the courses of school {wanted.school}"
-    sentences = [
+    effects = [
         f"{whose} are linked {where}, where they are the only ones of their name, date and points.",
         "Linking writes nothing. The syncs that follow overwrite in PowerSchool what differs from Canvas.",
         f"That cannot be undone. {HISTORY} A dry run shows how much it is.",
@@ -100,7 +100,7 @@ def confirm_run(pages: PageHandlers, request: PageRequest) -> Response:
         LATER_GRADES,
     ]
     return pages.page(
-        "layout/question.html", request, title="Take over many courses", consequences=sentences, action="/takeover",
+        "layout/question.html", request, title="Take over many courses", consequences=effects, action="/takeover",
         fields={"mode": TakeoverMode.LINK, **_fields(request.form_fields)}, back="/takeover", is_danger=True,
     )  # fmt: skip
 

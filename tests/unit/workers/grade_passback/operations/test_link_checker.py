@@ -29,13 +29,13 @@ def lose_links(school: School) -> dict[AssignmentKey, Link]:
     return lost
 
 
-def standings(school: School) -> list[tuple[LinkStatus, ...]]:
-    return [link.standings for link in check(school).links]
+def statuses(school: School) -> list[tuple[LinkStatus, ...]]:
+    return [link.statuses for link in check(school).links]
 
 
 def test_a_synced_course_is_ok(synced: School) -> None:
     """After a sync every link stands, and nothing that passback made is without one."""
-    assert standings(synced) == [(LinkStatus.OK,)] * 2
+    assert statuses(synced) == [(LinkStatus.OK,)] * 2
     assert check(synced).is_ok
 
 
@@ -48,7 +48,7 @@ def test_links_of_work_that_is_kept_back_are_checked_too(synced: School) -> None
 def test_lost_links_are_orphans(synced: School) -> None:
     """Without links, all that passback made is without one."""
     lose_links(synced)
-    assert standings(synced) == [(LinkStatus.ORPHAN,)] * 2
+    assert statuses(synced) == [(LinkStatus.ORPHAN,)] * 2
     assert not check(synced).is_ok
 
 
@@ -56,7 +56,7 @@ def test_checking_changes_nothing(synced: School) -> None:
     """Neither links nor PowerSchool, and the course is not made due."""
     del synced.powerschool.assignments_there[link_of(synced)]
     before = dict(synced.links.of_course("1"))
-    assert (LinkStatus.GONE,) in standings(synced)
+    assert (LinkStatus.GONE,) in statuses(synced)
     assert synced.links.of_course("1") == before
     assert (synced.writes(), synced.changes.requested) == ([], [])
 

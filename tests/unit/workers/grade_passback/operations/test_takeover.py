@@ -199,7 +199,7 @@ def test_the_first_refusal_undoes_what_was_not_written(school: School, method: s
     assert school.reasons("11") == school.reasons("12") == [Reason.TAKEOVER_REFUSED]
     assert "not yours" in school.record("11").findings[0].detail
     assert not school.links.of_course("1")
-    assert school.takeovers.answers()["501"].is_refusal
+    assert school.takeovers.responses()["501"].is_refusal
     school.powerschool.faults.well()
     school.sync()
     assert school.reasons("11") == [Reason.NAME_TAKEN]
@@ -215,7 +215,7 @@ def test_a_refusal_with_a_reason_of_its_own_is_none_of_a_takeover(school: School
     school.sync()
     assert len(school.links.of_course("1")) == 2
     assert sorted([school.reasons("11"), school.reasons("12")]) == [[], [Reason.ASSIGNMENT_LOCKED]]
-    assert not school.takeovers.answers()["501"].is_refusal
+    assert not school.takeovers.responses()["501"].is_refusal
     assert second
 
 
@@ -229,7 +229,7 @@ def test_a_student_whom_powerschool_does_not_name_is_no_refusal_of_the_takeover(
     school.sync()
     assert len(school.links.of_course("1")) == 2
     assert school.powerschool.points("Reading 1") == {501: Decimal(7), 502: Decimal("9.5")}
-    assert not school.takeovers.answers()["501"].is_refusal
+    assert not school.takeovers.responses()["501"].is_refusal
 
 
 def test_passbacks_own_work_is_written_beside_a_refusal(school: School) -> None:
@@ -250,7 +250,7 @@ def test_an_accepted_change_is_known(school: School) -> None:
     """The maker's assignments may be changed, and the links say that they were."""
     takeover_of(school).take_over("1", ALL)
     school.sync()
-    assert not school.takeovers.answers()["501"].is_refusal
+    assert not school.takeovers.responses()["501"].is_refusal
     assert {link.taken_over for link in school.links.of_course("1").values()} == {Takeover("501", is_written=True)}
 
 
@@ -282,7 +282,7 @@ def test_a_chosen_one_is_tried_again_after_a_refusal(school: School) -> None:
         for a in school.powerschool.assignments_there.values()
         if a.name == {"11": "Reading 1", "12": "Reading 2"}[key.assignment_id]
     ]
-    takeover_of(school).take_over("1", Selection(assignment_id=key.assignment_id, chosen=there))
+    takeover_of(school).take_over("1", Selection(assignment_id=key.assignment_id, assignment_section_id=there))
     assert not school.takeovers.refusals("1")
     school.sync()
     assert school.reasons(key.assignment_id) == []

@@ -11,7 +11,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from shared.adapters.redis.course_data.takeovers import TakeoverAnswer
+from shared.adapters.redis.course_data.takeovers import TakeoverResponse
 from shared.adapters.redis.operations.takeover_runs import SILENT_AFTER
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause
@@ -98,7 +98,7 @@ class District:
         return self.runner.carry_out(run, **given)
 
     def answer(self, maker: str = "501", cause: str = "") -> None:
-        self.service.takeovers.record_answer(TakeoverAnswer(self.clock.now(), "9", "11", 4001, maker, cause, "no"))
+        self.service.takeovers.record_response(TakeoverResponse(self.clock.now(), "9", "11", 4001, maker, cause, "no"))
 
     def synced(self, course_id: str) -> None:
         self.service.records.save(CourseRecord(course_id, self.clock.now(), ()))
@@ -298,7 +298,7 @@ def test_a_run_that_waits_for_its_turn_is_seen(three: District) -> None:
     """At a slow rate a course may take minutes: the run is not taken for one whose process died."""
     run = three.runner.start(LINK, "ada")
     three.clock.advance(SILENT_AFTER + timedelta(seconds=1))
-    three.service.takeover_runs.note_alive(run)
+    three.service.takeover_runs.record_alive(run)
     newest = three.service.takeover_runs.newest()
     assert newest is not None
     assert newest.state is TakeoverState.RUNNING

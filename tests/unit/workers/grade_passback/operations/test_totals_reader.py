@@ -78,4 +78,4 @@ def test_a_section_without_a_teacher_is_not_read() -> None:
     school.rosters.remembered["4001"] = replace(known, teacher_users_dcid=None)
     explanation = totals_reader(school).read("1").students[0].explanation
     assert explanation is not None
-    assert any("no lead teacher" in note for note in explanation.notes)
+    assert any("no lead teacher" in note for note in explanation.caveats)

@@ -170,14 +170,14 @@ def test_a_score_that_was_cleared_in_canvas_has_its_reason(bench: Bench) -> None
     """The district reports such scores and leaves them."""
     bench.school.grade("S1", "11", None)
     bench.school.sync()
-    assert bench.found() == {("11", "score", Result.LEFT, Reason.SCORE_CLEARED, 1)}
+    assert bench.found() == {("11", "score", Result.NOT_WRITTEN, Reason.SCORE_CLEARED, 1)}
 
 
 def test_a_locked_assignment_has_its_reason(bench: Bench) -> None:
     """No sync may change it: it differs, and nothing is due."""
     bench.plant(locked=True)
     bench.school.grade("S1", "11", "9")
-    assert bench.found() == {("11", "score", Result.LEFT, Reason.ASSIGNMENT_LOCKED, 1)}
+    assert bench.found() == {("11", "score", Result.NOT_WRITTEN, Reason.ASSIGNMENT_LOCKED, 1)}
     assert not any(bench.queue.counts())
 
 
@@ -185,7 +185,7 @@ def test_after_the_end_of_the_term_a_difference_is_left(bench: Bench) -> None:
     """The course is compared, at report cards as well; only a person who asks for its sync writes there."""
     bench.score(501, Score(Decimal(1)))
     bench.school.clock.advance(timedelta(days=120))
-    assert bench.found() == {("11", "score", Result.LEFT, Reason.TERM_CLOSED, 1)}
+    assert bench.found() == {("11", "score", Result.NOT_WRITTEN, Reason.TERM_CLOSED, 1)}
     assert not any(bench.queue.counts())
 
 

@@ -15,7 +15,7 @@ NOTHING_IS_LOST = "Changes are collected and go on by themselves; nothing is los
 TELL_SOMEBODY = "If this lasts, tell whoever looks after passback in your district."
 CANVAS_USER = "canvas-user:"
 
-_ANSWERS_NOT = ("_unavailable", "_timeout", "_error")
+_NO_RESPONSE = ("_unavailable", "_timeout", "_error")
 # What a reason or a sentence has in brackets for operators: the code of a cause, and ids of PowerSchool.
 _CODES = re.compile(r" \((?:[a-z]+(?:_[a-z0-9]+)+|PowerSchool assignment section [^)]*)\)")
 _TEXTS = frozenset({"message", "sentence"})
@@ -25,7 +25,7 @@ def outage_text(cause: str, name: str) -> str:
     """Return what is wrong with a system, as a clause to which the time since when can be added."""
     if cause.endswith("_throttled"):
         return f"{name} has asked passback to wait"
-    return f"{name} has not answered" if cause.endswith(_ANSWERS_NOT) else f"{name} has not let passback in"
+    return f"{name} has not answered" if cause.endswith(_NO_RESPONSE) else f"{name} has not let passback in"
 
 
 def outage_clause(outage: Outage) -> str:
@@ -77,7 +77,7 @@ def _waiting(changes: int) -> str:
     return f"{counted(changes, 'change')} {'goes' if changes == 1 else 'go'} to PowerSchool within seconds."
 
 
-def in_plain_words(found: Json) -> Json:
+def without_codes(found: Json) -> Json:
     """Return an explanation or a preview whose sentences are without codes."""
     return {name: _plain(name, value) for name, value in found.items()}
 

@@ -14,7 +14,7 @@ TOTALS_HIDDEN = "Canvas hides the course's totals from students."
 NO_TOTAL = "Canvas shows passback no total of this student. The sums begin with what its scores and rules give."
 
 
-def notes_of(work: StudentWork, *, is_formula_known: bool) -> Iterator[str]:
+def caveats_of(work: StudentWork, *, is_formula_known: bool) -> Iterator[str]:
     """Yield the sentences."""
     if not is_formula_known and work.grading.weighted:
         yield FORMULA_UNKNOWN

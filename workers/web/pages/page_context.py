@@ -1,4 +1,4 @@
-"""Where a course's page stands: among the status pages, or inside Canvas. The parts that both show are the same."""
+"""What differs between a course's pages among the status pages and inside Canvas. Both show the same templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,11 +31,11 @@ STATES_FOR_A_TEACHER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """What differs between the two: addresses by page, how they are asked for, the words, and what the page folds.
+class PageContext:
+    """The paths of the pages, the HTTP method of their links, and the texts for the reader.
 
-    `fields` are sent along with every link and form. `you` is whom the page calls the teacher, `target` where a link to
-    Canvas opens.
+    `fields` are sent with every link and form. `you` is what the page calls the teacher. A link to Canvas opens in
+    `target`. `collapses` says that the lists of assignments are closed at first.
     """
 
     paths: Mapping[str, str]
@@ -45,26 +45,26 @@ class Door:
     states: Mapping[AssignmentStatus, str] = field(default_factory=dict)
     you: str = "the teacher"
     target: str = ""
-    folds: bool = False
+    collapses: bool = False
 
     @property
-    def is_inside_canvas(self) -> bool:
+    def is_in_canvas(self) -> bool:
         """Say whether the page is a frame of Canvas's."""
         return self.method == "post"
 
 
-def among_status_pages(course_id: str) -> Door:
-    """Return the door of an operator."""
+def status_page_context(course_id: str) -> PageContext:
+    """Return the context of an operator's page."""
     course = f"/courses/{course_id}"
     pages = {name: f"{course}/{name}" for name in ("plan", "student", "totals", "history")}
-    return Door({"courses": "/courses", "course": course, **pages})
+    return PageContext({"courses": "/courses", "course": course, **pages})
 
 
-def inside_canvas(fields: Mapping[str, str], *, for_teacher: bool) -> Door:
-    """Return the door of somebody whom Canvas sent. Names and tokens must not get into addresses: all is sent."""
+def canvas_page_context(fields: Mapping[str, str], *, for_teacher: bool) -> PageContext:
+    """Return the context of a page inside Canvas. Names and tokens must not be in a URL: all values are form fields."""
     pages = {name: f"/lti/course/{name}" for name in ("student", "totals", "history", "sync", "names")}
     others = {"courses": "/lti/account", "assignment": "/lti/assignment", "post_grades": "/lti/post-grades"}
     paths = {"course": "/lti/course", "plan": "/lti/course/preview", **pages, **others}
     if not for_teacher:
-        return Door(paths, "post", fields, target="_top", folds=True)
-    return Door(paths, "post", fields, TO_A_TEACHER, STATES_FOR_A_TEACHER, "you", "_top", folds=True)
+        return PageContext(paths, "post", fields, target="_top", collapses=True)
+    return PageContext(paths, "post", fields, TO_A_TEACHER, STATES_FOR_A_TEACHER, "you", "_top", collapses=True)
