@@ -169,8 +169,8 @@ def test_a_term_of_everything(here: Gradebooks) -> None:
         TotalCause.WEIGHTS: "-0.67",
         TotalCause.ONLY_IN_POWERSCHOOL: "-0.83",
     }
-    assert (found.own.sentence, found.unexplained) == ("PowerSchool shows the same.", 0)
-    assert any(note.startswith("Essay: 2 points were deducted") for note in found.notes)
+    assert (found.reported.sentence, found.unexplained) == ("PowerSchool shows the same.", 0)
+    assert any(note.startswith("Essay: 2 points were deducted") for note in found.caveats)
 
 
 def test_it_works_without_the_optional_queries(here: Gradebooks) -> None:
@@ -187,7 +187,7 @@ def test_it_works_without_the_optional_queries(here: Gradebooks) -> None:
         here.faults(**knobs)
         found = of_one(here)
         assert (str(found.canvas), str(found.powerschool), found.formula_known) == ("66.00", "66.00", False)
-        assert "does not let passback read its term grades" in found.own.sentence
+        assert "does not let passback read its term grades" in found.reported.sentence
         assert here.service.unavailable_queries.all() == []
     # Grades without formulas: what the weights make of it cannot be explained.
     here.faults(missing_grants=["gradecalcformulaweight.weight"])
@@ -195,7 +195,7 @@ def test_it_works_without_the_optional_queries(here: Gradebooks) -> None:
     here.powerschool("set_grade_calculation", section_dcid=SECTION_DCID, category_weights=weights)
     found = of_one(here)
     assert found.unexplained == Decimal("16.00")
-    assert found.own.sentence.startswith("16.00 is not explained: PowerSchool does not let passback read how it")
+    assert found.reported.sentence.startswith("16.00 is not explained: PowerSchool does not let passback read how it")
 
 
 def test_what_a_teacher_changed_in_canvas_alone(here: Gradebooks) -> None:
@@ -246,4 +246,4 @@ def test_whole_numbers_in_powerschool_are_known(here: Gradebooks) -> None:
     here.powerschool("set_grade_calculation", section_dcid=SECTION_DCID, grade_places=0)
     found = of_one(here)
     assert (str(found.powerschool), found.unexplained) == ("66.67", 0)
-    assert "whole numbers" in found.own.sentence
+    assert "whole numbers" in found.reported.sentence

@@ -369,7 +369,7 @@ def test_powerschools_own_grade_stands_beside(percent: str, says: str, unexplain
     """Rounded as it shows it; what no rounding gives is not explained, and says how much."""
     grade = TermGrade("S1", Decimal(percent), "D")
     found = explain_totals(student([canvas("1", "2", "3")], term_grade=grade))
-    assert found.own.sentence.startswith(says)
+    assert found.reported.sentence.startswith(says)
     assert found.unexplained == Decimal(unexplained)
 
 
@@ -380,18 +380,18 @@ def test_rounded_categories_are_known() -> None:
     grade = TermGrade("S1", Decimal("56.8"))
     found = explain_totals(student(works, rules=grading(40, 60), formula=formula, term_grade=grade))
     assert (found.powerschool, found.unexplained) == (Decimal("56.67"), 0)
-    assert "rounds the percentage of each category" in found.own.sentence
+    assert "rounds the percentage of each category" in found.reported.sentence
 
 
 def test_a_formula_that_passback_does_not_compute_is_named() -> None:
     """What remains says why."""
     grade, formula = TermGrade("Y1", Decimal(85)), TermFormula("Y1", "term_weighting")
     found = explain_totals(student([canvas("1", "8")], term_grade=grade, formula=formula))
-    assert "5.00 is not explained: PowerSchool calculates this grade by term weighting" in found.own.sentence
+    assert "5.00 is not explained: PowerSchool calculates this grade by term weighting" in found.reported.sentence
     letters = explain_totals(student([canvas("1", "8")], term_grade=TermGrade("Y1", None, "B")))
-    assert letters.own.sentence == "PowerSchool shows B without a percentage."
+    assert letters.reported.sentence == "PowerSchool shows B without a percentage."
     closed = explain_totals(student([canvas("1", "8")], grades_readable=False))
-    assert "does not let passback read" in closed.own.sentence
+    assert "does not let passback read" in closed.reported.sentence
 
 
 def test_the_grade_of_the_longest_term_is_compared_by_its_own_formula() -> None:
