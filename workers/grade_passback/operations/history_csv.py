@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
@@ -16,7 +17,7 @@ COLUMNS = (
     "student_dcid", "student_sis_id", "field", "before", "after", "graded_by", "answer_lost", "arrival",
 )  # fmt: skip
 # A spreadsheet runs text that begins so; a name in Canvas may.
-FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_MARKS = ("=", "+", "-", "@")
 
 
 def write_csv(
@@ -85,4 +86,5 @@ def safe_cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = "".join(character if character.isprintable() else " " for character in value)
-    return f"'{text}" if text.startswith(FORMULA_MARKS) else text
+    # Some spreadsheets skip blanks before a formula, and read full-width marks.
+    return f"'{text}" if unicodedata.normalize("NFKC", text).lstrip().startswith(FORMULA_MARKS) else text

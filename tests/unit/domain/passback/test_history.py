@@ -22,7 +22,7 @@ from shared.domain.passback.history import (
 )
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.powerschool import Score
-from workers.grade_passback.operations.history_csv import COLUMNS, csv_text
+from workers.grade_passback.operations.history_csv import COLUMNS, csv_text, safe_cell
 
 AT = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 EIGHT, NINE = Score(Decimal(8)), Score(Decimal(9))
@@ -113,3 +113,12 @@ def test_the_file_of_a_viewer_has_no_score() -> None:
     assert [(row["student_sis_id"], row["before"], row["after"], row["graded_by"]) for row in rows(with_scores=False)][
         :2
     ] == [("S1", "", "", ""), ("S2", "", "", "")]
+
+
+@pytest.mark.parametrize(
+    "mark", ["=", "+", "-", "@", "\t=", "\r+", "  =", "\N{FULLWIDTH EQUALS SIGN}", "\N{NO-BREAK SPACE}@"]
+)
+def test_no_spreadsheet_runs_a_cell(mark: str) -> None:
+    """Nor one with blanks before its formula, which some programs skip."""
+    assert str(safe_cell(f'{mark}HYPERLINK("x")')).startswith("'")
+    assert safe_cell(f"Lab {mark} 2") == f"Lab {''.join(c if c.isprintable() else ' ' for c in mark)} 2"
