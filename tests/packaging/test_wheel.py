@@ -1,6 +1,7 @@
 """The wheel: built, complete, and working where there is no checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.project import ROOT, files
+from tests.integration.terminal import COLUMNS, ROWS, terminal
+from workers.dev.process_group import without_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.xdist_group("wheel")]
 
@@ -67,7 +70,24 @@ def test_a_wrong_setting_is_a_sentence(passback: Path, tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_the_demo_runs(passback: Path, tmp_path: Path) -> None:
-    """`passback demo` does the whole job from any directory and leaves nothing in it."""
-    assert run_well(passback, "demo", cwd=tmp_path)
+def test_the_demo_is_one_screen(passback: Path, tmp_path: Path) -> None:
+    """`passback demo` does the whole job from any directory and leaves nothing in it.
+
+    It shows what happens while it runs, then a verdict, five things to look at and the next command.
+    """
+    path = f"{passback.parent}:{os.environ['PATH']}"
+    with terminal([str(passback), "demo"], {**without_settings(), "TERM": "xterm", "PATH": path}, tmp_path) as shown:
+        code = shown.wait_for_end(240)
+
+    assert code == 0, shown.printed[-4000:]
+    assert re.search(r"PowerSchool +[1-9]\d* scores written", shown.printed)
+    assert max(map(len, shown.lines)) <= COLUMNS, max(shown.lines, key=len)
+    left = shown.left
+    assert len(left) < ROWS
+    assert left[0] == "RIGHT: PowerSchool holds exactly what the rules demand."
+    (following,) = (number for number, line in enumerate(left) if line.startswith("Next: "))
+    sights = left[left.index("What to look at") + 1 : following - 1]
+    assert len(sights) == 5
+    assert not any("never" in line for line in sights)
+    assert left[following + 1] == "  passback up"
     assert list(tmp_path.iterdir()) == []

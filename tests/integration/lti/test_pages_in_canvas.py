@@ -43,7 +43,7 @@ def address(canvas: CanvasSite) -> Iterator[str]:
         yield one
 
 
-@pytest.mark.parametrize(("width", "high_contrast"), [(1200, False), (390, False), (390, True), (1200, True)])
+@pytest.mark.parametrize(("width", "high_contrast"), [(1200, False), (390, True)])
 def test_every_page_is_for_everybody(
     browser: Browser, canvas: CanvasSite, address: str, width: int, high_contrast: bool
 ) -> None:

@@ -1,4 +1,7 @@
-"""The first hour of a new user, in a terminal of 80 columns and 24 rows: the demo, `up`, and a first grade."""
+"""The first hour of a new user, in a terminal of 80 columns and 24 rows: `up`, and a first grade.
+
+The demo in such a terminal is in `tests/packaging`, from the wheel.
+"""
 
 import json
 import re
@@ -11,7 +14,7 @@ import httpx
 import pytest
 
 from shared.sandbox.district.small import Ids
-from tests.integration.terminal import COLUMNS, ROWS, Terminal, terminal
+from tests.integration.terminal import COLUMNS, Terminal, terminal
 from tests.lti_kit import Form
 from workers.dev.process_group import PROGRAM, free_port, without_settings
 
@@ -151,24 +154,6 @@ def test_ctrl_c_ends_up_quietly(up: Terminal) -> None:
     assert up.wait_for_end(60) == 0
     assert not environment.exists()
     assert "Traceback" not in up.printed
-
-
-def test_the_demo_is_one_screen(tmp_path: Path) -> None:
-    """It shows what happens while it runs, then a verdict, five things to look at and the next command."""
-    with terminal([*PASSBACK, "demo"], {**without_settings(), "TERM": "xterm"}, tmp_path) as shown:
-        code = shown.wait_for_end(240)
-
-    assert code == 0, shown.printed[-4000:]
-    assert re.search(r"PowerSchool +[1-9]\d* scores written", shown.printed)
-    assert max(map(len, shown.lines)) <= COLUMNS, max(shown.lines, key=len)
-    left = shown.left
-    assert len(left) < ROWS
-    assert left[0] == "RIGHT: PowerSchool holds exactly what the rules demand."
-    (following,) = (number for number, line in enumerate(left) if line.startswith("Next: "))
-    sights = left[left.index("What to look at") + 1 : following - 1]
-    assert len(sights) == 5
-    assert not any("never" in line for line in sights)
-    assert left[following + 1] == "  passback up"
 
 
 def test_the_demo_without_any_redis_says_so(tmp_path: Path) -> None:
