@@ -109,9 +109,9 @@ class Episode:
 class TargetState:
     """What a target, one URL, was told, and how its deliveries go.
 
-    `notified` has the keys of conditions whose beginning was sent and whose end was not. `failed` counts the attempts in a
-    row that failed; `sending_since` stands while a message is on its way. `summary` is the due time of the last daily
-    summary that is done. `lost` counts messages that were given up since the last delivery.
+    `notified` has the keys of conditions whose beginning was sent and whose end was not. `failed` counts the attempts
+    in a row that failed; `sending_since` is set while a message is being sent. `summary` is the due time of the last
+    daily summary that is done. `lost` counts messages that were given up since the last delivery.
     """
 
     id: str

@@ -215,7 +215,7 @@ def test_what_a_teacher_changed_in_canvas_alone(here: Gradebooks) -> None:
     assert changes(found) == {TotalCause.GRADING_PERIODS: "-10.00"}
     other = of_one(here, str(STUDENTS[1]))
     assert changes(other) == {TotalCause.OVERRIDE: "-19.50", TotalCause.GRADING_PERIODS: "-10.00"}
-    assert any("hides the course's totals" in note for note in other.notes)
+    assert any("hides the course's totals" in note for note in other.caveats)
 
 
 def test_scores_that_powerschool_stores_weighted(here: Gradebooks) -> None:

@@ -50,7 +50,7 @@ class CanvasWork:
 class PowerSchoolWork:
     """One assignment section with the student's score. `canvas_id` is None for what no Canvas assignment is linked to.
 
-    `made_by_passback`: made through this plugin. `stored_weighted`: PowerSchool returns points that the weight multiplied.
+    `made_by_passback`: by this plugin. `stored_weighted`: PowerSchool returns points that the weight multiplied.
     """
 
     assignment_section_id: int
