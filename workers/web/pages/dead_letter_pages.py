@@ -21,7 +21,8 @@ def list_dead_letters(pages: PageHandlers, request: PageRequest) -> Response:
     counts = pages.service.dead_letter_queue.counts_by_cause()
     page, next_start = views.page(pages.service, cause, request.query("start") or None, PAGE_SIZE)
     return pages.page(
-        "dead_letters.html", request, causes=[(each, count, Cause(each)) for each, count in counts.items()],
+        "dead_letters/dead_letters.html", request,
+        causes=[(each, count, Cause(each)) for each, count in counts.items()],
         cause=cause, dead_letters=page, start=request.query("start"), next_start=next_start,
         total=sum(counts.values()), warning=pages.service.dead_letter_queue.warning(),
     )  # fmt: skip
@@ -35,7 +36,9 @@ def show_dead_letter(pages: PageHandlers, request: PageRequest) -> Response:
     if dead_letter is None:
         raise ApiError(404, "dead_letter_unknown", "This dead letter is not open any more: its work was done, or "
                       "somebody discarded it.")  # fmt: skip
-    return pages.page("dead_letter.html", request, dead_letter=dead_letter, explained=Cause(dead_letter.cause))
+    return pages.page(
+        "dead_letters/dead_letter.html", request, dead_letter=dead_letter, explained=Cause(dead_letter.cause)
+    )
 
 
 def confirm(pages: PageHandlers, request: PageRequest) -> Response:
@@ -64,7 +67,9 @@ def show_batch(pages: PageHandlers, request: PageRequest) -> Response:
     batch = pages.service.dead_letter_batches.find(request.path_params["batch_id"])
     if batch is None:
         raise ApiError(404, "batch_unknown", "There was nothing of this id in the last day.")
-    return pages.page("batch.html", request, batch=batch, remaining=pages.service.dead_letter_queue.count())
+    return pages.page(
+        "dead_letters/batch.html", request, batch=batch, remaining=pages.service.dead_letter_queue.count()
+    )
 
 
 def cancel_batch(_pages: PageHandlers, request: PageRequest) -> Response:

@@ -26,7 +26,7 @@ def show_readiness(pages: PageHandlers, request: PageRequest) -> Response:
     shown = report.findings[start : start + PAGE_SIZE]
     link = f"/readiness?{urlencode(given)}" if given else "/readiness"
     return pages.page(
-        "readiness.html", request, report=report, shown=shown, given=given, rows=ROWS,
+        "district/readiness.html", request, report=report, shown=shown, given=given, rows=ROWS,
         names=_names(pages, shown), locations=_locations, who=WHO,
         schools=[(str(school), str(school)) for school in report.schools],
         terms=[(term, term.replace("/", " to ")) for term in report.terms],
