@@ -60,7 +60,7 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
     launch_id = secrets.token_urlsafe(32)
     tool.store.save_launch(launch_id, _Waiting(token=tool.sessions.issue(session), proof=proof).model_dump_json())
     return pages.message(
-        200, "Opening passback…", "", template="lti/finish.html", launch_id=launch_id, state=state,
+        200, "Opening passback…", "", template="lti/launch/finish.html", launch_id=launch_id, state=state,
         storage_target=first(fields, "lti_storage_target")[:255] or state.storage_target,
         storage_origin=tool.platform.storage_origin, new_tab_url=_new_tab_url(tool, session, state.target),
     )  # fmt: skip

@@ -31,7 +31,7 @@ def begin_login(tool: LtiTool, pages: LtiPages, request: Request, fields: Form) 
         hints = {name: first(fields, name) for name in ("login_hint", "lti_message_hint")}
         again = {"iss": state.issuer, "client_id": state.client_id, "target_link_uri": state.target, **hints}
         response = pages.message(
-            200, "Opening passback…", "", template="lti/login.html", next_url=url, again=again, state=state,
+            200, "Opening passback…", "", template="lti/launch/login.html", next_url=url, again=again, state=state,
             proof=tool.states.proof(state), storage_origin=tool.platform.storage_origin,
         )  # fmt: skip
     else:

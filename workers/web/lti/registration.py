@@ -75,7 +75,9 @@ def register(tool: LtiTool, pages: LtiPages, link: str, fields: Form) -> Respons
     registration = _register(tool, configuration_url, token, made_by)
     tool.store.save_registration(registration)
     log.info(LogEvent.LTI_REGISTERED, client_id=registration.client_id)
-    return pages.message(200, "Passback is registered", "", template="lti/registered.html", registration=registration)
+    return pages.message(
+        200, "Passback is registered", "", template="lti/launch/registered.html", registration=registration
+    )
 
 
 def is_allowed(url: str, settings: Settings) -> bool:

@@ -45,7 +45,7 @@ class LtiPages(LtiPageRenderer):
         return view(self, LtiRequest(session, self.sessions.issue(session), {}))
 
     def message(
-        self, status: int, title: str, text: str, *, template: str = "lti/message.html", **values: object
+        self, status: int, title: str, text: str, *, template: str = "lti/launch/message.html", **values: object
     ) -> Response:
         """Return a page without a session: it says why there is no other, or is on the way to one."""
         values = {"code": "", "again": {}, **values}
