@@ -8,7 +8,9 @@ errors.py      one tree of errors with two branches: transient and permanent
 domain/        rules as functions of values, with the standard library only; for both jobs: outcome.py, dead_letters.py,
                causes.py (each cause of a failure with its scope, meaning and remedy)
   passback/      Canvas and PowerSchool as values, changes, rules/ (eligibility, scores, reasons), planning/ (the plan),
-                 readiness/ (what would keep grades back), totals/ (why they differ)
+                 readiness/ (what would keep grades back), totals/ (why they differ),
+                 takeover.py (assignments of other makers), agreement.py and proof.py (verification)
+  notifications/ which conditions are reported to whom, and when
   provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), runs
 config.py      every setting; setting_types.py parses them, removed_settings.py names what replaces former ones
 log_events.py  every log event

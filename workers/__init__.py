@@ -11,10 +11,10 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
 cli/             the `passback` command, a file per group of verbs; docs/ (generators), terminal/
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
-web/             receivers/, auth/, api/, views/ (what pages and API share), pages/, metrics/,
+web/             receivers/, auth/, api/, views/ (what pages and API share), pages/ (with district/), metrics/,
                  lti/ (an LTI tool: the launch, its pages inside Canvas, how it is installed)
 doctor/          checks of settings, systems and grants: for `passback doctor` and the readiness of a district
-notifications/   messages to people: what is open, told once, with its end
+notifications/   messages to people: each open condition is reported once, and its end
 alerts.py        what is wrong and what to do: for the command line, the pages, the API and notifications
 recorded_actions.py  what people do, recorded with the person: for the command line, the pages and the API
 status.py        the status document of the command line, the pages and the API; school_hours.py for its alert
@@ -23,7 +23,8 @@ dead_letters.py  lists, selects, retries and discards dead letters
 erasure.py       deletes stored data of courses, students, a period or the district
 grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, apply/, course_state.py,
                  missed_changes.py, outcome_handler.py; and dispatcher.py, outage_probe.py,
-                 scheduled.py, explain/, readiness/ (before anything is graded), operations/ (what a person asks for)
+                 scheduled.py, explain/, readiness/ (before anything is graded), operations/ (what a person asks for:
+                 takeover, totals, verification, bulk sync)
 provisioning/    a run: schedule.py, runner.py, run.py, planning.py, imports/; service.py and serializers.py for people
 celery/          the app with its queues and delivery settings, worker, transport, undecodable messages
 runtime/         heartbeat, leases, signals, check of Redis's durability, threads whose failure ends the process
