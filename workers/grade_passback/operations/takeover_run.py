@@ -76,11 +76,15 @@ class TakeoverRunner:
     sleep: Callable[[float], None] = time.sleep
 
     def start(self, request: TakeoverRequest, actor: str) -> TakeoverRun:
-        """Begin a run, or go on with the same one that did not end. Raises: TakeoverUnderWay."""
+        """Begin a run, or go on with the same one that did not end. Raises: TakeoverUnderWay.
+
+        A dry run begins anew: its counts are to be of one reading.
+        """
         now = self.clock.now()
         last = self.runs.newest()
         run = TakeoverRun(request, actor, now, now)
-        if last is not None and last.request == request and last.state is not TakeoverState.DONE:
+        may_go_on = request.mode is not TakeoverMode.DRY_RUN
+        if may_go_on and last is not None and last.request == request and last.state is not TakeoverState.DONE:
             run = replace(last, actor=actor, started_at=now, state=TakeoverState.RUNNING, message="")
         if not self.runs.begin(run):
             raise TakeoverUnderWay("a takeover is running already: see its progress, or cancel it")

@@ -11,11 +11,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.config import Settings, origin
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.binding import shows_cookie
 from workers.web.lti.configuration import json_configuration
-from workers.web.lti.headers import lti_headers
 from workers.web.lti.key_set import public_key_set
 from workers.web.lti.launch import finish_launch, receive_launch
 from workers.web.lti.login import begin_login
@@ -24,9 +24,10 @@ from workers.web.lti.refusals import LaunchRefused
 from workers.web.lti.registration import register
 from workers.web.lti.tool import LAUNCH_PATH, LtiTool
 from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
-from workers.web.security_headers import SecurityHeaders
+from workers.web.security_headers import SecurityHeaders, framed_by
 
 LTI_PREFIX = "/lti"
+INSTRUCTURE = ("https://*.instructure.com", "https://*.canvaslms.com")
 UNEXPECTED = "This page has a defect. Nothing else is touched by it; please report it to passback's operator."
 
 Respond = Callable[[Request, Form], Response]
@@ -50,6 +51,15 @@ def create_lti(container: Container) -> ASGIApp:
         await (app if is_installed else _nothing)(scope, receive, send)
 
     return SecurityHeaders(where_installed, lti_headers(container.settings))
+
+
+def lti_headers(settings: Settings) -> dict[str, str]:
+    """Return the headers of every response below `/lti`: Canvas may show it in a frame, nobody else may.
+
+    The addresses are the settings', never the request's.
+    """
+    canvas = origin(settings.canvas_url), origin(settings.lti_platform_url)
+    return framed_by([*INSTRUCTURE, *filter(None, dict.fromkeys(canvas)), *settings.lti_frame_ancestors])
 
 
 async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:

@@ -157,6 +157,15 @@ def test_a_cancelled_run_goes_on_where_it_ended(three: District) -> None:
     assert three.takeover.visited == ["10", "101"]
 
 
+def test_a_cancelled_dry_run_begins_anew(three: District) -> None:
+    """Its counts would be of two readings."""
+    dry_run = TakeoverRequest(TakeoverMode.DRY_RUN)
+    three.run(dry_run, report=lambda _: three.service.takeover_runs.cancel())
+    three.takeover.visited.clear()
+    run = three.run(dry_run)
+    assert (run.done, run.counts.linked, three.takeover.visited) == (3, 3, ["9", "10", "101"])
+
+
 def test_an_interrupted_run_goes_on_where_it_ended(three: District) -> None:
     """Its process died: after a while the next one takes over."""
 
