@@ -53,7 +53,7 @@ def _checked_line(link: LinkCheck) -> str:
     )
     stored = "" if link.name is None else f"; link: {link.name}, {link.due_date}"
     there = "" if link.powerschool_name is None else f"; there: {link.powerschool_name}, {link.powerschool_due_date}"
-    return f"{', '.join(link.statuses)}: {location}{stored}{there}"
+    return f"{', '.join(link.standings)}: {location}{stored}{there}"
 
 
 def _indented(line: str) -> Padding:

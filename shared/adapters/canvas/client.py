@@ -266,7 +266,9 @@ class CanvasClient:
         return groups, tuple(Unreadable(None, _description("assignment group", each)) for each in odd)
 
     def _rows(self, course_id: str, assignment_ids: Sequence[str], students: int) -> Iterator[SubmissionRow]:
-        params = [("student_ids[]", "all"), ("grouped", "1"), *(("assignment_ids[]", id_) for id_ in assignment_ids)]
+        # Without `visibility`, work that is no longer assigned to a student looks like any other.
+        params = [("student_ids[]", "all"), ("grouped", "1"), *_include("visibility")]
+        params += (("assignment_ids[]", id_) for id_ in assignment_ids)
         template, ids = "/api/v1/courses/{course_id}/students/submissions", {"course_id": course_id}
         for page in self._canvas.pages(template, ids, [*params, _per_page(students)], DECODER):
             yield from read_rows(page, assignment_ids)

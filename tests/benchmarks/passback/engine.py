@@ -126,6 +126,10 @@ class _Held:
     def of_course(self, *_: object):  # type: ignore[no-untyped-def]
         return self._links
 
+    def district_map(self) -> dict[str, str]:
+        """Return the district's map of categories: none."""
+        return {}
+
 
 class _Read(_Held):
     """The same, but scores are read from bytes each time, by the adapters' own decoders."""

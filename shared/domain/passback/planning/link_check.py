@@ -34,7 +34,7 @@ class LinkCheck:
     assignment_id: str | None
     section_dcid: int
     powerschool_assignment_section_id: int | None
-    statuses: tuple[LinkStatus, ...]
+    standings: tuple[LinkStatus, ...]
     name: str | None = None
     due_date: date | None = None
     powerschool_name: str | None = None
@@ -43,7 +43,7 @@ class LinkCheck:
     @property
     def is_ok(self) -> bool:
         """Say whether the link agrees with PowerSchool."""
-        return self.statuses == (LinkStatus.OK,)
+        return self.standings == (LinkStatus.OK,)
 
 
 def check_links(

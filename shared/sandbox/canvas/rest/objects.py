@@ -206,13 +206,18 @@ def override_json(assignment: Assignment, override: Override) -> Json:
     return shown | {target: getattr(override, target)}
 
 
-def submission_json(state: CanvasState, course: Course, submission: Submission) -> Json:
-    """Return a submission; `missing`, `late` and `assignment_visible` are computed now."""
+def submission_json(state: CanvasState, course: Course, submission: Submission, includes: Collection[str] = ()) -> Json:
+    """Return a submission; `missing`, `late` and `assignment_visible` are computed now.
+
+    `assignment_visible` comes only with `include[]=visibility` (canvas-lms `lib/api/v1/submission.rb`).
+    """
     assignment = course.assignments[submission.assignment_id]
     due_at = course.due_at(assignment, submission.user_id)
     late, submitted_at = course.is_late(submission), submission.submitted_at
     period = course.grading_period_of(assignment, submission.user_id)
     seconds_late = (submitted_at - due_at).total_seconds() if submitted_at and due_at else 0
+    is_visible = assignment.published and course.is_assigned_to(assignment, submission.user_id)
+    visibility = {"assignment_visible": is_visible} if "visibility" in includes else {}
     return {
         **fields_of(submission, *_SUBMISSION_FIELDS),
         **times_of(submission, "graded_at", "posted_at", "submitted_at"),
@@ -221,7 +226,7 @@ def submission_json(state: CanvasState, course: Course, submission: Submission) 
         "missing": course.is_missing(submission, state.clock.now()),
         "late": late,
         "seconds_late": max(0, int(seconds_late)) if late else 0,
-        "assignment_visible": assignment.published and course.is_assigned_to(assignment, submission.user_id),
+        **visibility,
         "cached_due_date": rest_time(due_at),
         "grading_period_id": period.id if period else None,
         "redo_request": False,

@@ -33,7 +33,7 @@ async def list_submissions(request: ApiRequest) -> Response:
         page = request.page(enrollments, has_last=False)
         _take_time(canvas, len(page.items) * len(assignments), assignments)
         groups = [
-            _group(canvas, course, enrollment, _rows(canvas, course, [enrollment], assignments, is_wanted))
+            _group(request, course, enrollment, _rows(canvas, course, [enrollment], assignments, is_wanted))
             for enrollment in _once(page.items)
         ]
         return request.answer(groups, link=page.link)
@@ -105,19 +105,20 @@ def _rows(
     return [row for row in rows if is_wanted(row)]
 
 
-def _group(canvas: CanvasSandbox, course: Course, enrollment: Enrollment, rows: list[Submission]) -> dict[str, Any]:
+def _group(request: ApiRequest, course: Course, enrollment: Enrollment, rows: list[Submission]) -> dict[str, Any]:
+    canvas = request.canvas
     return {
         "user_id": enrollment.user_id,
         "section_id": enrollment.section_id,
         "integration_id": None,
         "sis_user_id": canvas.users[enrollment.user_id].sis_user_id,
-        "submissions": [submission_json(canvas, course, row) for row in rows],
+        "submissions": [submission_json(canvas, course, row, request.includes) for row in rows],
     }
 
 
 def _flat(request: ApiRequest, course: Course, submission: Submission) -> dict[str, Any]:
     """Return a submission by itself; SIS ids need `include[]=user`."""
-    row = submission_json(request.canvas, course, submission)
+    row = submission_json(request.canvas, course, submission, request.includes)
     return row | ({"user": user_json(request.canvas.users[row["user_id"]])} if "user" in request.includes else {})
 
 

@@ -374,6 +374,7 @@ def test_assignments_are_asked_for_by_the_hundred(canvas: CanvasClient, remote: 
     assert set(rows[0].submissions) == {"71", "72"}
     assert ("student_ids[]", "all") in remote.requests[0].url.params.multi_items()
     assert ("grouped", "1") in remote.requests[0].url.params.multi_items()
+    assert ("include[]", "visibility") in remote.requests[0].url.params.multi_items()
 
 
 def test_nothing_is_asked_about_no_assignments(canvas: CanvasClient, remote: ScriptedRemote) -> None:

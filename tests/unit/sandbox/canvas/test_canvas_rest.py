@@ -237,7 +237,20 @@ def test_work_no_longer_assigned_is_not_visible() -> None:
     world = World()
     world.canvas.grade(COURSE, ASSIGNMENT, ALICE, 8)
     world.canvas.edit_assignment(COURSE, ASSIGNMENT, {"only_visible_to_overrides": True})
-    assert submission_of(world, ALICE)["assignment_visible"] is False
+    asked = f"{ASSIGNMENTS}/{ASSIGNMENT}/submissions/{ALICE}?include[]=visibility"
+    assert world.client.get(asked).json()["assignment_visible"] is False
+    (group,) = (g for g in world.client.get(f"{GROUPED}&include[]=visibility").json() if g["user_id"] == ALICE)
+    (shown,) = (row for row in group["submissions"] if row["assignment_id"] == ASSIGNMENT)
+    assert shown["assignment_visible"] is False
+
+
+def test_visibility_is_shown_only_if_asked_for() -> None:
+    """Otherwise work that is no longer assigned looks like any other."""
+    world = World()
+    assert "assignment_visible" not in submission_of(world, ALICE)
+    rows = [row for group in world.client.get(GROUPED).json() for row in group["submissions"]]
+    assert rows
+    assert not any("assignment_visible" in row for row in rows)
 
 
 @pytest.mark.parametrize(
