@@ -154,10 +154,10 @@ def test_a_school_without_courses_is_refused(site: VendorSite, operator: Browser
     """A mistyped number would end with nothing done, and look like success."""
     operator.get("/takeover")
     refused = operator.post("/takeover", {"mode": "dry_run", "school": "999"})
-    assert refused.status_code == 422
+    assert refused.status_code == 404
     assert "No course is of school 999" in refused.text
     answer = call(site, "POST", "/takeover", json={"mode": "link", "school": 999})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "school_unknown")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "school_unknown")
     assert site.service.takeover_runs.newest() is None
 
 

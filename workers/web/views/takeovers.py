@@ -39,7 +39,7 @@ def start_run(service: Container, actions: RecordedActions, request: TakeoverReq
     schools = service.course_lists.totals().schools
     if request.school is not None and request.school not in schools:
         known = ", ".join(map(str, schools)) or "none is known before the first syncs"
-        raise ApiError(422, "school_unknown", f"No course is of school {request.school}; those of courses: {known}.")
+        raise ApiError(404, "school_unknown", f"No course is of school {request.school}; those of courses: {known}.")
     try:
         run = actions.take_over_many(request)
     except TakeoverUnderWay as error:
