@@ -6,12 +6,11 @@ from functools import partial
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.config import PREFIX
-from shared.events.signatures import keys_by_id
 from shared.queues import Stream
 from workers.container import Container
-from workers.doctor.network import endpoint_of, fetch
+from workers.doctor.network import count_keys, endpoint_of
 from workers.doctor.redis import NEEDS
-from workers.doctor.result import Check, CheckFailed, CheckResult, Step, ok
+from workers.doctor.result import Check, CheckResult, Step, ok
 from workers.school_hours import SchoolHours
 
 SILENT_AFTER = timedelta(minutes=30)
@@ -31,14 +30,7 @@ def steps(service: Container) -> Iterator[Step]:
 
 def _keys(url: str) -> str:
     """Read the keys that verify Live Events: without them every event is rejected."""
-    endpoint = endpoint_of(url, f"{PREFIX}LIVE_EVENTS_JWKS_URL")
-    response = fetch(url, endpoint)
-    if not response.succeeded:
-        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {response.status}")
-    count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0
-    if not count:
-        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} gives no usable key")
-    return f"{count} keys"
+    return f"{count_keys(url, endpoint_of(url, f'{PREFIX}LIVE_EVENTS_JWKS_URL'))} keys"
 
 
 def _last_event(service: Container) -> Check:

@@ -5,9 +5,8 @@ from functools import partial
 
 from shared.adapters.canvas.lti_platform import platform_of
 from shared.config import PREFIX
-from shared.events.signatures import keys_by_id
 from workers.container import Container
-from workers.doctor.network import endpoint_of, fetch
+from workers.doctor.network import count_keys, endpoint_of
 from workers.doctor.redis import NEEDS
 from workers.doctor.result import Check, CheckFailed, CheckResult, Step, ok
 
@@ -56,13 +55,7 @@ def _passback_keys(service: Container) -> str:
 
 def _count_keys(url: str, setting: str) -> str:
     endpoint = endpoint_of(url, setting)
-    response = fetch(url, endpoint)
-    if not response.succeeded:
-        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {response.status}")
-    count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0
-    if not count:
-        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} gives no usable key")
-    return f"{count} at {endpoint.address}"
+    return f"{count_keys(url, endpoint)} at {endpoint.address}"
 
 
 def _launches(service: Container) -> Check:

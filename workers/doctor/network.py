@@ -16,6 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from shared.adapters.http.client import MAX_BYTES_SMALL, PROBE_TIMEOUT_S
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.http.response import ApiResponse, RequestInfo
+from shared.events.signatures import keys_by_id
 from workers.doctor.result import CheckFailed, CheckResult
 
 PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
@@ -162,6 +163,17 @@ def fetch(url: str, endpoint: Endpoint, ca_bundle: Path | None = None) -> ApiRes
     except httpx.RequestError as error:
         raise network_fault(error, endpoint) or CheckFailed(CheckResult.FAIL, type(error).__name__) from None
     return ApiResponse.of(RequestInfo("", "GET", url), response, raw=body)
+
+
+def count_keys(url: str, endpoint: Endpoint) -> int:
+    """Return how many usable keys a key set has. Raises: CheckFailed, if it has none."""
+    response = fetch(url, endpoint)
+    if not response.succeeded:
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {response.status}")
+    count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0
+    if not count:
+        raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} gives no usable key")
+    return count
 
 
 def check_response(response: ApiResponse, name: str, endpoint: Endpoint, *, is_expected: bool) -> str:
