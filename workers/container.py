@@ -11,10 +11,11 @@ from celery import Celery
 from redis import Redis
 
 from shared import config
-from shared.adapters.canvas import canvas_account, canvas_client, canvas_grading, canvas_people
+from shared.adapters.canvas import canvas_api, canvas_client
 from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.grading import CanvasGrading
+from shared.adapters.canvas.pagination import PagedApi
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.gradebook.term_grades import read_formulas, read_section_grading
@@ -146,20 +147,23 @@ class Container:
         """The Canvas client."""
         return canvas_client(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
+    def _canvas_api(self) -> PagedApi:
+        return canvas_api(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+
     @cached_property
     def canvas_people(self) -> CanvasPeople:
         """Reads names from Canvas for pages, and the courses of a person."""
-        return canvas_people(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+        return CanvasPeople(self._canvas_api(), self.settings.canvas_account)
 
     @cached_property
     def canvas_account(self) -> CanvasAccount:
         """Lists the courses of the account."""
-        return canvas_account(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+        return CanvasAccount(self._canvas_api(), self.settings.canvas_account)
 
     @cached_property
     def canvas_grading(self) -> CanvasGrading:
         """Reads how courses grade, and the totals that Canvas shows."""
-        return canvas_grading(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
+        return CanvasGrading(self._canvas_api())
 
     @cached_property
     def powerschool(self) -> PowerSchool:

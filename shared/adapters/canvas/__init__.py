@@ -6,12 +6,9 @@ import httpx
 import redis
 from pydantic import SecretStr
 
-from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
-from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi
 from shared.adapters.http.exchange import CONNECT_TIMEOUT_S, http_client
@@ -41,16 +38,15 @@ def canvas_client(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
-    limiter = _limiter(redis_client, keys, clock)
     return CanvasClient(
-        paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport),
+        canvas_api(settings, redis_client, keys, clock, count, transport=transport),
         JsonCache(redis_client, keys),
         PageSizes(redis_client, keys),
         settings.canvas_account,
     )
 
 
-def canvas_people(
+def canvas_api(
     settings: Settings,
     redis_client: redis.Redis,
     keys: Keys,
@@ -58,40 +54,13 @@ def canvas_people(
     count: Count = ignore_count,
     *,
     transport: httpx.BaseTransport | None = None,
-) -> CanvasPeople:
-    """Return the reader of names for pages. Raises `ConfigurationError` without URL or token."""
+) -> PagedApi:
+    """Return Canvas's API with the token that reads, paced with all workers, and a connection pool of its own.
+
+    Raises `ConfigurationError` without URL or token.
+    """
     limiter = _limiter(redis_client, keys, clock)
-    api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
-    return CanvasPeople(api, settings.canvas_account)
-
-
-def canvas_account(
-    settings: Settings,
-    redis_client: redis.Redis,
-    keys: Keys,
-    clock: Clock,
-    count: Count = ignore_count,
-    *,
-    transport: httpx.BaseTransport | None = None,
-) -> CanvasAccount:
-    """Return the list of the account's courses. Raises `ConfigurationError` without URL or token."""
-    limiter = _limiter(redis_client, keys, clock)
-    api = paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
-    return CanvasAccount(api, settings.canvas_account)
-
-
-def canvas_grading(
-    settings: Settings,
-    redis_client: redis.Redis,
-    keys: Keys,
-    clock: Clock,
-    count: Count = ignore_count,
-    *,
-    transport: httpx.BaseTransport | None = None,
-) -> CanvasGrading:
-    """Return the reader of totals. Raises `ConfigurationError` without URL or token."""
-    limiter = _limiter(redis_client, keys, clock)
-    return CanvasGrading(paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport))
+    return paged_api(settings, settings.canvas_token, limiter, clock, count, transport=transport)
 
 
 def canvas_sis_imports(

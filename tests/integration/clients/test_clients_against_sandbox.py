@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from shared.adapters.canvas import canvas_client, canvas_people
+from shared.adapters.canvas import canvas_api, canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.http.exchange import RequestContext, use_context
@@ -71,7 +71,9 @@ def people(
     district: District, canvas_url: str, redis_client: redis.Redis, clock: ManualClock
 ) -> Iterator[CanvasPeople]:
     settings = load({"PASSBACK_CANVAS_URL": canvas_url, "PASSBACK_CANVAS_TOKEN": district.canvas.token})
-    with closing(canvas_people(settings, redis_client, Keys("test"), clock)) as reader:
+    with closing(
+        CanvasPeople(canvas_api(settings, redis_client, Keys("test"), clock), settings.canvas_account)
+    ) as reader:
         yield reader
 
 
@@ -132,7 +134,9 @@ def test_without_the_right_to_see_addresses_there_are_none(
     seed = district.canvas.model_copy(deep=True, update={"may_read_emails": False})
     with served(canvas_app(seed, clock)) as url:
         settings = load({"PASSBACK_CANVAS_URL": url, "PASSBACK_CANVAS_TOKEN": seed.token})
-        with closing(canvas_people(settings, redis_client, Keys("test"), clock)) as reader:
+        with closing(
+            CanvasPeople(canvas_api(settings, redis_client, Keys("test"), clock), settings.canvas_account)
+        ) as reader:
             assert list(reader.teachers(str(Ids.HEALTHY_COURSE)).values()) == [""]
 
 

@@ -8,7 +8,8 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer
 
-from shared.adapters.canvas import canvas_grading
+from shared.adapters.canvas import canvas_api
+from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.passback.totals.grading import CanvasTotals, CourseGrading, GradingPeriod, GroupRules
@@ -34,7 +35,8 @@ def read(
             response = answer({"errors": []}, status=given) if isinstance(given, int) else answer(given)
             remote.on("GET", f"{COURSE}/{part}".rstrip("/"), response)
         remote.on("GET", "/api/v1/users/self", answer({"id": 1}))
-        return canvas_grading(settings_of(), redis_client, keys, clock, transport=remote.transport).course("7")
+        api = canvas_api(settings_of(), redis_client, keys, clock, transport=remote.transport)
+        return CanvasGrading(api).course("7")
 
     return read
 

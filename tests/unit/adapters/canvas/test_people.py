@@ -7,7 +7,7 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer
 
-from shared.adapters.canvas import canvas_people
+from shared.adapters.canvas import canvas_api
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
@@ -27,7 +27,9 @@ def people(
     clock: ManualClock,
     remote: ScriptedRemote,
 ) -> CanvasPeople:
-    return canvas_people(settings_of(), redis_client, keys, clock, transport=remote.transport)
+    settings = settings_of()
+    api = canvas_api(settings, redis_client, keys, clock, transport=remote.transport)
+    return CanvasPeople(api, settings.canvas_account)
 
 
 def enrollment(user_id: int, name: str, sis_id: str | None, **changes: object) -> Mapping[str, Any]:
