@@ -20,7 +20,7 @@ OTHER_DAY = date(2026, 10, 2)
 def statuses(
     links: Mapping[AssignmentKey, Link], there: Sequence[ActualAssignment], read: frozenset[int] = READ
 ) -> list[tuple[LinkStatus, ...]]:
-    return [checked.statuses for checked in check_links(links, there, read, MARKS)]
+    return [checked.standings for checked in check_links(links, there, read, MARKS)]
 
 
 def test_a_link_that_agrees_is_ok() -> None:

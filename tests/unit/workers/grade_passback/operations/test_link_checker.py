@@ -30,7 +30,7 @@ def lose_links(school: School) -> dict[AssignmentKey, Link]:
 
 
 def statuses(school: School) -> list[tuple[LinkStatus, ...]]:
-    return [link.statuses for link in check(school).links]
+    return [link.standings for link in check(school).links]
 
 
 def test_a_synced_course_is_ok(synced: School) -> None:
