@@ -32,8 +32,8 @@ from workers.runtime.log_limit import ServerLines
 from workers.web.http_protocol import BoundedProtocol, Limits, bounded
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.assembly import livez
-from workers.web.receivers.intake_metrics import RejectionLog
-from workers.web.receivers.request_body import BodyReader
+from workers.web.receivers.rejections import RejectionLog
+from workers.web.receivers.routing import BodyReader
 from workers.web.server import serve
 
 Address = tuple[str, int]

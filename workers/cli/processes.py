@@ -74,22 +74,21 @@ def sqs() -> None:
     from shared.adapters.redis.sync_queue.stream_writer import SqsWriter  # noqa: PLC0415
     from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415
     from shared.events.signatures import TrustedSenders  # noqa: PLC0415
-    from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog  # noqa: PLC0415
-    from workers.web.receivers.sqs import RECEIVER, SqsConsumer  # noqa: PLC0415
+    from workers.web.receivers.rejections import RejectionLog  # noqa: PLC0415
+    from workers.web.receivers.sqs import SqsConsumer  # noqa: PLC0415
 
     settings = _settings()
     settings.require("sqs_queue_url", "canvas_root_account_uuid")
     stopped, keys = stop_on_signals(), Keys(settings.redis_prefix)
     with closing(connect(settings)) as client, run_heartbeat(settings, "sqs"):
         counters = CounterBuffer(client, keys)
-        rejections = RejectionLog(SystemClock(), counters)
         consumer = SqsConsumer(
             sqs_queue(settings),
             SqsWriter(client, keys),
             TrustedSenders(settings.canvas_root_account_uuid),
-            rejections,
+            RejectionLog(SystemClock(), counters),
             stopped,
-            IntakeMetrics(counters, RECEIVER),
+            counters,
         )
         log.info(LogEvent.PROCESS_STARTED, process="sqs")
         consumer.run()

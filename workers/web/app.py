@@ -15,9 +15,9 @@ from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.lti.routes import LTI_PREFIX, create_lti
 from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.endpoint import MetricsPage
+from workers.web.middleware import SecurityHeaders
 from workers.web.pages.routes import create_pages
 from workers.web.receivers.assembly import build
-from workers.web.security_headers import SecurityHeaders
 
 
 def web_app(settings: Settings) -> ASGIApp:

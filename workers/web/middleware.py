@@ -1,25 +1,40 @@
-"""Limits of requests that are not for a receiver: size, time and number.
+"""What is around pages, API and metrics: limits of size, time and number, and security headers.
 
-A body is read here, whole, before anything else sees the request; the application gets a `receive` with the body in one
-piece. Headers, connections and clients that do not read are limited by `workers/web/http_protocol.py`, guesses of
-passwords by `workers/web/auth/passwords.py`.
+`RequestLimits` reads a body whole, before anything else sees the request; the application gets a `receive` with the
+body in one piece. Headers, connections and clients that do not read are limited by `workers/web/http_protocol.py`,
+guesses of passwords by `workers/web/auth/passwords.py`.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workers.web.receivers.intake_metrics import RejectionLog
-from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.responses import TOO_MANY, RequestRejected
+from workers.web.errors import ApiError
+from workers.web.receivers.rejections import TOO_MANY, RejectionLog
+from workers.web.receivers.routing import RETRY_AFTER, BodyReader
 
 MAX_BODY_BYTES = 10_000
 # A launch of Canvas brings a signed token with everything that the district added to it.
 MAX_LAUNCH_BYTES = 65_536
 LAUNCH_PATH = "/lti/launch"
 MAX_REQUESTS = 64
-RETRY_AFTER = timedelta(seconds=5)
 HEALTH = frozenset({"/livez", "/readyz"})
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors "
+)
+HEADERS = {
+    "content-security-policy": f"{POLICY}'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
 
 
 class RequestLimits:
@@ -49,7 +64,7 @@ class RequestLimits:
             bodies = self._launches if scope["path"] == LAUNCH_PATH else self._bodies
             body = await bodies.read(scope, receive)
             self._check_room(scope["path"])
-        except RequestRejected as rejected:
+        except ApiError as rejected:
             self._rejections.record_request(route_group(scope["path"]), rejected)
             await rejected.response()(scope, receive, send)
             return
@@ -61,7 +76,7 @@ class RequestLimits:
 
     def _check_room(self, path: str) -> None:
         if self._active >= self._max_requests and path not in HEALTH:
-            raise RequestRejected(TOO_MANY, retry_after=RETRY_AFTER)
+            raise ApiError(*TOO_MANY, retry_after=RETRY_AFTER)
 
 
 def _with_body(body: bytes, receive: Receive) -> Receive:
@@ -83,3 +98,31 @@ def route_group(path: str) -> str:
     if path.startswith("/lti/"):
         return "lti"
     return "api" if path.startswith("/api/") else "pages"
+
+
+def framed_by(origins: Sequence[str]) -> dict[str, str]:
+    """Return the headers of pages that these origins may show in a frame, or open in a window of theirs."""
+    # X-Frame-Options cannot name several origins, and an opener policy would cut the new window off from Canvas.
+    unfit = {"x-frame-options", "cross-origin-opener-policy"}
+    others = {name: value for name, value in HEADERS.items() if name not in unfit}
+    return {**others, "content-security-policy": POLICY + " ".join(origins)}
+
+
+class SecurityHeaders:
+    """Adds each header that the response does not set itself."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)

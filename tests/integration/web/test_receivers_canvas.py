@@ -18,9 +18,9 @@ from shared.domain.passback.changes import Change, ChangeKind
 from shared.log_events import LogEvent
 from tests.architecture.project import ROOT
 from tests.integration.receivers_kit import ISSUER, KEY, UUID, Receivers, client, event, plain, settings, signed
+from workers.web.errors import ApiError
 from workers.web.receivers.assembly import build
-from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.responses import RequestRejected
+from workers.web.receivers.routing import BodyReader
 
 PATH = "/events/canvas"
 THE_CHANGE = Change(ChangeKind.GRADE, "61", assignment_id="41")
@@ -210,11 +210,11 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
     async def read() -> None:
         await BodyReader(10_000, timeout_s=0.01).read({"headers": []}, _never)
 
-    with pytest.raises(RequestRejected) as refused:
+    with pytest.raises(ApiError) as refused:
         asyncio.run(read())
 
-    assert refused.value.rejection.status == 408
-    assert refused.value.rejection.closes
+    assert refused.value.status == 408
+    assert refused.value.headers["Connection"] == "close"
 
 
 def test_unfinished_bodies_cannot_fill_the_memory() -> None:
@@ -235,7 +235,7 @@ def test_unfinished_bodies_cannot_fill_the_memory() -> None:
     async def scenario() -> None:
         slow = asyncio.create_task(reader.read({"headers": []}, sender(piece).__anext__))
         await asyncio.sleep(0)
-        with pytest.raises(RequestRejected, match="too_busy"):
+        with pytest.raises(ApiError, match="too_busy"):
             await reader.read({"headers": []}, sender(piece, end).__anext__)
         slow.cancel()
         await asyncio.gather(slow, return_exceptions=True)
@@ -250,7 +250,7 @@ def test_a_sender_that_hangs_up_is_not_waited_for() -> None:
     async def gone() -> dict[str, object]:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(RequestRejected, match="incomplete"):
+    with pytest.raises(ApiError, match="incomplete"):
         asyncio.run(BodyReader(10_000).read({"headers": []}, gone))
 
 

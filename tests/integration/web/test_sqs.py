@@ -30,8 +30,8 @@ from tests.manual_clock import ManualClock
 from tests.waiting import wait_until
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import without_settings
-from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
-from workers.web.receivers.sqs import RECEIVER, SqsConsumer
+from workers.web.receivers.rejections import RejectionLog
+from workers.web.receivers.sqs import SqsConsumer
 
 pytestmark = pytest.mark.xdist_group("sqs")
 
@@ -97,9 +97,7 @@ class Consumer:
         self.keys = Keys()
         refusals = RejectionLog(ManualClock(datetime(2031, 10, 6, tzinfo=UTC)))
         writer = SqsWriter(self.redis, self.keys)
-        self.consumer = SqsConsumer(
-            queue, writer, TrustedSenders(UUID), refusals, self.stopped, IntakeMetrics(ignore_count, RECEIVER)
-        )
+        self.consumer = SqsConsumer(queue, writer, TrustedSenders(UUID), refusals, self.stopped, ignore_count)
 
     def stored(self, stream: Stream) -> list[dict[bytes, bytes]]:
         """Return the messages on a stream."""

@@ -24,7 +24,7 @@ from workers.container import Container
 from workers.grade_passback.operations.history_csv import COLUMNS
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
-from workers.web.receivers.intake_metrics import RejectionLog
+from workers.web.receivers.rejections import RejectionLog
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"

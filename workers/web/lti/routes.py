@@ -23,8 +23,8 @@ from workers.web.lti.pages.handlers import LtiPages
 from workers.web.lti.refusals import LaunchRefused
 from workers.web.lti.registration import register
 from workers.web.lti.tool import LAUNCH_PATH, LtiTool
+from workers.web.middleware import SecurityHeaders, framed_by
 from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
-from workers.web.security_headers import SecurityHeaders, framed_by
 
 LTI_PREFIX = "/lti"
 INSTRUCTURE = ("https://*.instructure.com", "https://*.canvaslms.com")

@@ -18,7 +18,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CACHE_TTL_S = 1.0
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="passback", Basic realm="passback", charset="UTF-8"'}
-NOT_SIGNED_IN = ApiError(401, "not_signed_in", "Send the metrics token, or sign in as operator.")
+NOT_SIGNED_IN = (401, "not_signed_in", "Send the metrics token, or sign in as operator.", CHALLENGE)
 METRICS_PATH = "metrics"
 
 
@@ -66,9 +66,9 @@ class MetricsPage:
                 await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
             case "":
                 if self._has_token or not _is_local(request) or any(name in headers for name in FORWARDED):
-                    raise NOT_SIGNED_IN
+                    raise ApiError(*NOT_SIGNED_IN)
             case _:
-                raise NOT_SIGNED_IN
+                raise ApiError(*NOT_SIGNED_IN)
 
 
 def _is_local(request: HTTPConnection) -> bool:

@@ -1,15 +1,12 @@
 """Assembles the receivers: `build` from the settings, `create_app` from parts."""
 
 import asyncio
-from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 import httpx
 from redis.exceptions import RedisError
-from standardwebhooks import Webhook
-from standardwebhooks.webhooks import EmptyWebhookSecretError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,24 +19,21 @@ from shared.adapters.redis.client import connect_async
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
 from shared.clock import Clock, SystemClock
-from shared.config import ConfigurationError, Settings
+from shared.config import Settings
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import ISSUERS, TrustedSenders
 from shared.ports.passback import Count, ignore_count
+from workers.web.errors import ApiError
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.canvas_events import CanvasEvents
-from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
-from workers.web.receivers.powerschool_events import receive_notification
-from workers.web.receivers.request_body import BodyReader
-from workers.web.receivers.responses import UNKNOWN_PATH, WRONG_METHOD, RequestRejected
-from workers.web.receivers.routing import Receiver, ReceiverApp
+from workers.web.receivers.rejections import UNKNOWN_PATH, WRONG_METHOD, RejectionLog
+from workers.web.receivers.routing import BodyReader, Intake, RawHeaders, Receiver, ReceiverApp
 from workers.web.receivers.webhooks import Webhooks
 
 # The largest request body a receiver reads, in bytes. A larger one gets 413.
 MAX_EVENT_BYTES = 2_000_000
 # The number of events that one web process buffers while Redis is slow. Above it receivers respond with 503.
 MAX_WAITING_EVENTS = 10_000
-CANVAS, POWERSCHOOL, WEBHOOKS = "/events/canvas", "/events/powerschool", "/webhooks/changes"
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -67,19 +61,11 @@ def create_app(
     if not settings.live_events_allow_unsigned:
         settings.require("canvas_root_account_uuid")
     senders = TrustedSenders(settings.canvas_root_account_uuid, ISSUERS)
-    canvas_events = CanvasEvents(
-        writer,
-        keys,
-        senders,
-        clock.now,
-        IntakeMetrics(count, CANVAS),
-        allow_unsigned=settings.live_events_allow_unsigned,
-    )
-    webhooks = Webhooks(writer, webhook_ids, _webhook_verifier(settings), IntakeMetrics(count, WEBHOOKS))
+    allow_unsigned = settings.live_events_allow_unsigned
     receivers: dict[str, Receiver] = {
-        CANVAS: canvas_events.receive,
-        POWERSCHOOL: partial(receive_notification, mark_rosters_changed, IntakeMetrics(count, POWERSCHOOL)),
-        WEBHOOKS: webhooks.receive,
+        "/events/canvas": CanvasEvents(writer, keys, senders, clock.now, allow_unsigned=allow_unsigned).receive,
+        "/events/powerschool": partial(receive_notification, mark_rosters_changed),
+        "/webhooks/changes": Webhooks(writer, webhook_ids, settings).receive,
     }
     rejections = RejectionLog(clock, count)
     others = Starlette(
@@ -90,8 +76,21 @@ def create_app(
     others.router.redirect_slashes = False
     if fallback is not None:
         others.router.default = fallback
-    bodies = BodyReader(max_event_bytes)
-    return ReceiverApp(receivers, bodies, rejections, RequestLimits(others, rejections))
+    limited = RequestLimits(others, rejections)
+    return ReceiverApp(receivers, BodyReader(max_event_bytes), rejections, count, limited)
+
+
+async def receive_notification(
+    mark_rosters_changed: Callable[[], Awaitable[None]], _headers: RawHeaders, _body: bytes
+) -> Intake:
+    """`POST /events/powerschool`: return once it is stored that rosters changed. Raises: ServiceUnavailable.
+
+    PowerSchool documents neither the body nor a signature. So the body is ignored and the notification proves nothing:
+    it only lets the next provisioning run start sooner.
+    Source: PowerSchool event subscriptions, `PUT /ws/v1/event_subscription`.
+    """
+    await mark_rosters_changed()
+    return "rosters", "stored"
 
 
 async def livez(_request: Request) -> Response:
@@ -111,7 +110,7 @@ async def readyz(store: Callable[[], Awaitable[object]], _request: Request) -> R
 def _not_routed(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     rejection = UNKNOWN_PATH if error.status_code == 404 else WRONG_METHOD
-    return RequestRejected(rejection, headers=error.headers).response()
+    return ApiError(*rejection, error.headers).response()
 
 
 def build(
@@ -155,15 +154,3 @@ def build(
         count=count,
         routes=routes,
     )
-
-
-def _webhook_verifier(settings: Settings) -> Webhook | None:
-    secret = settings.webhook_secret.get_secret_value()
-    if not secret:
-        return None
-    try:
-        # The library skips what is no Base64, and would use what is left of the secret.
-        b64decode(secret.removeprefix("whsec_"), validate=True)
-        return Webhook(secret)
-    except (ValueError, EmptyWebhookSecretError):
-        raise ConfigurationError("PASSBACK_WEBHOOK_SECRET: not base64, with or without whsec_ before it") from None

@@ -6,12 +6,11 @@ from datetime import datetime
 from shared.adapters.canvas.jwks import JwksKeys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.domain.passback.changes import Change
-from shared.errors import ServiceUnavailable
 from shared.events.live_events import LiveEvent, MalformedEvent, parse, to_change
 from shared.events.signatures import TrustedSenders, UntrustedEvent, read_token, verified_claims
-from workers.web.receivers.intake_metrics import IntakeMetrics
-from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, UNAVAILABLE, RequestRejected
-from workers.web.receivers.routing import RawHeaders
+from workers.web.errors import ApiError
+from workers.web.receivers.rejections import INVALID_SIGNATURE, MALFORMED_EVENT
+from workers.web.receivers.routing import Intake, RawHeaders, stored
 
 # Canvas documents no content type for a signed event, so the body is inspected: a token may be quoted.
 JWT_PADDING = b'" \t\r\n'
@@ -26,7 +25,6 @@ class CanvasEvents:
         keys: JwksKeys,
         senders: TrustedSenders,
         now: Callable[[], datetime],
-        metrics: IntakeMetrics,
         *,
         allow_unsigned: bool,
     ) -> None:
@@ -34,24 +32,21 @@ class CanvasEvents:
         self._keys = keys
         self._senders = senders
         self._now = now
-        self._metrics = metrics
         self._allow_unsigned = allow_unsigned
 
-    async def receive(self, _headers: RawHeaders, body: bytes) -> None:
-        """Return once the change is stored, or if the event is of no interest. Raises: RequestRejected."""
+    async def receive(self, _headers: RawHeaders, body: bytes) -> Intake:
+        """Return once the change is stored, or if the event is of no interest. Raises as a `Receiver`."""
         try:
             change = await self._change(body)
             # Frees the body and the event: while Redis is slow, only the small change stays in memory.
             del body
             if change is not None:
                 await self._writer.add(change)
-            self._metrics.count_change(change)
         except MalformedEvent as error:
-            raise RequestRejected(MALFORMED_EVENT, str(error)) from None
+            raise ApiError(*MALFORMED_EVENT, detail=str(error)) from None
         except UntrustedEvent as error:
-            raise RequestRejected(INVALID_SIGNATURE, error.code) from None
-        except ServiceUnavailable as error:
-            raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
+            raise ApiError(*INVALID_SIGNATURE, detail=error.code) from None
+        return stored(change)
 
     async def _change(self, body: bytes) -> Change | None:
         raw = body.strip(JWT_PADDING)

@@ -9,13 +9,16 @@ import structlog
 
 from shared.adapters.redis.sync_queue.stream_writer import SqsWriter, Unreadable
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue
+from shared.domain.metrics import CounterName
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
 from shared.events.live_events import MalformedEvent, parse, to_change
 from shared.events.signatures import TrustedSenders, UntrustedEvent
 from shared.log_events import LogEvent
-from workers.web.receivers.intake_metrics import IntakeMetrics, RejectionLog
-from workers.web.receivers.responses import INVALID_SIGNATURE, MALFORMED_EVENT, RequestRejected
+from shared.ports.passback import Count
+from workers.web.errors import ApiError
+from workers.web.receivers.rejections import INVALID_SIGNATURE, MALFORMED_EVENT, RejectionLog
+from workers.web.receivers.routing import stored
 
 log = structlog.get_logger()
 
@@ -32,14 +35,14 @@ class SqsConsumer:
         senders: TrustedSenders,
         rejections: RejectionLog,
         stopped: threading.Event,
-        metrics: IntakeMetrics,
+        count: Count,
     ) -> None:
         self._queue = queue
         self._writer = writer
         self._senders = senders
         self._rejections = rejections
         self._stopped = stopped
-        self._metrics = metrics
+        self._count = count
 
     def run(self) -> None:
         """Consume until `stopped` is set; the current batch is finished first."""
@@ -61,7 +64,7 @@ class SqsConsumer:
         changes = [each for each in read if isinstance(each, Change)]
         self._writer.add(changes, [each for each in read if isinstance(each, Unreadable)])
         for change in changes:
-            self._metrics.count_change(change)
+            self._count_received(change)
         self._queue.delete(messages)
         return len(messages)
 
@@ -72,12 +75,16 @@ class SqsConsumer:
             event = parse(raw)
             self._senders.check_district(event)
         except MalformedEvent as error:
-            self._rejections.record(RECEIVER, RequestRejected(MALFORMED_EVENT, str(error)))
+            self._rejections.record(RECEIVER, ApiError(*MALFORMED_EVENT, detail=str(error)))
             return Unreadable(RECEIVER, message.id, str(error), len(raw))
         except UntrustedEvent as error:
-            self._rejections.record(RECEIVER, RequestRejected(INVALID_SIGNATURE, error.code))
+            self._rejections.record(RECEIVER, ApiError(*INVALID_SIGNATURE, detail=error.code))
             return None
         change = to_change(event)
         if change is None:
-            self._metrics.count_change(None)
+            self._count_received(None)
         return change
+
+    def _count_received(self, change: Change | None) -> None:
+        kind, outcome = stored(change)
+        self._count(CounterName.EVENTS, kind, RECEIVER, outcome)

@@ -1,17 +1,19 @@
 """`POST /webhooks/changes`: changes reported by scripts, LTI tools and forwarders, signed as Standard Webhooks are."""
 
+from base64 import b64decode
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds
+from shared.config import ConfigurationError, Settings
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
-from shared.errors import ServiceUnavailable
 from shared.events.live_events import local_id
-from workers.web.receivers.intake_metrics import IntakeMetrics
-from workers.web.receivers.responses import NOT_A_WEBHOOK, NOT_SIGNED, UNAVAILABLE, RequestRejected
-from workers.web.receivers.routing import RawHeaders
+from workers.web.errors import ApiError
+from workers.web.receivers.rejections import NOT_A_WEBHOOK, NOT_SIGNED
+from workers.web.receivers.routing import Intake, RawHeaders, stored
 
 
 def _canvas_id(value: object) -> str:
@@ -39,47 +41,54 @@ class _WebhookBody(BaseModel):
 
 
 class Webhooks:
-    """Verifies a webhook and stores the change that it reports. Without a secret every webhook is rejected."""
+    """Verifies a webhook and stores the change that it reports. Without a secret every webhook is rejected.
 
-    def __init__(
-        self, writer: ChangeWriter, stored_ids: WebhookIds, verifier: Webhook | None, metrics: IntakeMetrics
-    ) -> None:
+    Raises `ConfigurationError` for a secret that is none.
+    """
+
+    def __init__(self, writer: ChangeWriter, stored_ids: WebhookIds, settings: Settings) -> None:
         self._writer = writer
         self._stored_ids = stored_ids
-        self._verifier = verifier
-        self._metrics = metrics
+        self._verifier = _verifier(settings.webhook_secret.get_secret_value())
 
-    async def receive(self, headers: RawHeaders, body: bytes) -> None:
-        """Return once the change is stored, also for a repeated webhook. Raises: RequestRejected."""
+    async def receive(self, headers: RawHeaders, body: bytes) -> Intake:
+        """Return once the change is stored, also for a repeated webhook. Raises as a `Receiver`."""
         webhook_id = self._verify(headers, body)
         change = _parse_change(body)
-        try:
-            if await self._stored_ids.contain(webhook_id):
-                self._metrics.count_duplicate(change)
-                return
-            # The id is stored last: a crash between the two stores the change twice, but loses nothing.
-            await self._writer.add(change)
-            await self._stored_ids.add(webhook_id)
-        except ServiceUnavailable as error:
-            raise RequestRejected(UNAVAILABLE, error.cause, error.delay) from None
-        self._metrics.count_change(change)
+        if await self._stored_ids.contain(webhook_id):
+            return change.kind, "repeated"
+        # The id is stored last: a crash between the two stores the change twice, but loses nothing.
+        await self._writer.add(change)
+        await self._stored_ids.add(webhook_id)
+        return stored(change)
 
     def _verify(self, raw_headers: RawHeaders, body: bytes) -> str:
         """Check signature and timestamp; return the webhook's id."""
         if self._verifier is None:
-            raise RequestRejected(NOT_SIGNED, "no webhook secret is set")
+            raise ApiError(*NOT_SIGNED, detail="no webhook secret is set")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw_headers}
         try:
             self._verifier.verify(body, headers, json_parse=False)
         except (WebhookVerificationError, ValueError):
             # The library lets the ValueErrors of unreadable signatures and bodies through.
-            raise RequestRejected(NOT_SIGNED) from None
+            raise ApiError(*NOT_SIGNED) from None
         return headers["webhook-id"]
+
+
+def _verifier(secret: str) -> Webhook | None:
+    if not secret:
+        return None
+    try:
+        # The library skips what is no Base64, and would use what is left of the secret.
+        b64decode(secret.removeprefix("whsec_"), validate=True)
+        return Webhook(secret)
+    except (ValueError, EmptyWebhookSecretError):
+        raise ConfigurationError("PASSBACK_WEBHOOK_SECRET: not base64, with or without whsec_ before it") from None
 
 
 def _parse_change(raw: bytes) -> Change:
     try:
         body = _WebhookBody.model_validate_json(raw)
     except ValidationError:
-        raise RequestRejected(NOT_A_WEBHOOK) from None
+        raise ApiError(*NOT_A_WEBHOOK) from None
     return Change(body.type, body.data.course_id, ChangeCause.WEBHOOK, assignment_id=body.data.assignment_id)
