@@ -14,7 +14,6 @@ domain/        rules as functions of values, with the standard library only; for
   provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), runs
 config.py      every setting; setting_types.py parses them, removed_settings.py names what replaces former ones
 log_events.py  every log event
-clock.py       the only module that reads the time
-cron.py        schedules
+clock.py       the only module that reads the time; schedules
 queues.py      the names of queues, streams and tasks
 """

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from shared.cron import checked_cron
+from shared.clock import checked_cron
 from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, ReplacedStatus
 from shared.domain.provisioning.rows.sis_ids import (
     ACCOUNT_FIELDS,

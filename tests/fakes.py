@@ -13,6 +13,7 @@ import fakeredis
 import msgspec
 import redis
 
+from shared.adapters.redis.client import Lease, epoch_ms, text, time_at
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit, entries_of
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
@@ -25,7 +26,6 @@ from shared.adapters.redis.operations.counters import Counters
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
 from shared.adapters.redis.sync_queue.store import AggregateResult
-from shared.adapters.redis.values import Lease, epoch_ms, text, time_at
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow

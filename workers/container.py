@@ -19,8 +19,7 @@ from shared.adapters.canvas.pagination import PagedApi
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.gradebook.term_grades import read_formulas, read_section_grading
-from shared.adapters.redis.client import connect
-from shared.adapters.redis.clock import SharedClock
+from shared.adapters.redis.client import connect, server_time
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
 from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_index import CourseIndex
@@ -49,7 +48,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, SharedClock, SystemClock
 from shared.config import Settings
 from shared.domain.passback.changes import DebounceWindow
 from shared.setting_types import ClearedScores
@@ -85,7 +84,7 @@ class Container:
         self.settings = settings
         self.keys = keys = Keys(settings.redis_prefix)
         self.redis = redis = redis or connect(settings)
-        self.clock: Clock = clock or SharedClock(redis, SystemClock())
+        self.clock: Clock = clock or SharedClock(partial(server_time, redis), SystemClock())
         # Set when this process is asked to stop: a running sync then ends before its next write.
         self.stopping = threading.Event()
         self.changes = SyncQueue(

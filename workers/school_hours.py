@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.cache import JsonCache
-from shared.cron import matches
+from shared.clock import cron_matches
 from workers.container import Container
 
 
@@ -37,7 +37,7 @@ class SchoolHours:
     def _at(self, time: datetime) -> bool | None:
         if not self._hours:
             return False
-        return None if self.zone is None else matches(self._hours, time, self.zone)
+        return None if self.zone is None else cron_matches(self._hours, time, self.zone)
 
     def _cached_zone(self) -> ZoneInfo | None:
         """Return the zone that workers have read from PowerSchool: the web process reads nothing but Redis."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState, stored_student_ids
-from shared.adapters.redis.values import Lease
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
 from shared.domain.provisioning.run import (
     DataSetState,

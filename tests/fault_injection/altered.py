@@ -44,8 +44,8 @@ def set_constant(assignment: str) -> None:
 
 def writes_without_lease() -> None:
     """Let a worker continue to write after another one has leased its course."""
+    from shared.adapters.redis.client import Lease
     from shared.adapters.redis.sync_queue.store import SyncQueue
-    from shared.adapters.redis.values import Lease
 
     renew = SyncQueue.renew
 
@@ -58,8 +58,8 @@ def writes_without_lease() -> None:
 
 def swallows_changes_during_a_sync() -> None:
     """Delete, at the end of a sync, the changes that arrived while it ran."""
+    from shared.adapters.redis.client import Lease
     from shared.adapters.redis.sync_queue.store import SyncQueue
-    from shared.adapters.redis.values import Lease
 
     release = SyncQueue.release
 
@@ -76,8 +76,8 @@ def swallows_changes_during_a_sync() -> None:
 
 def forgets_work_of_outages() -> None:
     """Record a sync during an outage as done."""
+    from shared.adapters.redis.client import Lease
     from shared.adapters.redis.sync_queue.store import SyncQueue
-    from shared.adapters.redis.values import Lease
 
     def release_instead(store: SyncQueue, lease: Lease, _delay: timedelta, _attempts: int, _cause: str = "") -> bool:
         return store.release(lease)

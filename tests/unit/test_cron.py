@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.cron import checked_cron, last_due
+from shared.clock import checked_cron, last_due
 
 CHICAGO = ZoneInfo("America/Chicago")
 SECONDS = timedelta(seconds=30)

@@ -19,7 +19,7 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import ResponseError
 
-from shared.adapters.redis.scripts import set_aside_wrong_types
+from shared.adapters.redis.client import set_aside_wrong_types
 from shared.adapters.redis.urls import SENTINEL_SCHEME
 from shared.log_events import LogEvent
 from shared.queues import Queue

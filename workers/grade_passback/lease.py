@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from shared.adapters.http.exchange import RequestContext
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.errors import ServiceUnavailable
 from workers.runtime.lease_renewal import DEADLINE

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import structlog
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.values import Lease
 from shared.domain.causes import Cause
 from shared.domain.outcome import Done, Failure, Outcome, Snooze
 from shared.domain.passback.changes import ChangeCause, PendingChanges

@@ -17,8 +17,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.operations.interval_lock import IntervalLocks
 from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.clock import Clock
-from shared.cron import last_due
+from shared.clock import Clock, last_due
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.pauses import EVERYTHING

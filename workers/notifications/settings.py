@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from shared.cron import last_due, matches
+from shared.clock import cron_matches, last_due
 from workers.container import Container
 from workers.notifications.delivery import Target, targets_of
 from workers.school_hours import SchoolHours
@@ -24,7 +24,7 @@ class NotifySettings:
 
     def is_quiet(self, now: datetime) -> bool:
         """Say whether messages wait now."""
-        return bool(self.quiet_hours) and matches(self.quiet_hours, now, self.zone)
+        return bool(self.quiet_hours) and cron_matches(self.quiet_hours, now, self.zone)
 
     def summary_due(self, now: datetime) -> datetime:
         """Return when a daily summary was due last."""

@@ -15,8 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from shared.adapters.redis.operations.teacher_digests import TeacherDigests
-from shared.clock import Clock
-from shared.cron import last_due
+from shared.clock import Clock, last_due
 from shared.domain.notifications.teachers import (
     OF_ONE_MESSAGE,
     RETRY_WAITS,

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import structlog
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.outcome import Failure, Snooze
 from shared.domain.provisioning.run import Run, RunState

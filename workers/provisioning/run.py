@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import structlog
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids

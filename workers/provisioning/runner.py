@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.outcome import Outcome, Retry, Snooze

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta, tzinfo
 
 import structlog
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState
-from shared.adapters.redis.values import Lease
-from shared.clock import Clock
-from shared.cron import last_due
+from shared.clock import Clock, last_due
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunKind
 from shared.log_events import LogEvent

@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from workers.runtime.vital_threads import VitalThread

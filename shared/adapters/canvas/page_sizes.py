@@ -12,8 +12,8 @@ import redis
 
 from shared.adapters.canvas.pagination import ListTooSlow
 from shared.adapters.http.exchange import current_context
+from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 from shared.domain.causes import Cause
 from shared.errors import ResponseTooLarge, ServiceUnavailable, TransientError
 

@@ -22,9 +22,8 @@ from shared.adapters.http.response import ApiResponse, Decoder
 from shared.adapters.http.wire import Wire
 from shared.adapters.powerschool.errors import TokenRefused
 from shared.adapters.redis.cache import JsonCache
+from shared.adapters.redis.client import load_script, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import text
 from shared.domain.causes import Cause
 from shared.errors import AccessDenied, RequestRejected, ServiceUnavailable, UnexpectedResponse
 from shared.log_events import LogEvent

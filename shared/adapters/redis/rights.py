@@ -7,7 +7,7 @@ from typing import Any
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from shared.adapters.redis.values import text
+from shared.adapters.redis.client import text
 
 _KEY, _CHANNEL = "{key}", "{channel}"
 # Each command of `deploy/redis/users.acl.in` that a transaction can hold, with arguments that Redis accepts.

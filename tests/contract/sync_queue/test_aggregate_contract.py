@@ -6,8 +6,8 @@ import pytest
 from redis.exceptions import ResponseError
 from stores_under_test import CLAIM_FOR, NO_WAIT, QUIET, District
 
+from shared.adapters.redis.client import load_script
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.scripts import load_script
 from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
 from shared.adapters.redis.sync_queue.store import AggregateResult, QueueState, SyncQueue
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind

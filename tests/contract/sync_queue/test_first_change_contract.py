@@ -6,8 +6,8 @@ import pytest
 import redis
 from stores_under_test import A_MOMENT, FIRST_CHANGE, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, REST, District
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
-from shared.adapters.redis.values import Lease
 from shared.domain.passback.changes import ChangeCause
 
 COURSE = "101"

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from stores_under_test import LEASE_FOR, NO_WAIT, District
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import MAX_LOST_LEASES, QueueState, SyncQueue
-from shared.adapters.redis.values import Lease
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import ChangeCause
 

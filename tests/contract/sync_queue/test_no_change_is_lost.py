@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from stores_under_test import CLAIM_FOR, FIRST_CHANGE, LEASE_FOR, MAX_WAIT, NO_WAIT, District
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.sync_queue.store import QueueState
-from shared.adapters.redis.values import Lease
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.errors import LeaseLost
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from stores_under_test import A_MOMENT, CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, District
 
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.sync_queue.store import LongWait, QueueState, SyncQueue
-from shared.adapters.redis.values import Lease
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.errors import LeaseLost
 

@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.course_data.proofs import Proofs
 from shared.adapters.redis.operations.proof_key import ProofKey
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
-from shared.adapters.redis.values import epoch_ms
 from shared.domain.passback.agreement import Difference, Result
 from shared.domain.passback.changes import ChangeCause, DebounceWindow
 from shared.domain.passback.proof import Proof

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from shared.adapters.http.exchange import current_context
-from shared.adapters.redis.values import epoch_ms
+from shared.adapters.redis.client import epoch_ms
 from shared.domain.causes import Cause
 from shared.domain.passback.readiness.results import ReadinessRun, SystemFinding
 from shared.domain.passback.rules.reasons import Actor, Reason

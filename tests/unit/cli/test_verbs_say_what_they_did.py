@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from shared.config import load
 from workers import container
 from workers.cli import sync

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.dead_letters.dead_messages import MALFORMED
-from shared.adapters.redis.values import epoch_ms
 from shared.domain.dead_letters import DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
 from shared.queues import Queue

@@ -10,8 +10,8 @@ import structlog
 
 from shared.adapters.canvas.account import AccountCourse, CanvasAccount
 from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessStore, Work
-from shared.adapters.redis.values import epoch_ms
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.readiness.district import DistrictRead, is_near

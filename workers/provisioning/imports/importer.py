@@ -7,8 +7,8 @@ from datetime import timedelta
 import structlog
 
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S
+from shared.adapters.redis.client import Lease
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
-from shared.adapters.redis.values import Lease
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of

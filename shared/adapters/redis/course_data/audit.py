@@ -11,9 +11,8 @@ import msgspec
 import redis
 from redis.commands.core import Script
 
+from shared.adapters.redis.client import clock_ms, epoch_ms, load_script, milliseconds, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import clock_ms, epoch_ms, milliseconds, text, time_at
 from shared.domain.passback.audit import AuditEntry
 
 PAGE = 200

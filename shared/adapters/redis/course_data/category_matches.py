@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import redis
 from pydantic import TypeAdapter
 
+from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 from shared.domain.passback.rules.categories import CategoryAssociation, map_key
 
 _ASSOCIATION = TypeAdapter(CategoryAssociation)

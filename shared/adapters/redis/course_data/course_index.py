@@ -11,9 +11,9 @@ from typing import cast
 import msgspec
 import redis
 
+from shared.adapters.redis.client import text
 from shared.adapters.redis.dead_letters.store import course_of_dead_letter
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 from shared.domain.passback.course_search import CourseSearch, find_courses
 from shared.domain.passback.course_state import AssignmentStatus, CourseSummary
 

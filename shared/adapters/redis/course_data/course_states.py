@@ -24,9 +24,9 @@ import msgspec
 import redis
 from pydantic import TypeAdapter
 
+from shared.adapters.redis.client import epoch_ms, text
 from shared.adapters.redis.course_data.course_index import encode_summary
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import epoch_ms, text
 from shared.domain.passback.course_state import (
     AssignmentRecord,
     CourseRecord,

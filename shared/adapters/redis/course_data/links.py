@@ -23,8 +23,8 @@ import msgspec
 import redis
 from pydantic import TypeAdapter
 
+from shared.adapters.redis.client import load_script
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
 from shared.domain.passback.planning.desired import Echo, Link, Takeover
 from shared.domain.passback.powerschool import AssignmentKey
 

@@ -10,8 +10,8 @@ from typing import cast
 import redis
 from redis.typing import EncodableT
 
+from shared.adapters.redis.client import clock_ms, milliseconds
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import clock_ms, milliseconds
 from shared.domain.passback.proof import Proof, proof_of
 
 MAX_PROOFS = 500

@@ -8,8 +8,8 @@ from typing import cast
 
 import redis
 
+from shared.adapters.redis.client import epoch_ms, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import epoch_ms, text, time_at
 from shared.clock import Clock
 from shared.domain.actions import Verb
 

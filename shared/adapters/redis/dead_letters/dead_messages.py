@@ -8,9 +8,8 @@ from typing import cast
 import redis
 from redis.typing import EncodableT
 
+from shared.adapters.redis.client import load_script, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import text, time_at
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
 from shared.queues import Queue, Stream
 

@@ -10,8 +10,8 @@ import redis
 import structlog
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import clock_ms, epoch_ms, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import clock_ms, epoch_ms, text, time_at
 from shared.domain.metrics import (
     EVENT_BOUNDS_S,
     OVERFLOW,

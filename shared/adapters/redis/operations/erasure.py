@@ -10,13 +10,12 @@ from typing import cast
 
 import redis
 
+from shared.adapters.redis.client import epoch_ms, load_script, text
 from shared.adapters.redis.course_data.audit import decode_entry, encode_entry, entries_of, stored_entries
 from shared.adapters.redis.course_data.course_states import encode_record, record_of
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import epoch_ms, text
 from shared.domain.dead_letters import DeadLetterKind
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.erasure import (

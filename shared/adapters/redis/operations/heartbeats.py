@@ -8,8 +8,8 @@ from typing import cast
 
 import redis
 
+from shared.adapters.redis.client import clock_ms, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import clock_ms, text, time_at
 
 # Some beats: who looks at the pages sees within ten seconds that a process has died.
 GONE_AFTER = timedelta(seconds=8)

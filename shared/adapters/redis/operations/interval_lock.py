@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import redis
 
+from shared.adapters.redis.client import milliseconds
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import milliseconds
 
 # A worker that was killed leaves its slot taken for this long, or for twice the interval where that is shorter.
 MAX_RUNNING = timedelta(minutes=30)

@@ -7,8 +7,8 @@ from typing import cast
 import redis
 from redis.typing import EncodableT
 
+from shared.adapters.redis.client import text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text, time_at
 from shared.domain.actions import Action, Verb
 
 MAX_ACTIONS = 5000

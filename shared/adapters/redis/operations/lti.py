@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 import redis
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from shared.adapters.redis.client import epoch_ms, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import epoch_ms, text, time_at
 
 T = TypeVar("T", bound=BaseModel)
 

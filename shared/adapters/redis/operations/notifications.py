@@ -8,9 +8,8 @@ from datetime import timedelta
 import msgspec
 import redis
 
+from shared.adapters.redis.client import load_script, milliseconds
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import milliseconds
 from shared.domain.causes import Cause
 from shared.domain.notifications.state import NotificationState
 from shared.errors import TransientError

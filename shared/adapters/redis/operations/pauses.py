@@ -3,8 +3,8 @@
 import redis
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from shared.adapters.redis.client import EPOCH, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import EPOCH, text
 from shared.clock import Clock
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 

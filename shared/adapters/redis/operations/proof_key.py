@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import redis
 
+from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

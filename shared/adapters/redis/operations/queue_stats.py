@@ -7,8 +7,8 @@ from typing import cast
 
 import redis
 
+from shared.adapters.redis.client import clock_ms, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import clock_ms, text, time_at
 from shared.domain.metrics import CounterName
 from shared.queues import CONSUMER_GROUP, Queue, Stream
 

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 import redis
 
+from shared.adapters.redis.client import load_script, milliseconds, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import milliseconds, text
 
 MAX_FAILED_LOGINS = 10
 MAX_FAILED_LOGINS_OF_SENDER = 30

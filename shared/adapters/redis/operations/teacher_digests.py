@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import msgspec
 import redis
 
+from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 from shared.domain.notifications.teachers import Digest
 
 _DECODER = msgspec.json.Decoder(Digest)

@@ -10,9 +10,8 @@ from typing import Any, cast
 import redis
 from pydantic import TypeAdapter
 
+from shared.adapters.redis.client import Lease, clock_ms, epoch_ms, load_script, milliseconds, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import Lease, clock_ms, epoch_ms, milliseconds, text
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.rows.users import student_dcid_of
 from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import redis
 
+from shared.adapters.redis.client import clock_ms, milliseconds, text, time_at
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import (
     FAILURE_THRESHOLD,
@@ -12,7 +13,6 @@ from shared.adapters.redis.remote_limits.remote_limiter import (
     MAX_PAUSE,
     SYSTEMS,
 )
-from shared.adapters.redis.values import clock_ms, milliseconds, text, time_at
 from shared.domain.causes import Cause
 
 SYSTEM_NAMES = {"canvas": "Canvas", "powerschool": "PowerSchool"}

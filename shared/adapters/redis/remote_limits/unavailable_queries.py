@@ -3,8 +3,8 @@
 import redis
 from pydantic import AwareDatetime, BaseModel
 
+from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.values import text
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.plugin_queries import UnavailableQuery

@@ -6,9 +6,8 @@ from typing import cast
 
 import redis
 
+from shared.adapters.redis.client import epoch_ms, load_script, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script
-from shared.adapters.redis.values import epoch_ms, text, time_at
 
 
 class DueDates:

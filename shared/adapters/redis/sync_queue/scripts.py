@@ -6,9 +6,8 @@ from typing import ClassVar
 
 import redis
 
+from shared.adapters.redis.client import Argument, load_script, milliseconds, with_right_types
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import Argument, load_script, with_right_types
-from shared.adapters.redis.values import milliseconds
 from shared.domain.passback.changes import DebounceWindow
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple, cast
 import redis
 import structlog
 
+from shared.adapters.redis.client import Lease, clock_ms, epoch_ms, milliseconds, text, time_at, times_at
 from shared.adapters.redis.dead_letters.store import dead_letter_id_of
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
 from shared.adapters.redis.sync_queue.scripts import SyncQueueScripts
 from shared.adapters.redis.sync_queue.stream_reader import StreamReader
-from shared.adapters.redis.values import Lease, clock_ms, epoch_ms, milliseconds, text, time_at, times_at
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
 from shared.domain.pauses import EVERYTHING, course_target

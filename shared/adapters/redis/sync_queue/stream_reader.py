@@ -9,9 +9,8 @@ from typing import cast
 import redis
 from redis.exceptions import ResponseError
 
+from shared.adapters.redis.client import load_script, milliseconds, set_aside_wrong_types, text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import load_script, set_aside_wrong_types
-from shared.adapters.redis.values import milliseconds, text
 from shared.queues import CONSUMER_GROUP, Stream
 
 HISTORY = timedelta(hours=24)

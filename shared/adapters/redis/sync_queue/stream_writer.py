@@ -12,11 +12,9 @@ import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.client import RETRY_AFTER
+from shared.adapters.redis.client import RETRY_AFTER, clock_ms, script_text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.scripts import script_text
 from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
-from shared.adapters.redis.values import clock_ms
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable

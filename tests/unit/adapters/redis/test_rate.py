@@ -12,6 +12,7 @@ import redis
 import structlog
 
 from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.outages import read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import (
@@ -21,7 +22,6 @@ from shared.adapters.redis.remote_limits.remote_limiter import (
     SystemRate,
     system_rates,
 )
-from shared.adapters.redis.values import epoch_ms
 from shared.errors import LeaseLost, ServiceUnavailable
 from shared.log_events import LogEvent
 from tests.manual_clock import ManualClock

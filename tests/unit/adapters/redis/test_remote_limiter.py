@@ -8,9 +8,9 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
-from shared.adapters.redis.values import epoch_ms
 from shared.errors import ServiceUnavailable
 from tests.manual_clock import ManualClock
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State

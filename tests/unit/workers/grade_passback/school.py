@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from shared.domain.outcome import Outcome
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Assignment, GradebookRow

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from shared.errors import LeaseLost, ServiceUnavailable
 from tests.fakes import FakeChanges, whole_turn
 from tests.manual_clock import ManualClock

@@ -7,8 +7,7 @@ import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
 from structlog.testing import capture_logs
 
-from shared.adapters.redis.client import RedisUnavailable
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease, RedisUnavailable
 from tests.fakes import FakeChanges
 from workers.runtime.lease_renewal import LeaseRenewer, renewing
 

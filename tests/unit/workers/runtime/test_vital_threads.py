@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.adapters.redis.values import Lease
+from shared.adapters.redis.client import Lease
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.runtime.heartbeat import HeartbeatThread
 from workers.runtime.lease_renewal import LeaseRenewer

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import fakeredis
 import pytest
 
+from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.outages import Outage, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter, SystemRate
 from shared.adapters.redis.sync_queue.store import CourseQueueState, LongWait, QueueState
-from shared.adapters.redis.values import epoch_ms
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.pauses import EVERYTHING, Pause, course_target
 from tests.manual_clock import ManualClock

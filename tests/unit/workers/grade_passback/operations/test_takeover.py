@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.adapters.redis.values import epoch_ms
+from shared.adapters.redis.client import epoch_ms
 from shared.domain.passback.audit import AuditEntry, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.planning.desired import Takeover
