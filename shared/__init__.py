@@ -11,7 +11,7 @@ domain/        rules as functions of values, with the standard library only; for
                  readiness/ (what would keep grades back), totals/ (why they differ),
                  takeover.py (assignments of other makers), agreement.py and proof.py (verification)
   notifications/ which conditions are reported to whom, and when
-  provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), runs
+  provisioning/  rosters, rows/ (what Canvas gets), imports/, safety.py (what is held for approval), run.py
 config.py      every setting; setting_types.py parses them, removed_settings.py names what replaces former ones
 log_events.py  every log event
 clock.py       the only module that reads the time; schedules

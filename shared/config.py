@@ -16,8 +16,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.domain.passback.rules.eligibility import DEFAULT_MAX_NAME_CHARS
-from shared.domain.provisioning.policy import DEFAULT_COURSE_SIS_IDS, CoursePer
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate, check_course_template
+from shared.domain.provisioning.policy import DEFAULT_COURSE_SIS_IDS, CoursePer, SisIdTemplate, check_course_template
 from shared.removed_settings import REMOVED_SETTINGS
 from shared.setting_types import (
     AccountTemplate,

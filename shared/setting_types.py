@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.clock import checked_cron
-from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, ReplacedStatus
-from shared.domain.provisioning.rows.sis_ids import (
+from shared.domain.provisioning.policy import (
     ACCOUNT_FIELDS,
     COURSE_FIELDS,
     SECTION_FIELDS,
@@ -21,6 +20,9 @@ from shared.domain.provisioning.rows.sis_ids import (
     STUDENT_LOGIN_FIELDS,
     TEACHER_FIELDS,
     TERM_FIELDS,
+    DroppedStatus,
+    PreRegistered,
+    ReplacedStatus,
     checked_template,
 )
 

@@ -25,7 +25,7 @@ grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, ap
                  missed_changes.py, outcome_handler.py; and dispatcher.py, outage_probe.py,
                  scheduled.py, explain/, readiness/ (before anything is graded), operations/ (what a person asks for:
                  takeover, totals, verification, bulk sync)
-provisioning/    a run: schedule.py, runner.py, run.py, planning.py, imports/; service.py and serializers.py for people
+provisioning/    a run: runner.py, run.py, comparison.py, importer.py; service.py and serializers.py for people
 celery/          the app with its queues and delivery settings, worker, transport, undecodable messages
 runtime/         heartbeat, leases, signals, check of Redis's durability, threads whose failure ends the process
 """

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, SisFiles, SisImport
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_rows import ImportOptions, RowError, SisFiles, SisImport
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,10 @@ import redis
 from shared.adapters.redis.client import Lease
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState, stored_student_ids
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
-from shared.domain.provisioning.run import (
-    DataSetState,
-    ImportMessage,
-    Run,
-    RunCause,
-    RunKind,
-    RunState,
-    digest_of,
-)
+from shared.domain.provisioning.imports.row_errors import ImportMessage, RowError
+from shared.domain.provisioning.imports.sis_imports import DataSetState
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
 from shared.errors import LeaseLost, RunChanged
 
 NOW = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)

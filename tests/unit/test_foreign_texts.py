@@ -18,8 +18,8 @@ from shared.domain.passback.course_search import search_terms
 from shared.domain.passback.planning import description
 from shared.domain.passback.planning.assignment_matching import is_degraded
 from shared.domain.passback.rules.eligibility import name_length
-from shared.domain.provisioning.imports.row_errors import explain_row_error
-from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity, RowError
+from shared.domain.provisioning.imports.row_errors import RowError, explain_row_error
+from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
 
 MEGABYTE = 1_000_000
 USERS = DataSetKey(Entity.USERS)

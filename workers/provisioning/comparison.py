@@ -6,7 +6,6 @@ from datetime import tzinfo
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
-from shared.domain.provisioning.diff import differences
 from shared.domain.provisioning.hold_reasons import Hold, HoldReason, hold_for
 from shared.domain.provisioning.imports.corrections import (
     CanvasUsers,
@@ -15,27 +14,18 @@ from shared.domain.provisioning.imports.corrections import (
     corrections_before,
     with_new_ids,
 )
-from shared.domain.provisioning.imports.last_import import value
+from shared.domain.provisioning.imports.sis_imports import DataSetChange, DataSetState, ImportProgress
 from shared.domain.provisioning.imports.uploads import LastApplied, PlannedImport
+from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, in_order
-from shared.domain.provisioning.run import (
-    DataSetChange,
-    DataSetState,
-    ImportProgress,
-    Run,
-    RunCause,
-    RunKind,
-    digest_of,
-    plan_digest_of,
-)
-from shared.domain.provisioning.safety import ended_terms
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, differences, in_order, value
+from shared.domain.provisioning.rows.terms import ended_terms
+from shared.domain.provisioning.run import Run, RunCause, RunKind, digest_of, plan_digest_of
 from shared.domain.provisioning.school_plans import plan_without
-from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.ports.provisioning import RosterFeed, SisImports
-from workers.provisioning.imports.upload_planner import UploadPlanner, correction_change
 from workers.provisioning.planning import PlanBuilder
+from workers.provisioning.upload_planner import UploadPlanner, correction_change
 
 # A run is looked at by people: it names so many problems, and counts the rest.
 MAX_PROBLEMS = 200

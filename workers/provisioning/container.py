@@ -21,15 +21,14 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.metrics import CounterName
 from shared.ports.passback import Count
+from workers.provisioning.changed_rows import resync_touched_courses
 from workers.provisioning.comparison import PlanComparer
-from workers.provisioning.course_resync import resync_touched_courses
-from workers.provisioning.imports.importer import Importer
-from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.importer import Importer
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder, upload_rules
 from workers.provisioning.run import ProvisionRun
-from workers.provisioning.runner import ProvisioningRunner, StopCheck
-from workers.provisioning.schedule import ProvisionSchedule
+from workers.provisioning.runner import ProvisioningRunner, ProvisionSchedule, StopCheck
+from workers.provisioning.upload_planner import UploadPlanner
 from workers.runtime.lease_renewal import renewing
 
 

@@ -9,13 +9,18 @@ from shared.config import Settings
 from shared.domain.provisioning.hold_reasons import Limits
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, with_new_ids
 from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, UploadRules
+from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
-from shared.domain.provisioning.policy import DroppedStatus, PreRegistered, ProvisioningPolicy, ReplacedStatus
+from shared.domain.provisioning.policy import (
+    DroppedStatus,
+    PreRegistered,
+    ProvisioningPolicy,
+    ReplacedStatus,
+    SisIdTemplate,
+)
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from shared.domain.provisioning.safety import roster_facts, safety_findings
-from shared.domain.provisioning.school_sizes import LiveHistory
 
 # The pattern of sections in PASSBACK_PROVISION_SELECTION that excludes those without any student.
 NO_EMPTY_SECTIONS = "-empty"

@@ -16,25 +16,17 @@ from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids
+from shared.domain.provisioning.imports.sis_imports import DataSetState, ImportProgress, UploadState
+from shared.domain.provisioning.live_rows import LiveCounts
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.rows.sis_rows import DataSet
-from shared.domain.provisioning.run import (
-    DataSetState,
-    ImportProgress,
-    Run,
-    RunCause,
-    RunKind,
-    RunState,
-    UploadState,
-    digest_of,
-)
-from shared.domain.provisioning.school_sizes import LiveCounts
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
 from shared.errors import PermanentError, RunChanged
 from shared.log_events import LogEvent
 from shared.ports.provisioning import RosterFeed
 from workers.provisioning.comparison import MAX_PROBLEMS, Comparison, PlanComparer, SchoolPlan, last_applied
-from workers.provisioning.imports.importer import Importer
-from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.importer import Importer
+from workers.provisioning.upload_planner import UploadPlanner
 
 log = structlog.get_logger()
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.imports.row_errors import ImportMessage
+from shared.domain.provisioning.imports.sis_imports import DataSetChange, WaitedFor
 from shared.domain.provisioning.problems import RosterProblem
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
-from shared.domain.provisioning.run import DataSetChange, ImportMessage, Run, WaitedFor
+from shared.domain.provisioning.run import Run
 from shared.domain.wording import counted
 from workers.provisioning.changed_rows import ChangedDataSet
 from workers.provisioning.comparison import MAX_PROBLEMS, Comparison

@@ -25,7 +25,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.ports.passback import Count, ignore_count
 
 SYSTEM = "powerschool"

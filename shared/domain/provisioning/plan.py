@@ -2,25 +2,44 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import chain
 
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, SisIdChange, with_new_ids
-from shared.domain.provisioning.imports.last_import import LastImport, with_shared_rows
-from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.policy import ProvisioningPolicy, is_selected
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
-from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.course_placement import PlacedSection, assign_courses
-from shared.domain.provisioning.rows.courses import CourseNames, course_names, course_rows, name_problems, section_row
+from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, ClassSection, Roster, SchoolTerm
+from shared.domain.provisioning.rows.courses import (
+    CourseNames,
+    PlacedSection,
+    assign_courses,
+    course_names,
+    course_rows,
+    name_problems,
+    section_row,
+)
 from shared.domain.provisioning.rows.enrollments import StudentRows, teacher_rows
-from shared.domain.provisioning.rows.retained_rows import with_retained_rows
-from shared.domain.provisioning.rows.selection import selected
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.retained_rows import (
+    odd_row_problems,
+    with_retained_rows,
+    with_stored_rows,
+    with_stored_terms,
+)
+from shared.domain.provisioning.rows.sis_rows import (
+    DataSet,
+    DataSetKey,
+    Entity,
+    LastImport,
+    SisRow,
+    in_order,
+    normalize_whitespace,
+    value,
+    with_shared_rows,
+)
 from shared.domain.provisioning.rows.terms import canvas_terms, term_row
 from shared.domain.provisioning.rows.users import UserDirectory, build_directory, user_rows
-from shared.domain.provisioning.unreadable_records import odd_row_problems, with_stored_rows, with_stored_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +124,49 @@ def _of_sections(
 
 def _data_set(entity: Entity, term: str, rows: Iterable[SisRow]) -> DataSet:
     return DataSet(DataSetKey(entity, term), in_order(rows))
+
+
+def selected(roster: Roster, policy: ProvisioningPolicy, applied: LastImport) -> Roster:
+    """Return the roster without what the district leaves out.
+
+    People are left out with their school, unless a class that goes to Canvas has them. A section without any
+    enrollment is left out where the policy says so, unless Canvas has it already.
+    """
+    if not (policy.schools or policy.courses or policy.sections) and policy.empty_sections:
+        return roster
+    enrolled = {row.section_dcid for row in roster.enrollments}
+    known = {row.source for key in applied.keys(Entity.SECTIONS) for row in applied.rows(key)}
+
+    def is_taken(section: ClassSection) -> bool:
+        number = normalize_whitespace(section.course_number)
+        name = f"{number}.{normalize_whitespace(section.section_number)}"
+        return (
+            is_selected(policy.schools, str(section.school_number))
+            and is_selected(policy.courses, number)
+            and is_selected(policy.sections, str(section.dcid), name)
+            and (policy.empty_sections or section.dcid in enrolled or f"SECTIONS.DCID {section.dcid}" in known)
+        )
+
+    taken = tuple(section for section in roster.sections if is_taken(section))
+    dcids = {section.dcid for section in taken}
+    enrollments = tuple(row for row in roster.enrollments if row.section_dcid in dcids)
+    in_class = {row.student_dcid for row in enrollments}
+    teaching = {teacher.users_dcid for section in taken for teacher in section.teachers}
+    numbers = {s.number for s in roster.schools if is_selected(policy.schools, str(s.number))} | {
+        DISTRICT_SCHOOL_NUMBER
+    }
+    return replace(
+        roster,
+        schools=tuple(school for school in roster.schools if school.number in numbers),
+        terms=tuple(term for term in roster.terms if term.school_number in numbers or _is_known(term, policy, applied)),
+        sections=taken,
+        enrollments=enrollments,
+        students=tuple(s for s in roster.students if s.school_number in numbers or s.dcid in in_class),
+        staff=tuple(s for s in roster.staff if numbers & {*s.school_numbers} or s.users_dcid in teaching),
+    )
+
+
+def _is_known(term: SchoolTerm, policy: ProvisioningPolicy, applied: LastImport) -> bool:
+    """Say whether Canvas has the term: its classes are concluded in it."""
+    sis_id = policy.term_id_of(term.school_number, term.id, term.dcid)
+    return any(value(Entity.TERMS, row, "term_id") == sis_id for row in applied.rows(DataSetKey(Entity.TERMS)))

@@ -9,19 +9,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, tzinfo
 from functools import cached_property
-from itertools import groupby
-from typing import NamedTuple
 
 from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, RosterFacts, hold_for
-from shared.domain.provisioning.imports.last_import import LastImport, enrollment_in, value
+from shared.domain.provisioning.live_rows import CLASSES, Identity, LiveHistory, LiveIndex, LiveRow, LiveRows, losses
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, Roster
-from shared.domain.provisioning.rows.enrollments import MOVED
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
-from shared.domain.provisioning.rows.terms import ends_before, term_day
-from shared.domain.provisioning.school_sizes import LiveHistory, losses
-from shared.domain.provisioning.unreadable_records import cannot_be_placed
+from shared.domain.provisioning.rows.retained_rows import cannot_be_placed
+from shared.domain.provisioning.rows.sis_rows import (
+    DataSet,
+    DataSetKey,
+    Entity,
+    LastImport,
+    value,
+)
+from shared.domain.provisioning.rows.terms import ended_terms, term_days
 
-CLASSES = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
 # Kinds that a district always has, and how a row of each is named.
 RECORDS = {
     "schools": "SCHOOLS.DCID",
@@ -30,8 +31,6 @@ RECORDS = {
     "staff": "USERS.DCID",
     "students": "STUDENTS.DCID",
 }
-LIVE = frozenset({"active", "published"})
-Identity = tuple[str, ...]
 
 
 def roster_facts(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
@@ -44,13 +43,6 @@ def roster_facts(roster: Roster, today: date, zone: tzinfo) -> RosterFacts:
     )
     unplaced = sum(map(cannot_be_placed, roster.odd_rows))
     return RosterFacts(schools, empty, today, zone, roster.unsettled, len(roster.odd_rows), unplaced)
-
-
-def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
-    """Return the SIS ids of the terms that were over before `today`."""
-    rows = LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
-    ends = {value(Entity.TERMS, row, "term_id"): value(Entity.TERMS, row, "end_date") for row in rows}
-    return frozenset(term for term, end_date in ends.items() if ends_before(end_date, today, zone))
 
 
 def safety_findings(
@@ -100,18 +92,6 @@ def _incomplete_reading(facts: RosterFacts, limits: Limits) -> Iterator[Hold]:
         yield hold_for(HoldReason.ODD_ROWS, detail=f"{facts.odd_rows} rows{without_ids}")
 
 
-class _LiveRow(NamedTuple):
-    """A live row with its entity and term."""
-
-    entity: Entity
-    term: str
-    row: SisRow
-
-    @property
-    def identity(self) -> Identity:
-        return self.row.key(self.entity)
-
-
 class _Comparison:
     """The applied rows that are live, and which of them the plan would end."""
 
@@ -121,9 +101,9 @@ class _Comparison:
         self._facts, self._limits = facts, limits
         self._ended = ended_terms(before, facts.today, facts.zone)
         self._planned = {data_set.key for data_set in after}
-        self._before = _LiveRows(before)
-        self._now = _LiveIndex(after)
-        days_before, days_after = _term_days(before, facts.zone), _term_days(after, facts.zone)
+        self._before = LiveRows(before)
+        self._now = LiveIndex(after)
+        days_before, days_after = term_days(before, facts.zone), term_days(after, facts.zone)
         self._term_days = {t: (days_before[t], days_after[t]) for t in days_before.keys() & days_after.keys()}
         self._term_schools = {
             value(Entity.TERMS, row, "term_id"): row.school_number
@@ -132,7 +112,7 @@ class _Comparison:
 
     def missing_terms(self) -> Iterator[Hold]:
         """Terms that are not over and that the plan does not name, by school."""
-        missing: dict[str, list[_LiveRow]] = {}
+        missing: dict[str, list[LiveRow]] = {}
         for c in self._before:
             if not self._is_planned(c) and c.term not in self._ended:
                 missing.setdefault(c.term, []).append(c)
@@ -228,18 +208,18 @@ class _Comparison:
         yield from self._exceeding(reason, Entity.USERS, changed, total, self._limits.percent[Entity.USERS])
 
     def _exceeding(
-        self, reason: HoldReason, entity: Entity, affected: Iterable[_LiveRow], total: Iterable[_LiveRow], percent: int
+        self, reason: HoldReason, entity: Entity, affected: Iterable[LiveRow], total: Iterable[LiveRow], percent: int
     ) -> Iterator[Hold]:
         totals = Counter(c.row.school_number for c in total)
         for school, rows in _by_school(affected).items():
             if self._limits.are_exceeded(len(rows), totals[school], percent):
                 yield hold_for(reason, entity, school, len(rows), totals[school], f"more than {percent} %")
 
-    def _is_planned(self, counted: _LiveRow) -> bool:
+    def _is_planned(self, counted: LiveRow) -> bool:
         return DataSetKey(counted.entity, counted.term) in self._planned
 
     @cached_property
-    def _lost(self) -> list[_LiveRow]:
+    def _lost(self) -> list[LiveRow]:
         """The rows that are not live in the plan. A student who moved to another section lost nothing."""
         return [c for c in self._before if not self._now.has(c)]
 
@@ -251,118 +231,8 @@ class _Comparison:
         return users[True] - users[False]
 
 
-class _LiveIndex:
-    """The live rows of a plan: counts, schools, users, and whether a row is live. Enrollments are not indexed."""
-
-    def __init__(self, data_sets: Collection[DataSet]) -> None:
-        self.counts: dict[DataSetKey, dict[int, int]] = {}
-        self.schools: set[int] = set()
-        self.users: dict[Identity, SisRow] = {}
-        self.identities: dict[Entity, dict[str, Identity]] = {Entity.SECTIONS: {}, Entity.USERS: {}}
-        self._others: set[tuple[Entity, Identity]] = set()
-        for c in _LiveRows(data_sets):
-            self._add(c)
-        self._enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
-        self._terms = _terms_of_sections(self._enrollments)
-        enrollments = (row for rows in self._enrollments.values() for row in rows)
-        self._transferred = {
-            row.key(Entity.ENROLLMENTS) for row in enrollments if value(Entity.ENROLLMENTS, row, "status") == MOVED
-        }
-
-    def _add(self, c: _LiveRow) -> None:
-        schools = self.counts.setdefault(DataSetKey(c.entity, c.term), {})
-        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
-        if c.entity in CLASSES:
-            self.schools.add(c.row.school_number)
-        if c.entity is Entity.USERS:
-            self.users[c.identity] = c.row
-        if c.entity in self.identities and c.row.source:
-            self.identities[c.entity][c.row.source] = c.identity
-        if c.entity is not Entity.ENROLLMENTS:
-            self._others.add((c.entity, c.identity))
-
-    def has(self, c: _LiveRow) -> bool:
-        """Say whether the row is live in the plan, or moved to another section."""
-        if c.entity is not Entity.ENROLLMENTS:
-            return (c.entity, c.identity) in self._others
-        identity = c.identity
-        found = (enrollment_in(self._enrollments[term], identity) for term in self._terms.get(identity[0], ()))
-        is_live = any(row is not None and value(Entity.ENROLLMENTS, row, "status") in LIVE for row in found)
-        return is_live or identity in self._transferred
-
-
-def _terms_of_sections(enrollments: Mapping[str, Iterable[SisRow]]) -> dict[str, list[str]]:
-    """Return the terms in whose data sets a section has enrollments."""
-    terms: dict[str, list[str]] = {}
-    for term, rows in enrollments.items():
-        for section, _ in groupby(rows, key=lambda row: value(Entity.ENROLLMENTS, row, "section_id")):
-            terms.setdefault(section, []).append(term)
-    return terms
-
-
-def _term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, tuple[date, date]]:
-    """Return the first and the last day of each term, both of which belong to it."""
-    return {
-        value(Entity.TERMS, row, "term_id"): (
-            term_day(value(Entity.TERMS, row, "start_date"), zone),
-            term_day(value(Entity.TERMS, row, "end_date"), zone),
-        )
-        for row in LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
-    }
-
-
-def live_counts(data_sets: Iterable[DataSet]) -> Mapping[DataSetKey, Mapping[int, int]]:
-    """Return how many rows of each data set are live, by school number."""
-    counts: dict[DataSetKey, dict[int, int]] = {}
-    for c in _LiveRows(tuple(data_sets)):
-        schools = counts.setdefault(DataSetKey(c.entity, c.term), {})
-        schools[c.row.school_number] = schools.get(c.row.school_number, 0) + 1
-    return counts
-
-
-class _LiveRows:
-    """The live rows, each once, made again for each iteration: a list of them would take more memory than the rows.
-
-    A section is not live once its course is concluded.
-    """
-
-    def __init__(self, data_sets: Collection[DataSet]) -> None:
-        self._data_sets = data_sets
-        self._concluded = {
-            row.key(Entity.COURSES)[0]
-            for s in data_sets
-            if s.key.entity is Entity.COURSES
-            for row in s.rows
-            if value(Entity.COURSES, row, "status") == "completed"
-        }
-        enrollments = {s.key.term_sis_id: s.rows for s in data_sets if s.key.entity is Entity.ENROLLMENTS}
-        self._in_several = {
-            section for section, in_terms in _terms_of_sections(enrollments).items() if len(in_terms) > 1
-        }
-
-    def __iter__(self) -> Iterator[_LiveRow]:
-        return self.of(*(entity for entity in Entity if entity is not Entity.TERMS))
-
-    def of(self, *entities: Entity) -> Iterator[_LiveRow]:
-        """Yield the rows of these kinds."""
-        seen: set[tuple[Entity, Identity]] = set()
-        for s in self._data_sets:
-            entity = s.key.entity
-            for row in s.rows if entity in entities else ():
-                is_over = entity is Entity.SECTIONS and value(entity, row, "course_id") in self._concluded
-                if is_over or value(entity, row, "status") not in LIVE:
-                    continue
-                # Of enrollments only those of sections that are in several terms can come twice.
-                if entity is not Entity.ENROLLMENTS or value(entity, row, "section_id") in self._in_several:
-                    at = (entity, row.key(entity))
-                    if at in seen:
-                        continue
-                    seen.add(at)
-                yield _LiveRow(entity, s.key.term_sis_id, row)
-
-
-def _by_school(counted: Iterable[_LiveRow]) -> Mapping[int, list[_LiveRow]]:
-    groups: dict[int, list[_LiveRow]] = {}
+def _by_school(counted: Iterable[LiveRow]) -> Mapping[int, list[LiveRow]]:
+    groups: dict[int, list[LiveRow]] = {}
     for c in counted:
         groups.setdefault(c.row.school_number, []).append(c)
     return dict(sorted(groups.items()))

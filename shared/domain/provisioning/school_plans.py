@@ -6,8 +6,7 @@ schools, a term that schools share) count for school 0, which is doubtful or not
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from shared.domain.provisioning.imports.last_import import value
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order, value
 
 Rows = dict[tuple[str, ...], SisRow]
 USERS = DataSetKey(Entity.USERS)

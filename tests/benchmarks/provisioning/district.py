@@ -26,6 +26,8 @@ import structlog
 
 from shared.adapters.canvas.sis_import.csv_files import zipped
 from shared.config import load
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport
 from shared.domain.provisioning.roster import (
     CatalogCourse,
     ClassEnrollment,
@@ -37,7 +39,7 @@ from shared.domain.provisioning.roster import (
     Student,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, RowError, SisFiles, SisImport, SisRow
+from shared.domain.provisioning.rows.sis_rows import SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import NotFound
 from shared.ports.provisioning import DataVersion

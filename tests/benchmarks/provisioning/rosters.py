@@ -29,7 +29,7 @@ from shared.adapters.powerschool import roster_feed
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.clock import SystemClock
 from shared.config import load
-from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, SisFiles, SisImport
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport
 from shared.domain.provisioning.run import RunCause, RunKind, RunState
 from tests.benchmarks.outcome import Mark, Result, report
 from tests.fault_injection.redis_server import RedisServer

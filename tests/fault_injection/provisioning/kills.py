@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from shared.domain.provisioning.run import Run, RunState, UploadState
+from shared.domain.provisioning.imports.sis_imports import UploadState
+from shared.domain.provisioning.run import Run, RunState
 from tests.fault_injection.provisioning.town import RosterTown
 from workers.dev.process_group import ProcessGroup
 

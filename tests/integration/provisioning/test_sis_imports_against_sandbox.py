@@ -14,15 +14,8 @@ from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.config import load
-from shared.domain.provisioning.rows.sis_rows import (
-    DataSet,
-    DataSetKey,
-    Entity,
-    ImportOptions,
-    ImportState,
-    SisFiles,
-    SisRow,
-)
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 from shared.errors import AccessDenied, NotFound, RequestRejected, TransientError
 from shared.ports.provisioning import CanvasUser
 from shared.sandbox.canvas.app import create_app

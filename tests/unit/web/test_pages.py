@@ -23,17 +23,11 @@ from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, 
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.imports.row_errors import ImportMessage, RowError
+from shared.domain.provisioning.imports.sis_imports import DataSetChange
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
-from shared.domain.provisioning.run import (
-    DataSetChange,
-    ImportMessage,
-    Run,
-    RunCause,
-    RunKind,
-    RunState,
-    digest_of,
-)
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School

@@ -9,7 +9,8 @@ from shared.adapters.canvas.sis_import import wire
 from shared.adapters.canvas.sis_import.csv_files import MEDIA_TYPE, zipped
 from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.client import Params
-from shared.domain.provisioning.rows.sis_rows import ImportOptions, ImportState, RowError, SisFiles, SisImport
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport
 from shared.errors import AccessDenied, NotFound, RequestRejected
 from shared.ports.provisioning import CanvasUser
 

@@ -10,7 +10,8 @@ import zipfile
 from collections.abc import Iterable
 from typing import Final
 
-from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisFiles, SisRow
+from shared.domain.provisioning.imports.sis_imports import SisFiles
+from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 
 MEDIA_TYPE: Final = "application/zip"
 # Half of what Canvas accepts: very repetitive rows are packed uncompressed instead.

@@ -10,7 +10,8 @@ from pydantic import AliasPath, AwareDatetime, BeforeValidator, Field, TypeAdapt
 
 from shared.adapters.http.error_text import redact
 from shared.adapters.http.wire import Id, Wire, none_if_blank, parse_timestamp
-from shared.domain.provisioning.rows.sis_rows import ImportState, RowError, SisImport
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportState, SisImport
 
 
 def _percentage(value: object) -> object:

@@ -10,10 +10,9 @@ from shared.adapters.powerschool.provisioning.rows import SECTIONS, STAFF, TERMS
 from shared.adapters.powerschool.rosters.reader import template_values
 from shared.domain.passback.powerschool import Term
 from shared.domain.passback.readiness.district import DistrictRead, DistrictSection, DistrictTerm, UnreadableRow
-from shared.domain.provisioning.imports.last_import import normalize_whitespace
+from shared.domain.provisioning.policy import SisIdTemplate, is_selected
 from shared.domain.provisioning.roster import ClassSection, StaffMember
-from shared.domain.provisioning.rows.selection import is_selected
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
+from shared.domain.provisioning.rows.sis_rows import normalize_whitespace
 
 ROWS_PER_PAGE = 10_000
 

@@ -28,8 +28,8 @@ from shared.adapters.redis.cache import JsonCache
 from shared.clock import Clock
 from shared.domain.enrollment_periods import EnrollmentPeriod
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.roster import ClassEnrollment, ClassSection, Roster
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 
 # How old a section's cached roster may be. A student who is not in it refreshes it sooner.
 MAX_AGE = timedelta(hours=1)

@@ -6,7 +6,7 @@ from datetime import date
 
 from shared.domain.enrollment_periods import EnrollmentPeriod, EnrollmentStatus, enrollment_status
 from shared.domain.passback.powerschool import RosteredStudent, Term
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
+from shared.domain.provisioning.policy import SisIdTemplate
 
 ONLY_DCID = "{section_dcid}"
 ENROLLED = 0

@@ -12,10 +12,12 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.client import Lease, clock_ms, epoch_ms, load_script, milliseconds, text
 from shared.adapters.redis.keys import Keys
+from shared.domain.provisioning.imports.row_errors import ImportMessage
+from shared.domain.provisioning.imports.sis_imports import DataSetState
+from shared.domain.provisioning.live_rows import LiveCounts
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from shared.domain.provisioning.rows.users import student_dcid_of
-from shared.domain.provisioning.run import DataSetState, ImportMessage, Run, RunCause, RunKind, RunState
-from shared.domain.provisioning.school_sizes import LiveCounts
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import LeaseLost, RunChanged
 
 

@@ -10,8 +10,16 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.domain.provisioning.imports.last_import import replace_value, value
-from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.sis_rows import (
+    HEADERS,
+    DataSet,
+    DataSetKey,
+    Entity,
+    SisRow,
+    in_order,
+    replace_value,
+    value,
+)
 
 USERS = DataSetKey(Entity.USERS)
 FREED_LOGINS = DataSetKey(Entity.USERS, "freed-logins")

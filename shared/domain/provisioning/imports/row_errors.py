@@ -10,8 +10,38 @@ import csv
 import re
 from dataclasses import dataclass
 
-from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, RowError, SisRow
-from shared.domain.provisioning.run import ImportMessage
+from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What Canvas says about one row of an import. `row` counts from 1, the header included; None for the whole file.
+
+    With diffing Canvas imports a file of its own making, so `row` is inferred to count in that one, not in the upload:
+    `row_info`, the row itself as Canvas repeats it, is the better way back to its source. `message` and `row_info` may
+    quote the row, names included: they are shown to signed-in people and kept in Redis, never logged.
+    """
+
+    file: str
+    row: int | None
+    message: str
+    is_failure: bool = False
+    row_info: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMessage:
+    """A row that Canvas refused or warned about, in plain words, and the PowerSchool record to mend.
+
+    `error.message` holds words of Canvas and ids; `error.row_info` quotes the row, which is for signed-in people only.
+    """
+
+    key: DataSetKey
+    import_id: int
+    error: RowError
+    explanation: str = ""
+    remedy: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +170,9 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         "Compare the record in PowerSchool with Canvas's words, and correct what they name.",
     ),
 )
-
 _PATTERNS = tuple((known, re.compile(known.pattern, re.IGNORECASE)) for known in KNOWN_ERRORS)
-
 # Whose login it is, as canvas-lms says it: "An existing Canvas user with the SIS ID 7 has already claimed …".
 _HOLDER = re.compile(r"(?:SIS|Canvas) ID [A-Za-z]{0,2}\d[\d-]{0,30}\b", re.ASCII)
-
 # A kind is recognised by its first words. The patterns take time with the square of the length.
 MAX_MESSAGE_CHARS = 300
 

@@ -15,21 +15,28 @@ from math import ceil
 from typing import Final
 from zlib import crc32
 
-from shared.domain.provisioning.diff import DataSetDifference, difference
 from shared.domain.provisioning.imports.corrections import with_new_ids
-from shared.domain.provisioning.imports.last_import import replace_value
+from shared.domain.provisioning.imports.sis_imports import (
+    DataSetChange,
+    DataSetState,
+    ImportOptions,
+    ImportProgress,
+    SisFiles,
+    UploadPart,
+)
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import (
     HEADERS,
     DataSet,
+    DataSetDifference,
     DataSetKey,
     Entity,
-    ImportOptions,
-    SisFiles,
     SisRow,
+    difference,
     in_order,
+    replace_value,
 )
-from shared.domain.provisioning.run import DataSetChange, DataSetState, ImportProgress, UploadPart, digest_of
+from shared.domain.provisioning.run import digest_of
 
 USER_REMOVE_STATUS = "suspended"
 """Deleting a user's last login would delete all of their enrollments."""

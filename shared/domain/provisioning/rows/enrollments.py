@@ -15,12 +15,11 @@ from shared.domain.enrollment_periods import (
     enrollment_status,
     has_impossible_dates,
 )
-from shared.domain.provisioning.imports.last_import import LastImport, value
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import ClassEnrollment, Roster
-from shared.domain.provisioning.rows.course_placement import PlacedSection
-from shared.domain.provisioning.rows.sis_rows import Entity, SisRow
+from shared.domain.provisioning.rows.courses import PlacedSection
+from shared.domain.provisioning.rows.sis_rows import Entity, LastImport, SisRow, value
 from shared.domain.provisioning.rows.users import UserDirectory, is_in_school, staff_source, student_source
 
 STUDENT, TEACHER = "student", "teacher"

@@ -1,11 +1,11 @@
-"""What Canvas's SIS Import takes: rows of its CSV files, grouped into data sets that are compared and sent as a whole.
+"""Rows of Canvas's CSV files, grouped into data sets: looked up, and compared row by row.
 
 Source: Canvas "SIS Import Format" (columns, statuses, sticky fields) and "SIS Imports API" (diffing).
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -31,7 +31,6 @@ HEADERS: Mapping[Entity, tuple[str, ...]] = {
     Entity.USERS: ("user_id", "login_id", "first_name", "last_name", "email", "declared_user_type", "status"),
     Entity.ENROLLMENTS: ("course_id", "section_id", "user_id", "role", "status"),
 }
-
 KEY_COLUMNS: Mapping[Entity, tuple[str, ...]] = {
     Entity.SIS_ID_CHANGES: ("old_id",),
     Entity.TERMS: ("term_id",),
@@ -40,7 +39,6 @@ KEY_COLUMNS: Mapping[Entity, tuple[str, ...]] = {
     Entity.USERS: ("user_id",),
     Entity.ENROLLMENTS: ("section_id", "user_id", "role"),
 }
-
 _KEY_INDEXES = {entity: [HEADERS[entity].index(name) for name in names] for entity, names in KEY_COLUMNS.items()}
 
 
@@ -87,94 +85,154 @@ class DataSet:
     rows: tuple[SisRow, ...]
 
 
-SisFiles = Sequence[tuple[Entity, Sequence[SisRow]]]
-"""The files of an import: one of a kind, in Canvas's order; a file may be empty."""
+MAX_TEXT_CHARS = 255
+"""Longest name that Canvas stores, as canvas-lms limits its text columns; longer ones are row errors there."""
+_KEYS = {(entity, name): index for entity, header in HEADERS.items() for index, name in enumerate(header)}
 
 
-class ImportState(StrEnum):
-    """The states of an SIS import. Source: canvas-lms app/models/sis_batch.rb."""
+def value(entity: Entity, row: SisRow, column: str) -> str:
+    """Return what a row has in a column."""
+    return row.values[_KEYS[entity, column]]
 
-    INITIALIZING = "initializing"
-    CREATED = "created"
-    IMPORTING = "importing"
-    CLEANUP_BATCH = "cleanup_batch"
-    IMPORTED = "imported"
-    IMPORTED_WITH_MESSAGES = "imported_with_messages"
-    ABORTED = "aborted"
-    FAILED = "failed"
-    FAILED_WITH_MESSAGES = "failed_with_messages"
-    RESTORING = "restoring"
-    PARTIALLY_RESTORED = "partially_restored"
-    RESTORED = "restored"
+
+def replace_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
+    """Return the row with another value in a column."""
+    at = _KEYS[entity, column]
+    return SisRow((*row.values[:at], new, *row.values[at + 1 :]), row.school_number, row.source)
+
+
+def normalize_whitespace(text: str) -> str:
+    """Return the text in one line, without spaces at its ends."""
+    return " ".join(text.split())
+
+
+def with_shared_rows(data_set: DataSet, applied: Sequence[SisRow]) -> DataSet:
+    """Return the data set with the applied rows themselves in place of their equals. Both are sorted."""
+    rows: list[SisRow] = []
+    earlier = iter(applied)
+    was = next(earlier, None)
+    for row in data_set.rows:
+        while was is not None and was.values < row.values:
+            was = next(earlier, None)
+        rows.append(was if was is not None and was == row else row)
+    return DataSet(data_set.key, tuple(rows))
+
+
+def enrollment_in(rows: Sequence[SisRow], identity: tuple[str, ...]) -> SisRow | None:
+    """Return the row of an enrollment among the sorted rows of a data set.
+
+    Enrollments name no course, so that they are sorted by what identifies them: no index of hundreds of thousands is
+    needed to find one.
+    """
+    at = bisect_left(rows, ("", *identity), key=lambda row: row.values)
+    found = rows[at] if at < len(rows) else None
+    return found if found is not None and found.key(Entity.ENROLLMENTS) == identity else None
+
+
+class LastImport:
+    """What Canvas was given last; empty before the first run."""
+
+    def __init__(self, data_sets: Iterable[DataSet] = ()) -> None:
+        self._sets: Mapping[DataSetKey, DataSet] = {data_set.key: data_set for data_set in data_sets}
+        self._user_by_source = {row.source: row for row in self.rows(DataSetKey(Entity.USERS)) if row.source}
+        sections = [(key.term_sis_id, row) for key in self.keys(Entity.SECTIONS) for row in self.rows(key)]
+        self._course_of = {
+            (term, value(Entity.SECTIONS, row, "section_id")): value(Entity.SECTIONS, row, "course_id")
+            for term, row in sections
+        }
+        self._section_sources = {value(Entity.SECTIONS, row, "section_id"): row.source for _, row in sections}
+
+    def rows(self, key: DataSetKey) -> tuple[SisRow, ...]:
+        """Return the rows of a data set."""
+        data_set = self._sets.get(key)
+        return data_set.rows if data_set else ()
+
+    def keys(self, entity: Entity) -> tuple[DataSetKey, ...]:
+        """Return the keys of an entity's data sets, sorted."""
+        return tuple(sorted(key for key in self._sets if key.entity is entity))
+
+    def user(self, source: str) -> SisRow | None:
+        """Return the user's row that came from a PowerSchool record."""
+        return self._user_by_source.get(source)
+
+    def course_of(self, term_sis_id: str, section_sis_id: str) -> str | None:
+        """Return the SIS id of the course in which a section is, None if it is in none of this term."""
+        return self._course_of.get((term_sis_id, section_sis_id))
+
+    def enrollment(self, term_sis_id: str, section_sis_id: str, user_sis_id: str, role: str) -> SisRow | None:
+        """Return the row of an enrollment."""
+        rows = self.rows(DataSetKey(Entity.ENROLLMENTS, term_sis_id))
+        return enrollment_in(rows, (section_sis_id, user_sis_id, role))
+
+    def section_source(self, section_sis_id: str) -> str | None:
+        """Return the PowerSchool record that has a section's SIS id."""
+        return self._section_sources.get(section_sis_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """A row that differs: `before` is None where it is new, `after` where it is gone."""
+
+    before: SisRow | None
+    after: SisRow | None
 
     @property
-    def is_final(self) -> bool:
-        """Say whether the import will not change any more by itself."""
-        return self in _FINAL
+    def kind(self) -> str:
+        """Return `added`, `removed` or `changed`."""
+        if self.before is None:
+            return "added"
+        return "changed" if self.after is not None else "removed"
 
     @property
-    def has_succeeded(self) -> bool:
-        """Say whether the rows were taken, with or without messages about some of them."""
-        return self in (ImportState.IMPORTED, ImportState.IMPORTED_WITH_MESSAGES)
-
-
-_FINAL = frozenset(
-    {
-        ImportState.IMPORTED,
-        ImportState.IMPORTED_WITH_MESSAGES,
-        ImportState.ABORTED,
-        ImportState.FAILED,
-        ImportState.FAILED_WITH_MESSAGES,
-        ImportState.PARTIALLY_RESTORED,
-        ImportState.RESTORED,
-    }
-)
+    def source(self) -> str:
+        """Return the PowerSchool record that the row comes from; empty where none is stored."""
+        row = self.after or self.before
+        return row.source if row else ""
 
 
 @dataclass(frozen=True, slots=True)
-class SisImport:
-    """An SIS import as Canvas reports it. `progress` is a percentage.
+class DataSetDifference:
+    """The rows of one data set that were added, removed or changed, sorted. Source and school are not compared."""
 
-    `data_set_id` is its `diffing_data_set_identifier`, None for an import without diffing. `counts` is
-    `data.counts`, `threshold_exceeded` its `diffing_threshold_exceeded`. `user_id` is who started it, empty if unknown.
+    key: DataSetKey
+    added: tuple[SisRow, ...] = ()
+    removed: tuple[SisRow, ...] = ()
+    changed: tuple[tuple[SisRow, SisRow], ...] = ()
+    """Pairs of the row before and after."""
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+def differences(before: Iterable[DataSet], after: Iterable[DataSet]) -> tuple[DataSetDifference, ...]:
+    """Return the differences of all data sets of `after`, in Canvas's order, without those that are equal.
+
+    A data set that `after` does not name is left alone, so that it makes no difference.
     """
-
-    id: int
-    state: ImportState
-    progress: int
-    created_at: datetime
-    data_set_id: str | None = None
-    counts: Mapping[str, int] | None = None
-    threshold_exceeded: bool = False
-    diffed_against_id: int | None = None
-    user_id: str = ""
+    old = {data_set.key: data_set for data_set in before}
+    found = (difference(old.get(data_set.key), data_set) for data_set in after)
+    return tuple(sorted((d for d in found if d), key=lambda d: d.key.sort_key))
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """What Canvas says about one row of an import. `row` counts from 1, the header included; None for the whole file.
-
-    With diffing Canvas imports a file of its own making, so `row` is inferred to count in that one, not in the upload:
-    `row_info`, the row itself as Canvas repeats it, is the better way back to its source. `message` and `row_info` may
-    quote the row, names included: they are shown to signed-in people and kept in Redis, never logged.
-    """
-
-    file: str
-    row: int | None
-    message: str
-    is_failure: bool = False
-    row_info: str = ""
+def difference(before: DataSet | None, after: DataSet) -> DataSetDifference:
+    """Return what differs within one data set; all is new where there was none."""
+    key = after.key
+    old = {row.key(key.entity): row for row in (before.rows if before else ())}
+    new = {row.key(key.entity): row for row in after.rows}
+    common = ((old[identity], new[identity]) for identity in sorted(old.keys() & new.keys()))
+    return DataSetDifference(
+        key,
+        added=in_order(new[id_] for id_ in new.keys() - old.keys()),
+        removed=in_order(old[id_] for id_ in old.keys() - new.keys()),
+        changed=tuple((was, now) for was, now in common if was.values != now.values),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class ImportOptions:
-    """How Canvas compares an upload with the last one of its data set, and what becomes of rows that are gone.
-
-    `remaster` takes the upload as the new base. `change_threshold` is a percentage; above it Canvas applies the whole
-    file, drops nothing, and does not take it as a base. Source: Canvas "SIS Imports API".
-    """
-
-    drop_status: str
-    user_remove_status: str
-    change_threshold: int
-    remaster: bool = False
+def row_changes(before: DataSet | None, after: DataSet) -> list[ChangedRow]:
+    """Return the rows that differ: new ones first, then changed ones, then those that are gone."""
+    found = difference(before, after)
+    return [
+        *(ChangedRow(None, row) for row in found.added),
+        *(ChangedRow(was, now) for was, now in found.changed),
+        *(ChangedRow(row, None) for row in found.removed),
+    ]

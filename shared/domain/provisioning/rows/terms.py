@@ -1,14 +1,22 @@
-"""Plans terms: which Canvas term is a PowerSchool term's, and when it begins and ends."""
+"""Terms: which Canvas term is a PowerSchool term's, when it begins and ends, and which are over."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 
-from shared.domain.provisioning.imports.last_import import MAX_TEXT_CHARS, normalize_whitespace
 from shared.domain.provisioning.policy import ProvisioningPolicy
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import SchoolTerm
-from shared.domain.provisioning.rows.sis_rows import SisRow
+from shared.domain.provisioning.rows.sis_rows import (
+    MAX_TEXT_CHARS,
+    DataSet,
+    DataSetKey,
+    Entity,
+    LastImport,
+    SisRow,
+    normalize_whitespace,
+    value,
+)
 
 LAST_SECOND = time(23, 59, 59)
 
@@ -88,3 +96,21 @@ def _merged(sis_id: str, group: list[SchoolTerm]) -> CanvasTerm:
 
 def _source(term: SchoolTerm) -> str:
     return f"TERMS.DCID {term.dcid}"
+
+
+def ended_terms(data_sets: Iterable[DataSet], today: date, zone: tzinfo) -> frozenset[str]:
+    """Return the SIS ids of the terms that were over before `today`."""
+    rows = LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
+    ends = {value(Entity.TERMS, row, "term_id"): value(Entity.TERMS, row, "end_date") for row in rows}
+    return frozenset(term for term, end_date in ends.items() if ends_before(end_date, today, zone))
+
+
+def term_days(data_sets: Iterable[DataSet], zone: tzinfo) -> dict[str, tuple[date, date]]:
+    """Return the first and the last day of each term, both of which belong to it."""
+    return {
+        value(Entity.TERMS, row, "term_id"): (
+            term_day(value(Entity.TERMS, row, "start_date"), zone),
+            term_day(value(Entity.TERMS, row, "end_date"), zone),
+        )
+        for row in LastImport(data_sets).rows(DataSetKey(Entity.TERMS))
+    }

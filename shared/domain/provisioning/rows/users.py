@@ -13,18 +13,20 @@ from shared.domain.provisioning.imports.corrections import (
     placeholder_login,
     user_id_of,
 )
-from shared.domain.provisioning.imports.last_import import (
+from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy, SisIdTemplate
+from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
+from shared.domain.provisioning.roster import Roster, StaffMember, Student
+from shared.domain.provisioning.rows.sis_rows import (
     MAX_TEXT_CHARS,
+    DataSetKey,
+    Entity,
     LastImport,
+    SisRow,
+    in_order,
     normalize_whitespace,
     replace_value,
     value,
 )
-from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy
-from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
-from shared.domain.provisioning.roster import Roster, StaffMember, Student
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
-from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity, SisRow, in_order
 from shared.domain.provisioning.rows.unique_values import Assigned, Claim, assign_unique
 
 MAX_PART_CHARS = (MAX_TEXT_CHARS - 1) // 2

@@ -3,7 +3,8 @@ import io
 import zipfile
 
 from shared.adapters.canvas.sis_import.csv_files import zipped
-from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisFiles, SisRow
+from shared.domain.provisioning.imports.sis_imports import SisFiles
+from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 
 
 def users(*values: tuple[str, ...]) -> SisFiles:

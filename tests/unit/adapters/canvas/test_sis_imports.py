@@ -10,7 +10,9 @@ from shared.adapters.canvas import PROBE, canvas_sis_imports
 from shared.adapters.canvas.sis_import.client import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
-from shared.domain.provisioning.rows.sis_rows import Entity, ImportOptions, ImportState, RowError, SisRow
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState
+from shared.domain.provisioning.rows.sis_rows import Entity, SisRow
 from shared.errors import (
     AccessDenied,
     NotFound,

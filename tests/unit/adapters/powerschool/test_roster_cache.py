@@ -17,6 +17,7 @@ from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.redis.cache import PIPELINED, JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Term
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.roster import (
     ClassEnrollment,
     ClassSection,
@@ -25,7 +26,6 @@ from shared.domain.provisioning.roster import (
     Student,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.errors import IncompleteRead
 from tests.manual_clock import ManualClock
 

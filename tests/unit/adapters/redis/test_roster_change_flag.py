@@ -13,7 +13,7 @@ from shared.adapters.powerschool.rosters.reader import SECTIONS, QuerySectionRow
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.clock import SystemClock
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
+from shared.domain.provisioning.policy import SisIdTemplate
 
 TODAY = datetime(2031, 10, 6, tzinfo=UTC).date()
 

@@ -5,11 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from shared.domain.provisioning.diff import DataSetDifference
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, corrections_before
-from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
-from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy
+from shared.domain.provisioning.policy import CoursePer, ProvisioningPolicy, SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import (
     CatalogCourse,
@@ -22,8 +20,15 @@ from shared.domain.provisioning.roster import (
     Student,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order
+from shared.domain.provisioning.rows.sis_rows import (
+    DataSet,
+    DataSetDifference,
+    DataSetKey,
+    Entity,
+    SisRow,
+    in_order,
+    value,
+)
 
 CHICAGO = ZoneInfo("America/Chicago")
 FIRST_DAY, LAST_DAY, TODAY = date(2026, 8, 17), date(2026, 12, 18), date(2026, 10, 5)

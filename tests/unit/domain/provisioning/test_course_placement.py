@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from tests.unit.domain.provisioning.rosters import (
     PER_TEACHER,

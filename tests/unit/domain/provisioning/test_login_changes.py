@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from shared.domain.provisioning.imports.corrections import CanvasUsers, login_digest, with_freed_logins
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from tests.unit.domain.provisioning.rosters import (
     POLICY,

@@ -9,11 +9,9 @@ from itertools import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.provisioning.diff import difference, differences
-from shared.domain.provisioning.imports.last_import import value
 from shared.domain.provisioning.imports.uploads import Part, UploadRules, plan_import
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
-from shared.domain.provisioning.policy import CoursePer, DroppedStatus, ProvisioningPolicy
+from shared.domain.provisioning.policy import CoursePer, DroppedStatus, ProvisioningPolicy, SisIdTemplate
 from shared.domain.provisioning.roster import (
     CatalogCourse,
     ClassEnrollment,
@@ -22,8 +20,7 @@ from shared.domain.provisioning.roster import (
     School,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
-from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, difference, differences, value
 from shared.domain.provisioning.run import digest_of
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without

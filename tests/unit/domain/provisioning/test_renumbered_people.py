@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.provisioning.imports.corrections import CanvasUsers, change_imports, new_ids, with_new_ids
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblemCode
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
 from tests.unit.domain.provisioning.rosters import (
     POLICY,

@@ -5,10 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.domain.provisioning.policy import DroppedStatus
+from shared.domain.provisioning.policy import DroppedStatus, SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblemCode
 from shared.domain.provisioning.roster import CatalogCourse, School
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
 from tests.unit.domain.provisioning.rosters import (
     FALL,

@@ -8,8 +8,8 @@ import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits
 from shared.domain.provisioning.plan import ImportPlan
+from shared.domain.provisioning.policy import SisIdTemplate
 from shared.domain.provisioning.roster import Roster, School, Student, UnreadableRecord
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import Entity
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from tests.unit.domain.provisioning.rosters import (

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.policy import ProvisioningPolicy, is_selected
 from shared.domain.provisioning.roster import Roster, School
-from shared.domain.provisioning.rows.selection import is_selected
 from shared.domain.provisioning.rows.sis_rows import Entity
 from tests.unit.domain.provisioning.rosters import (
     FALL,

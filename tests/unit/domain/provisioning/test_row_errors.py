@@ -4,9 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.imports.row_errors import KNOWN_ERRORS, UNKNOWN_ERROR, explain_row_error, known_error
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, RowError, SisRow
-from shared.domain.provisioning.run import ImportMessage
+from shared.domain.provisioning.imports.row_errors import (
+    KNOWN_ERRORS,
+    UNKNOWN_ERROR,
+    ImportMessage,
+    RowError,
+    explain_row_error,
+    known_error,
+)
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 
 USERS = DataSetKey(Entity.USERS)
 ROW = SisRow(("1501", "1501", "Stu", "Dent", "", "student", "active"), 100, "STUDENTS.DCID 501")

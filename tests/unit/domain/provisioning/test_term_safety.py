@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold, HoldReason
+from shared.domain.provisioning.live_rows import LiveCounts, LiveHistory, live_counts, losses
 from shared.domain.provisioning.plan import ImportPlan
-from shared.domain.provisioning.policy import ProvisioningPolicy
+from shared.domain.provisioning.policy import ProvisioningPolicy, SisIdTemplate
 from shared.domain.provisioning.roster import Roster, SchoolTerm
-from shared.domain.provisioning.rows.sis_ids import SisIdTemplate
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
-from shared.domain.provisioning.safety import live_counts, roster_facts, safety_findings
+from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
-from shared.domain.provisioning.school_sizes import LiveCounts, LiveHistory, losses
 from tests.unit.domain.provisioning.rosters import CHICAGO, FALL, FIRST_DAY, LAST_DAY, POLICY, TODAY, plan
 from tests.unit.domain.provisioning.test_roster_safety import BEFORE, DISTRICT, LIMITS, SOUTH, SUMMER
 

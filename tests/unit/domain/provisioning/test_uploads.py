@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.diff import differences
+from shared.domain.provisioning.imports.sis_imports import ImportOptions
 from shared.domain.provisioning.imports.uploads import (
     Part,
     PlannedImport,
@@ -13,7 +13,7 @@ from shared.domain.provisioning.imports.uploads import (
     plan_import,
 )
 from shared.domain.provisioning.policy import DroppedStatus
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, SisRow
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, differences
 from shared.domain.provisioning.run import digest_of
 from tests.unit.domain.provisioning.rosters import with_difference
 

@@ -10,45 +10,27 @@ from typing import Any, cast
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import DataSetState, ImportOptions, ImportState, SisFiles, SisImport
 from shared.domain.provisioning.imports.uploads import UploadRules, entities_of, files_of, group_of
+from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.roster import Roster
-from shared.domain.provisioning.rows.sis_rows import (
-    HEADERS,
-    DataSet,
-    DataSetKey,
-    Entity,
-    ImportOptions,
-    ImportState,
-    RowError,
-    SisFiles,
-    SisImport,
-    SisRow,
-)
-from shared.domain.provisioning.run import (
-    DataSetState,
-    Run,
-    RunCause,
-    RunKind,
-    RunState,
-    data_set_id_of,
-    digest_of,
-)
-from shared.domain.provisioning.school_sizes import LiveHistory
+from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, data_set_id_of, digest_of
 from shared.errors import NotFound
 from shared.ports.provisioning import CanvasUser, DataVersion
 from tests.fakes import Faults, Stores
 from tests.manual_clock import ManualClock
 from workers.provisioning.comparison import PlanComparer
-from workers.provisioning.imports.importer import Importer
-from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.importer import Importer
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.run import ProvisionRun
-from workers.provisioning.runner import ProvisioningRunner
-from workers.provisioning.schedule import ProvisionSchedule
+from workers.provisioning.runner import ProvisioningRunner, ProvisionSchedule
 from workers.provisioning.service import ProvisioningService
+from workers.provisioning.upload_planner import UploadPlanner
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord, SectionRoster
+from shared.domain.provisioning.imports.sis_imports import DataSetChange
 from shared.domain.provisioning.rows.sis_rows import DataSet
-from shared.domain.provisioning.run import DataSetChange, Run, RunCause, RunKind, digest_of
+from shared.domain.provisioning.run import Run, RunCause, RunKind, digest_of
 from tests.fakes import FakeChanges
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, sections
-from workers.provisioning.course_resync import resync_touched_courses
+from workers.provisioning.changed_rows import resync_touched_courses
 
 
 def looked_at(before: DataSet, after: DataSet) -> list[str]:

@@ -7,9 +7,10 @@ import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import CanvasUsers
+from shared.domain.provisioning.imports.sis_imports import ImportState, SisImport
 from shared.domain.provisioning.plan import ImportPlan
 from shared.domain.provisioning.roster import Roster, School
-from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, ImportState, SisImport
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import AccessDenied
 from tests.unit.domain.provisioning.rosters import ROSTER, plan, roster, student

@@ -4,7 +4,8 @@ import pytest
 
 from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.hold_reasons import Hold
-from shared.domain.provisioning.rows.sis_rows import DataSet, ImportState
+from shared.domain.provisioning.imports.sis_imports import ImportState
+from shared.domain.provisioning.rows.sis_rows import DataSet
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.provisioning.provisioning_kit import Campus, sections, users

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError, SisImport
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportState, SisImport
+from shared.domain.provisioning.rows.sis_rows import Entity
 from shared.domain.provisioning.run import RunState
 from shared.errors import ServiceUnavailable, TransientError
 from tests.unit.workers.provisioning.provisioning_kit import NOON, SECOND, Campus, sections, users
-from workers.provisioning.imports.importer import UPLOAD_SETTLES_IN
+from workers.provisioning.importer import UPLOAD_SETTLES_IN
 
 TIMEOUT = TransientError("POST sis_imports: timeout", cause="canvas_timeout")
 FEW, MORE = users(1, 2, 3), users(1, 2, 3, 4)

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.provisioning.rows.sis_rows import Entity, ImportState, RowError
+from shared.domain.provisioning.imports.row_errors import RowError
+from shared.domain.provisioning.imports.sis_imports import ImportState
+from shared.domain.provisioning.rows.sis_rows import Entity
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from tests.unit.workers.provisioning.provisioning_kit import Campus, users
 

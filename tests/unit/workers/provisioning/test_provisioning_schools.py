@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold
+from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
-from shared.domain.provisioning.school_sizes import LiveHistory
 from shared.errors import RunChanged
 from tests.unit.workers.provisioning.provisioning_kit import Campus
 from workers.provisioning.changed_rows import changed_rows

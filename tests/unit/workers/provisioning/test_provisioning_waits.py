@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.provisioning.hold_reasons import Hold
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, ImportOptions, ImportState, SisRow
-from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, WaitedFor, digest_of
+from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, WaitedFor
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
+from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
 from tests.unit.workers.provisioning.provisioning_kit import NOON, Campus, sections, users
-from workers.provisioning.imports.importer import MAX_IMPORT_DURATION
+from workers.provisioning.importer import MAX_IMPORT_DURATION
 
 OPTIONS = ImportOptions("completed", "suspended", 10)
 HOUR = timedelta(hours=1)

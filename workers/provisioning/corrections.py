@@ -16,10 +16,10 @@ from shared.domain.provisioning.imports.corrections import (
     with_freed_logins,
     with_new_ids,
 )
-from shared.domain.provisioning.imports.last_import import value
-from shared.domain.provisioning.imports.row_errors import row_of
-from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, RowError, SisRow
-from shared.domain.provisioning.run import DataSetState, Run, digest_of
+from shared.domain.provisioning.imports.row_errors import RowError, row_of
+from shared.domain.provisioning.imports.sis_imports import DataSetState
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, SisRow, value
+from shared.domain.provisioning.run import Run, digest_of
 from shared.errors import AccessDenied, PermanentError
 from shared.ports.provisioning import CanvasUser, SisImports
 

@@ -11,37 +11,27 @@ from shared.adapters.redis.client import Lease
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.causes import Cause
-from shared.domain.provisioning.imports.row_errors import explain_row_error, row_key_of
-from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, LastApplied, Part, entities_of, files_of
-from shared.domain.provisioning.rows.sis_rows import (
-    DataSet,
-    DataSetKey,
-    Entity,
-    ImportState,
-    RowError,
-    SisImport,
-    in_order,
-)
-from shared.domain.provisioning.run import (
+from shared.domain.provisioning.imports.row_errors import ImportMessage, RowError, explain_row_error, row_key_of
+from shared.domain.provisioning.imports.sis_imports import (
     PASSBACK,
     DataSetState,
-    ImportMessage,
     ImportProgress,
-    Run,
-    RunState,
+    ImportState,
+    SisImport,
     UploadPart,
     UploadState,
     WaitedFor,
-    digest_of,
 )
+from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, LastApplied, Part, entities_of, files_of
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, in_order
+from shared.domain.provisioning.run import Run, RunState, digest_of
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import SisImports
-from workers.provisioning.imports.corrections import record_correction, stored_rows
-from workers.provisioning.imports.upload_planner import UploadPlanner
+from workers.provisioning.corrections import record_correction, stored_rows
+from workers.provisioning.upload_planner import UploadPlanner
 
 log = structlog.get_logger()
-
 # How long an SIS import, of passback or of others, may stay unfinished before the run that waits for it becomes a dead
 # letter.
 MAX_IMPORT_DURATION = timedelta(hours=6)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+from shared.domain.provisioning.imports.sis_imports import DataSetChange, ImportProgress, UploadPart
 from shared.domain.provisioning.imports.uploads import (
     AGAIN,
     CLASSES,
@@ -17,9 +18,9 @@ from shared.domain.provisioning.imports.uploads import (
     is_remaster_due,
     plan_import,
 )
+from shared.domain.provisioning.live_rows import live_counts
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey
-from shared.domain.provisioning.run import DataSetChange, ImportProgress, UploadPart, data_set_id_of, digest_of
-from shared.domain.provisioning.safety import live_counts
+from shared.domain.provisioning.run import data_set_id_of, digest_of
 
 NOTHING_APPLIED = LastApplied()
 

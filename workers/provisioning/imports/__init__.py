@@ -1,1 +1,0 @@
-"""SIS imports from upload to result, resumable after a crash."""
