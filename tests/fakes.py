@@ -24,8 +24,7 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.counters import Counters
 from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
-from shared.adapters.redis.sync_queue.store import AggregateResult
+from shared.adapters.redis.sync_queue.streams import AggregateResult, UnknownChanges
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
@@ -330,7 +329,6 @@ class Stores:
         self.dead_messages = DeadMessages(self.redis, keys)
         self.pauses = Pauses(self.redis, keys, clock)
         self.counters = Counters(self.redis, keys)
-        self.due_dates = DueDates(self.redis, keys)
         self.unknown = UnknownChanges(self.redis, keys)
 
     def visits(self) -> dict[str, datetime | None]:

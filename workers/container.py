@@ -46,8 +46,8 @@ from shared.adapters.redis.operations.token_end import TokenEnd
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
 from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
-from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
+from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, SharedClock, SystemClock
 from shared.config import Settings
 from shared.domain.passback.changes import DebounceWindow

@@ -69,7 +69,7 @@ def test_a_due_date_that_passes_starts_a_sync() -> None:
     """Ways to start a sync: "the moment a due date passes (missing work)"."""
     changes, stores = FakeChanges(), Stores(ManualClock(NOW))
     stores.due({"1": NOW})
-    trigger_due_dates(changes, stores.due_dates, ManualClock(NOW + DUE_DATE_DELAY))
+    trigger_due_dates(changes, stores.records, ManualClock(NOW + DUE_DATE_DELAY))
     assert changes.requested == [("1", ChangeCause.DUE_DATE)]
 
 

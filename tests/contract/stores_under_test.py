@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from shared.queues import CONSUMER_GROUP, Stream
 

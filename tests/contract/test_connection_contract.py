@@ -12,7 +12,8 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, QUIET, running_red
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.store import AggregateResult, SyncQueue
+from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.adapters.redis.sync_queue.streams import AggregateResult
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause, DebounceWindow
 from shared.errors import ServiceUnavailable

@@ -12,7 +12,7 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from tests.fault_injection.plant import SETTLED_WITHIN_S, Plant

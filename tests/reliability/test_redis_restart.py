@@ -9,7 +9,7 @@ import redis
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeKind, DebounceWindow
 from tests.fault_injection.redis_server import RedisServer
 

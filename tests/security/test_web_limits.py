@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.adapters.redis.sync_queue.stream_message import CAUSE, encode
+from shared.adapters.redis.sync_queue.streams import CAUSE, encode
 from shared.clock import SystemClock
 from tests.architecture.project import ROOT
 from tests.integration.receivers_kit import UUID, Receivers, plain

@@ -15,8 +15,8 @@ import structlog
 
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.operations.interval_lock import IntervalLocks
-from shared.adapters.redis.sync_queue.scheduled import DueDates, UnknownChanges
 from shared.adapters.redis.sync_queue.store import SyncQueue
+from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, last_due
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
@@ -87,7 +87,7 @@ def _full_sync(s: Container, tick: timedelta, interval: timedelta) -> None:
 
 
 def _due_dates(s: Container, _tick: timedelta, _interval: timedelta) -> None:
-    courses = trigger_due_dates(s.changes, DueDates(s.redis, s.keys), s.clock)
+    courses = trigger_due_dates(s.changes, s.records, s.clock)
     if courses:
         log.info(LogEvent.DUE_DATE_SYNCS_ENQUEUED, courses=courses)
 
@@ -194,15 +194,15 @@ def full_sync(
     return len(courses)
 
 
-def trigger_due_dates(queue: SyncQueue, due_dates: DueDates, clock: Clock) -> int:
+def trigger_due_dates(queue: SyncQueue, states: CourseStates, clock: Clock) -> int:
     """Make courses due in which a due date has just passed; return how many.
 
     Work becomes missing then without any event. May be repeated: a date is deleted once its course is due.
     """
-    passed = due_dates.passed(clock.now() - DUE_DATE_DELAY)
+    passed = states.passed_due_dates(clock.now() - DUE_DATE_DELAY)
     for course_id in passed:
         queue.request(course_id, ChangeCause.DUE_DATE)
-    due_dates.delete(passed)
+    states.delete_due_dates(passed)
     return len(passed)
 
 

@@ -45,7 +45,7 @@ class Keys:
     )
 
     def stream(self, stream: Stream) -> str:
-        """Stream of messages, one entry per change: see `stream_message.py`. Trimmed behind its consumer group."""
+        """Stream of messages, one entry per change: see `sync_queue/streams.py`. Trimmed behind its consumer group."""
         return f"{self.prefix}:stream:{stream}"
 
     due = _Key(

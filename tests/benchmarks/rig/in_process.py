@@ -15,7 +15,7 @@ from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.config import Settings, load
 from shared.domain.passback.changes import Change, ChangeKind
 from tests.benchmarks.rig.remote import CANVAS, FIRST_COURSE, POWERSCHOOL, Remote

@@ -10,7 +10,7 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 

@@ -8,8 +8,8 @@ from stores_under_test import CLAIM_FOR, NO_WAIT, QUIET, District
 
 from shared.adapters.redis.client import load_script
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.sync_queue.scheduled import UnknownChanges
-from shared.adapters.redis.sync_queue.store import AggregateResult, QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
+from shared.adapters.redis.sync_queue.streams import AggregateResult, UnknownChanges
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord
 from shared.queues import CONSUMER_GROUP, Stream

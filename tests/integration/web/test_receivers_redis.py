@@ -12,8 +12,8 @@ import redis
 from redis.asyncio import Redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.stream_message import decode
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
+from shared.adapters.redis.sync_queue.streams import decode
 from shared.domain.passback.changes import Change, ChangeKind
 from shared.errors import ServiceUnavailable
 from shared.queues import Stream

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, MalformedMessage, decode, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, MalformedMessage, decode, encode
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.queues import Stream
 

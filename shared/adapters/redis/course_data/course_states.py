@@ -15,7 +15,7 @@ A record is JSON, in lists instead of objects, so that no name of a field is rep
 What ends a section or a finding and is as usual is left out. Names and ids stay as they are: an erasure searches them.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from itertools import chain
 from typing import cast
@@ -24,7 +24,7 @@ import msgspec
 import redis
 from pydantic import TypeAdapter
 
-from shared.adapters.redis.client import epoch_ms, text
+from shared.adapters.redis.client import epoch_ms, load_script, text, time_at
 from shared.adapters.redis.course_data.course_index import encode_summary
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.course_state import (
@@ -169,6 +169,7 @@ class CourseStates:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._keys = keys
+        self._delete_due_date = load_script(client, "course_data/delete_due_date")
 
     def save(self, record: CourseRecord, canvas_section_ids: Collection[str] = ()) -> None:
         """Replace what is stored of the course, and which course its assignments and sections belong to."""
@@ -232,3 +233,13 @@ class CourseStates:
     def mark_visited(self, course_id: str, at: datetime) -> None:
         """Record that the course had its turn, so that one that cannot be synced does not keep the others waiting."""
         self._redis.zadd(self._keys.courses, {course_id: epoch_ms(at)}, xx=True, gt=True)
+
+    def passed_due_dates(self, time: datetime) -> Mapping[str, datetime]:
+        """Return the courses whose next due date is at or before this time, with that date: no event tells of it."""
+        found = self._redis.zrangebyscore(self._keys.due_dates, "-inf", epoch_ms(time), withscores=True)
+        return {text(course): time_at(due) for course, due in cast("list[tuple[bytes, float]]", found)}
+
+    def delete_due_dates(self, passed: Mapping[str, datetime]) -> None:
+        """Delete these dates of these courses, save those that a sync has replaced meanwhile."""
+        for course_id, due_at in passed.items():
+            self._delete_due_date(keys=[self._keys.due_dates], args=[course_id, epoch_ms(due_at)])

@@ -1,7 +1,6 @@
 """The debounce, in Redis: what moves is moved by the Lua files beside this module, each in one atomic step."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, cast
@@ -9,12 +8,27 @@ from typing import NamedTuple, cast
 import redis
 import structlog
 
-from shared.adapters.redis.client import Lease, clock_ms, epoch_ms, milliseconds, text, time_at, times_at
+from shared.adapters.redis.client import (
+    Argument,
+    Lease,
+    clock_ms,
+    epoch_ms,
+    load_script,
+    milliseconds,
+    text,
+    time_at,
+    times_at,
+    with_right_types,
+)
 from shared.adapters.redis.dead_letters.store import dead_letter_id_of
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.message_batch import ASSIGNMENTS_CHANGED, UNNAMED_GRADES, Batch
-from shared.adapters.redis.sync_queue.scripts import SyncQueueScripts
-from shared.adapters.redis.sync_queue.stream_reader import StreamReader
+from shared.adapters.redis.sync_queue.streams import (
+    ASSIGNMENTS_CHANGED,
+    UNNAMED_GRADES,
+    AggregateResult,
+    StreamReader,
+    sort_batch,
+)
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
 from shared.domain.pauses import EVERYTHING, course_target
@@ -30,6 +44,16 @@ CLAIM_DURATION = timedelta(seconds=30)
 # quarter of it and may take as long as Redis may take to respond.
 LEASE_DURATION = timedelta(seconds=10)
 MAX_LOST_LEASES = 5
+# The scripts that begin with `pending.lua`, with the files between it and their own.
+SCRIPTS: Mapping[str, tuple[str, ...]] = {
+    "request": (),
+    "aggregate": (),
+    "claim_due": ("attempt_times", "dead_letter"),
+    "start_sync": (),
+    "renew": (),
+    "release": (),
+    "reschedule": ("attempt_times",),
+}
 
 
 class QueueState(StrEnum):
@@ -75,15 +99,6 @@ class Counts(NamedTuple):
     leased: int
 
 
-@dataclass(frozen=True, slots=True)
-class AggregateResult:
-    """How many messages of one reading were aggregated, how many of them of unknown course, how many were malformed."""
-
-    aggregated: int
-    unknown: int
-    malformed: int
-
-
 class SyncQueue:
     """The debounce: messages are aggregated into pending changes, which become due, are claimed and leased.
 
@@ -106,7 +121,17 @@ class SyncQueue:
         self._interval_ms = milliseconds(powerschool_interval)
         self._now_ms = now_ms
         self._reader = StreamReader(client, keys, idle_for=claim_for)
-        self._scripts = SyncQueueScripts(client, keys, windows, claim_for, lease_for, now_ms)
+        self._scripts = {
+            name: load_script(client, "sync_queue/pending", *files, f"sync_queue/{name}")
+            for name, files in SCRIPTS.items()
+        }
+        self._script_keys = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.fence, keys.synced)
+        sets = (keys.due, keys.yielding, keys.claimed, keys.leased, keys.synced, keys.courses, keys.unknown)
+        hashes = (keys.paused, keys.heard, keys.rate("powerschool"))
+        self._types = {**dict.fromkeys(sets, "zset"), **dict.fromkeys(hashes, "hash"), keys.malformed: "stream"}
+        lengths = (windows.quiet_period, windows.max_wait, claim_for, lease_for)
+        first_change = "" if windows.first_change is None else milliseconds(windows.first_change)
+        self._arguments = (keys.pending("%s"), keys.taken("%s"), *map(milliseconds, lengths), first_change)
 
     def request(
         self,
@@ -124,7 +149,7 @@ class SyncQueue:
         window.
         """
         causes = cause if origin is None else f"{cause} {origin}"
-        self._scripts.run("request", course_id, causes, actor, *assignment_ids)
+        self._run("request", course_id, causes, actor, *assignment_ids)
 
     def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         """Read about `limit` messages, aggregate them into pending changes and acknowledge them in one step.
@@ -135,12 +160,12 @@ class SyncQueue:
         with self._reader.reading(consumer, limit, block) as messages:
             if not messages:
                 return AggregateResult(0, 0, 0)
-            batch = Batch(messages, self._courses_of)
+            batch, result = sort_batch(messages, self._courses_of, self._keys)
             keys = (
                 self._keys.last_event, self._keys.courses, self._keys.unknown, self._keys.malformed, self._keys.heard,
             )  # fmt: skip
-            self._scripts.run("aggregate", batch.as_json(self._keys), CONSUMER_GROUP, more_keys=keys)
-            return AggregateResult(batch.aggregated, batch.unknown, batch.malformed)
+            self._run("aggregate", batch, CONSUMER_GROUP, more_keys=keys)
+            return result
 
     def claim_due(self, limit: int) -> list[str]:
         """Claim due courses, the longest due first, never more than `limit` claimed at once in all.
@@ -156,7 +181,7 @@ class SyncQueue:
             keys.malformed,
         )  # fmt: skip
         limits = (limit, *patterns, Cause.LEASE_LOST_REPEATEDLY, MAX_LOST_LEASES, self._interval_ms)
-        reply = self._scripts.run("claim_due", *limits, more_keys=more_keys)
+        reply = self._run("claim_due", *limits, more_keys=more_keys)
         claimed, given_up = cast("tuple[list[bytes], list[bytes]]", reply)
         for course in given_up:
             log.error(
@@ -166,7 +191,7 @@ class SyncQueue:
 
     def start_sync(self, course_id: str) -> tuple[Lease, PendingChanges] | None:
         """Lease a claimed course and take its pending changes; None if it is not claimed (a repeated dispatch)."""
-        reply = cast("tuple[bytes, list[bytes]] | None", self._scripts.run("start_sync", course_id))
+        reply = cast("tuple[bytes, list[bytes]] | None", self._run("start_sync", course_id))
         if reply is None:
             return None
         token, flat = reply
@@ -175,13 +200,13 @@ class SyncQueue:
 
     def renew(self, lease: Lease) -> None:
         """Prolong the lease. Raises: LeaseLost, if it ended or someone else has the course."""
-        if not self._scripts.run("renew", lease.course_id, lease.token):
+        if not self._run("renew", lease.course_id, lease.token):
             raise LeaseLost(lease.course_id)
 
     def release(self, lease: Lease) -> bool:
         """End the lease, work done: its pending changes are deleted. False if the lease was lost."""
         more_keys = (self._keys.waits,)
-        return bool(self._scripts.run("release", lease.course_id, lease.token, more_keys=more_keys))
+        return bool(self._run("release", lease.course_id, lease.token, more_keys=more_keys))
 
     def reschedule(self, lease: Lease, delay: timedelta, attempts: int, cause: str = "") -> bool:
         """End the lease, work not done: its changes are pending again, not before `delay` has passed.
@@ -191,7 +216,7 @@ class SyncQueue:
         """
         course_id, token, more_keys = lease.course_id, lease.token, (self._keys.waits,)
         args = (course_id, token, milliseconds(delay), attempts, cause)
-        return bool(self._scripts.run("reschedule", *args, more_keys=more_keys))
+        return bool(self._run("reschedule", *args, more_keys=more_keys))
 
     def long_waits(self, at_least: timedelta) -> list[LongWait]:
         """Return the courses whose work has not been done for so long, though it was tried; the longest first."""
@@ -280,8 +305,13 @@ class SyncQueue:
 
     def taken_of(self, course_id: str) -> PendingChanges | None:
         """Return the changes that the course's running sync took, None if no sync runs."""
-        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.taken(course_id)))
-        return _change_set(course_id, fields) if fields else None
+        return self._changes_in(self._keys.taken(course_id), course_id)
+
+    def _run(self, name: str, *arguments: Argument, more_keys: Sequence[str] = ()) -> object:
+        """Return what the script `name` answers to its own arguments."""
+        now = "" if self._now_ms is None else self._now_ms()
+        keys, given = [*self._script_keys, *more_keys], [now, *self._arguments, *arguments]
+        return with_right_types(self._redis, self._types, lambda: self._scripts[name](keys=keys, args=given))
 
     def _courses_of(self, changes: Sequence[Change]) -> Sequence[str | None]:
         """Return each change's course: the one it names, else the one its assignment or section is known to be in."""
@@ -311,15 +341,15 @@ class SyncQueue:
         return time_at(clock_ms(self._redis.time()) if self._now_ms is None else self._now_ms())
 
     def _waiting(self, course_id: str, due_at: float) -> WaitingCourse | None:
-        pending = self._pending(course_id)
+        pending = self._changes_in(self._keys.pending(course_id), course_id)
         if pending is None:
             # It was claimed and taken since its id was read.
             return None
         first_at, yields = pending.first_at, pending.lets_others_go_first
         return WaitingCourse(course_id, time_at(due_at), first_at, pending.count, lets_others_go_first=yields)
 
-    def _pending(self, course_id: str) -> PendingChanges | None:
-        fields = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.pending(course_id)))
+    def _changes_in(self, key: str, course_id: str) -> PendingChanges | None:
+        fields = cast("dict[bytes, bytes]", self._redis.hgetall(key))
         return _change_set(course_id, fields) if fields else None
 
 

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.client import RETRY_AFTER, clock_ms, script_text
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable

@@ -27,7 +27,7 @@ from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.adapters.redis.sync_queue.stream_message import STREAM_OF, encode
+from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.config import Settings, load
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges

@@ -26,12 +26,12 @@ class Watch:
     def __post_init__(self) -> None:
         stores = Stores(self.clock)
         stores.due({"1": NOW + HOUR})
-        self.due_dates = stores.due_dates
+        self.records = stores.records
 
     def tick(self, at: datetime) -> int:
         """Run one tick at a time."""
         self.clock.current = at
-        return trigger_due_dates(self.changes, self.due_dates, self.clock)
+        return trigger_due_dates(self.changes, self.records, self.clock)
 
 
 def test_a_course_is_looked_at_right_after_its_work_was_due() -> None:
