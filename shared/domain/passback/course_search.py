@@ -49,7 +49,7 @@ def find_courses(
     in the order of their problems, a dead letter first, else with the last synced first. A course that was never synced
     has no summary: only its dead letters and its id are known.
     """
-    found = [summary for summary in summaries if _is_selected(search, summary, dead_letters)]
+    found = _selected(search, summaries, dead_letters)
     terms = _term_matcher(search.text)
     if terms is not None:
         matched = [(match, s.course_id) for s in found if (match := terms(s))]
@@ -58,17 +58,22 @@ def find_courses(
         found.sort(key=lambda s: (s.synced_at, s.course_id), reverse=True)
         return [summary.course_id for summary in found]
     problems = _never_synced(search, dead_letters) | {s.course_id: s.problems for s in found}
-    ranked = sorted(((dead_letters.get(id_, 0), count, id_) for id_, count in problems.items()), reverse=True)
+    ranked = sorted([(dead_letters.get(id_, 0), count, id_) for id_, count in problems.items()], reverse=True)
     return [course_id for *_, course_id in ranked]
 
 
-def _is_selected(search: CourseSearch, summary: CourseSummary, dead_letters: Mapping[str, int]) -> bool:
-    return (
-        (not search.only_problems or bool(summary.problems) or summary.course_id in dead_letters)
-        and (search.course_ids is None or summary.course_id in search.course_ids)
-        and (search.school is None or search.school in summary.schools)
-        and (not search.term or search.term in summary.terms)
-    )
+def _selected(
+    search: CourseSearch, summaries: Iterable[CourseSummary], dead_letters: Mapping[str, int]
+) -> list[CourseSummary]:
+    # A district has many thousands: only what restricts the search is asked of each.
+    found = list(summaries)
+    if search.course_ids is not None:
+        found = [s for s in found if s.course_id in search.course_ids]
+    if search.school is not None:
+        found = [s for s in found if search.school in s.schools]
+    if search.term:
+        found = [s for s in found if search.term in s.terms]
+    return [s for s in found if s.course_id in dead_letters or s.problems] if search.only_problems else found
 
 
 def _never_synced(search: CourseSearch, dead_letters: Mapping[str, int]) -> dict[str, int]:
