@@ -25,7 +25,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import SystemClock
 from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
-from workers.web.views.patience import waits_at_most
+from workers.web.views.live_reads import waits_at_most
 
 TIMEOUT_S = 1.0
 # Longer than the pause between two bytes of a dripping answer.

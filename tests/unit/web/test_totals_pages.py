@@ -6,7 +6,7 @@ from tests.unit.web.site_kit import FakePeople, Site
 from tests.unit.workers.grade_passback.school import School
 from tests.unit.workers.grade_passback.school_totals import totals_reader
 from workers.web.pages.rendering import Renderer
-from workers.web.views.totals import course_totals
+from workers.web.views.live_reads import course_totals
 
 
 @pytest.fixture

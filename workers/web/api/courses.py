@@ -12,7 +12,6 @@ from shared.domain.passback.history import HistoryField, HistoryQuery, matching
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
-from workers.grade_passback.operations.dry_run import plan_preview
 from workers.grade_passback.operations.history_csv import csv_text
 from workers.web.api.dependencies import (
     CANVAS_ID,
@@ -29,7 +28,7 @@ from workers.web.api.dependencies import (
 )
 from workers.web.errors import ApiError
 from workers.web.views.course_list import listed_course
-from workers.web.views.totals import course_totals
+from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview, waits_at_most
 from workers.web.views.visibility import visible_to
 
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
@@ -62,7 +61,8 @@ def courses(
     limit: Limit = 50,
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
-    course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+    with waits_at_most(FOR_NAMES):
+        course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
     search = CourseSearch(text, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
     return {"courses": [plain(listed_course(course)) for course in page.courses], "next": page.next_start}
@@ -78,8 +78,8 @@ def course(
     live: Annotated[bool, Query(description="Read Canvas and PowerSchool now")] = False,
 ) -> Json:
     """Explain for every assignment whether it is in PowerSchool, and why it is not: as of the last sync, or live."""
-    query, explainer = ExplainQuery(course_id, assignment_id, student_sis_id), service.explainer
-    explanation = explainer.explain(query) if live else explainer.explain_stored(query)
+    query = ExplainQuery(course_id, assignment_id, student_sis_id)
+    explanation = live_explanation(service, query) if live else service.explainer.explain_stored(query)
     is_idle = cast("Json", explanation["activity"])["state"] == Activity.IDLE
     if explanation["as_of"] is None and is_idle and not explanation["dead_letters"]:
         raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
@@ -128,7 +128,7 @@ def history_csv(service: Service, user: SignedIn, course_id: CourseId, query: Se
 @router.get("/courses/{course_id}/plan")
 def plan(service: Service, user: SignedIn, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
-    return visible_to(user, plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id))
+    return visible_to(user, live_preview(service, course_id, assignment_id))
 
 
 @router.get("/courses/{course_id}/totals")

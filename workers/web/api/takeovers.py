@@ -19,6 +19,7 @@ from workers.web.api.dependencies import (
     plain,
 )
 from workers.web.errors import ApiError
+from workers.web.views.live_reads import live_takeover_plan
 from workers.web.views.takeovers import MAKER, MAX_MAKERS, makers, start_run
 from workers.web.views.visibility import visible_to
 
@@ -65,7 +66,7 @@ def takeover_plan(
     to: Annotated[int | None, Query(ge=1, le=10**16, description="This assignment section of PowerSchool")] = None,
 ) -> Json:
     """Return what a takeover would link and the next sync overwrite, and what stays apart. Writes nothing."""
-    plan = service.takeover.plan(course_id, _selection(made_by, assignment_id, to))
+    plan = live_takeover_plan(service, course_id, _selection(made_by, assignment_id, to))
     return visible_to(user, plan_json(plan, service.takeover.taken_over(course_id), service.clock.now()))
 
 

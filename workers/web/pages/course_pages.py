@@ -14,6 +14,7 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.pages.course_view import course_view
 from workers.web.pages.page_context import status_page_context
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
+from workers.web.views.live_reads import live_explanation
 from workers.web.views.people import PersonCourses, courses_of_person
 from workers.web.views.visibility import visible_to
 
@@ -54,8 +55,9 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     """`/courses/{course_id}`: each assignment with its state and reasons, stored or live."""
     course_id, service = request.course_id(), pages.service
     live = request.query("live") == "1"
-    query, explainer = ExplainQuery(course_id), service.explainer
-    explanation = visible_to(request.user, explainer.explain(query) if live else explainer.explain_stored(query))
+    query = ExplainQuery(course_id)
+    found = live_explanation(service, query) if live else service.explainer.explain_stored(query)
+    explanation = visible_to(request.user, found)
     activity = cast("Mapping[str, object]", explanation["activity"])
     pause = service.pauses.of_course(course_id)
     return pages.page(

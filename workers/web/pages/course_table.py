@@ -24,6 +24,11 @@ class Row:
     scores_wanted: int
     written_at: datetime | None
 
+    @property
+    def holds_everybody(self) -> bool:
+        """Say whether the assignment is in PowerSchool without a score, since every one of them is held back."""
+        return self.status is AssignmentStatus.SYNCED and bool(self.students) and not self.scores_there
+
 
 def assignment_rows(assignments: Sequence[Explanation]) -> list[tuple[Explanation, list[Row]]]:
     """Return each explained assignment with its rows: what needs attention first, else in Canvas's order."""

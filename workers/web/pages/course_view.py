@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from shared.domain.passback.course_state import NEED_ATTENTION, AssignmentStatus
-from shared.domain.passback.rules.reasons import Actor
+from shared.domain.passback.rules.reasons import Actor, Reason
 from shared.domain.wording import counted
 from workers.web.pages.course_table import Explanation, Row, assignment_rows
 
@@ -18,9 +18,14 @@ class Group(StrEnum):
     TEACHER = "teacher"
     OTHERS = "others"
     WAITS = "waits"
+    ALL_BUT = "all_but"
+    """Agrees but for students whose scores are held back, for whom the teacher can do nothing."""
     AGREES = "agrees"
     NOT_SELECTED = "not_selected"
 
+
+# A student's score that needs nobody, and goes by itself.
+WAITING = frozenset({Reason.RETRYING, Reason.NOT_GRADED_YET})
 
 Work = tuple[Explanation, Sequence[Row]]
 """An assignment and its rows."""
@@ -66,19 +71,24 @@ class CourseView:
             *_part(counts[Group.TEACHER], "need", you),
             *_part(counts[Group.OTHERS], "need", "somebody else"),
             *_part(counts[Group.WAITS], "wait"),
+            *_part(counts[Group.ALL_BUT], "agree", "for all but some students"),
         ]
         return "; ".join(parts) + "."
 
     def sentence(self, you: str) -> str:
         """Return the same of a view with one assignment; empty without any."""
-        return next((_sentence(group, you) for group, work in self.groups.items() if work), "")
+        return next((_sentence(group, work[0], you) for group, work in self.groups.items() if work), "")
 
 
-def _sentence(group: Group, you: str) -> str:
+def _sentence(group: Group, work: Work, you: str) -> str:
+    _, rows = work
+    if group is Group.TEACHER and all(row.status is AssignmentStatus.SYNCED and row.scores_there for row in rows):
+        return f"PowerSchool agrees with Canvas for all but some students, who need {you}."
     texts = {
         Group.TEACHER: f"Not sent as it is: this assignment needs {you}.",
         Group.OTHERS: "Not sent as it is: this assignment needs somebody else.",
         Group.WAITS: "This assignment waits, and goes to PowerSchool by itself.",
+        Group.ALL_BUT: "PowerSchool agrees with Canvas for all but some students.",
         Group.AGREES: "PowerSchool agrees with Canvas.",
         Group.NOT_SELECTED: "This assignment is not to be sent to PowerSchool.",
     }
@@ -101,14 +111,16 @@ def _group(work: Work, *, live: bool) -> Group:
         # What the last sync found may be mended by the change.
         return Group.WAITS
     who = {reason["who"] for row in rows if row.status in NEED_ATTENTION for reason in row.reasons}
-    who |= {student["who"] for row in rows for student in row.students if student["who"] == Actor.TEACHER}
-    if Actor.TEACHER in who:
+    held = [student for row in rows for student in row.students]
+    if Actor.TEACHER in who | {student["who"] for student in held}:
         return Group.TEACHER
-    if statuses & {AssignmentStatus.DEAD, AssignmentStatus.BLOCKED}:
+    if statuses & {AssignmentStatus.DEAD, AssignmentStatus.BLOCKED} or any(row.holds_everybody for row in rows):
         return Group.OTHERS
-    if statuses & {AssignmentStatus.RETRYING, AssignmentStatus.WAITING}:
+    if statuses & {AssignmentStatus.RETRYING, AssignmentStatus.WAITING} or any(s["code"] in WAITING for s in held):
         return Group.WAITS
-    return Group.AGREES if AssignmentStatus.SYNCED in statuses else Group.NOT_SELECTED
+    if AssignmentStatus.SYNCED not in statuses:
+        return Group.NOT_SELECTED
+    return Group.ALL_BUT if held else Group.AGREES
 
 
 def _unsent_students(assignments: Sequence[Explanation]) -> list[UnsentStudent]:

@@ -8,14 +8,13 @@ from starlette.responses import Response
 
 from shared.adapters.canvas.people import MAX_FOUND, MIN_NAME_CHARS
 from workers.grade_passback.explain.response import ExplainQuery, Json
-from workers.grade_passback.operations.dry_run import plan_preview
 from workers.web.api.dependencies import CANVAS_ID, SIS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.course_table import preview_rows
 from workers.web.pages.page_context import status_page_context
 from workers.web.pages.page_handlers import PageHandlers, PageRequest, redirect
+from workers.web.views.live_reads import course_totals, live_explanation, live_preview
 from workers.web.views.people import LivePeople, courses_of_person, find_people, students_of
-from workers.web.views.totals import course_totals
 from workers.web.views.visibility import visible_to
 
 
@@ -25,7 +24,7 @@ def show_plan(pages: PageHandlers, request: PageRequest) -> Response:
     assignment_id = request.query("assignment") or None
     if assignment_id is not None and not re.fullmatch(CANVAS_ID, assignment_id):
         raise ApiError(404, "not_found", "An assignment is named by its Canvas id, a number.")
-    plan = plan_preview(service.course_reader, course_id, service.clock.now(), assignment_id)
+    plan = live_preview(service, course_id, assignment_id)
     people = students_of(service, request.user, course_id) if _has_students(plan) else LivePeople()
     shown = visible_to(request.user, plan)
     return pages.page(
@@ -44,7 +43,7 @@ def _has_students(plan: Json) -> bool:
 def show_student(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/student`: why each score of one student is in PowerSchool, or is not."""
     course_id, service, sis_id = request.course_id(), pages.service, _sis_id(request)
-    explanation = service.explainer.explain(ExplainQuery(course_id, None, sis_id)) if sis_id else None
+    explanation = live_explanation(service, ExplainQuery(course_id, None, sis_id)) if sis_id else None
     students = students_of(service, request.user, course_id)
     student = next((person for person in students.people if sis_id and person.sis_user_id == sis_id), None)
     return pages.page(

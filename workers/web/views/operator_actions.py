@@ -19,6 +19,7 @@ from workers.recorded_actions import RecordedActions
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
 from workers.web.views.dead_letters import start_batch
+from workers.web.views.live_reads import FOR_NAMES, waits_at_most
 
 log = structlog.get_logger()
 
@@ -45,7 +46,8 @@ class OperatorActions(RecordedActions):
 
     def _require_known_course(self, course_id: str) -> None:
         try:
-            refuse_unknown_course(self._service.canvas, self._service.records, course_id)
+            with waits_at_most(FOR_NAMES):
+                refuse_unknown_course(self._service.canvas, self._service.records, course_id)
         except ConfigurationError:
             # A web process without Canvas's settings cannot check; the worker does.
             return

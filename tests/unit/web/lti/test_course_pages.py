@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 
 from shared.adapters.http.exchange import current_context
-from shared.domain.passback.canvas import Person
-from shared.domain.passback.changes import ChangeCause
+from shared.adapters.redis.values import Lease
+from shared.domain.passback.canvas import Course, Person
+from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import LastChange
-from shared.errors import ServiceUnavailable
+from shared.errors import CourseGone, ServiceUnavailable
 from tests.unit.domain.passback.baseline import graded
 from tests.unit.web.lti.canvas_site import ROWS, CanvasSite
 from workers.web.lti.pages.plain_text import without_codes
 from workers.web.lti.session import LtiRole
-from workers.web.views.patience import FOR_NAMES
+from workers.web.views.live_reads import FOR_BOTH_SIDES, FOR_NAMES, waits_at_most
 
 COURSE_PAGES = (
     "/lti/course", "/lti/course/sync", "/lti/course/names", "/lti/course/preview", "/lti/course/student",
@@ -127,6 +128,104 @@ def test_a_page_waits_for_names_for_seconds(canvas: CanvasSite, path: str) -> No
     assert canvas.frame().post(path).status_code == 200
     assert found
     assert all(timedelta(0) < each <= FOR_NAMES for each in found)
+
+
+LIVE_PAGES = ("/lti/course/preview", "/lti/course/student", "/lti/course/totals")
+
+
+@pytest.mark.parametrize("path", LIVE_PAGES)
+def test_a_page_of_both_gradebooks_waits_for_less_than_a_minute(canvas: CanvasSite, path: str) -> None:
+    """All of its requests together, and for names within that; without an answer it says for how long it waits."""
+    found: list[timedelta] = []
+
+    def waits(*_: object, **__: object) -> Course:
+        context = current_context()
+        assert context is not None
+        found.append(context.max_wait())
+        raise ServiceUnavailable("no answer in time for a page", cause="page_deadline", delay=timedelta(0))
+
+    canvas.school.canvas.course = waits  # type: ignore[method-assign]
+    response = canvas.frame().post(path, student="S1")
+    assert found
+    assert all(timedelta(0) < each <= FOR_BOTH_SIDES for each in found)
+    if response.status_code == 200:
+        assert "This is as of the last sync." in response.text
+    else:
+        assert response.status_code == 503
+        assert "This page waits for the two gradebooks for 45 seconds at most." in response.text
+
+
+def test_what_waits_within_a_wait_has_no_more_time() -> None:
+    """The names of a page have what the gradebooks left of its time."""
+    with waits_at_most(timedelta(seconds=2)), waits_at_most(FOR_NAMES):
+        context = current_context()
+        assert context is not None
+        assert context.max_wait() <= timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("path", LIVE_PAGES)
+def test_a_course_that_was_deleted_says_so(canvas: CanvasSite, path: str) -> None:
+    """Nobody is told to try again."""
+    gone = CourseGone("GET /api/v1/courses/{course_id}: 404")
+    canvas.school.canvas.faults.always("course", gone)
+    response = canvas.frame().post(path)
+    if path != "/lti/course/student":
+        assert response.status_code == 404
+        assert "Canvas has no such course any more" in response.text
+
+
+@pytest.mark.parametrize("path", ["/lti/course", "/lti/post-grades", "/lti/assignment"])
+def test_a_sync_that_is_held_up_is_noted(canvas: CanvasSite, path: str) -> None:
+    """The page says so while it waits, in each tab, and says when it is done."""
+    frame, service = canvas.frame(), canvas.site.service
+    service.redis.set(service.keys.pause("powerschool"), "powerschool_unavailable", px=60_000)
+    service.redis.set(service.keys.outage("powerschool"), round(service.clock.now().timestamp() * 1000))
+    page = frame.post("/lti/course/sync", **{"from": path.rpartition("/")[2].replace("-", "_")}).text
+    asked = re.search(r'name="asked" value="(\d+)"', page)
+    assert asked is not None
+    noted = r"The sync that you asked for at \d+:\d\d is noted, and runs by itself as soon as it can."
+    assert re.search(noted, page)
+    assert re.search(noted, frame.text(path, asked=asked[1]))
+    assert "The sync that you asked for is noted" in frame.text(path)
+    assert "A sync that somebody asked for is noted" in canvas.frame(user_id="901").text(path)
+    lease, _ = started(canvas)
+    assert re.search(r"The sync that you asked for at \d+:\d\d runs now\.", frame.text(path, asked=asked[1]))
+    record = service.records.course("1")
+    assert record is not None
+    service.records.save(replace(record, synced_at=service.clock.now()))
+    service.changes.release(lease)
+    assert re.search(r"The sync that you asked for at \d+:\d\d is done\.", frame.text(path, asked=asked[1]))
+    assert "The sync that you asked for" not in frame.text(path)
+
+
+def test_a_sync_that_was_given_up_is_not_done(canvas: CanvasSite) -> None:
+    """And a field that is no time is ignored."""
+    frame, service = canvas.frame(), canvas.site.service
+    asked = str(int(service.clock.now().timestamp()) + 60)
+    assert "was not carried out. Ask again." in frame.text("/lti/course", asked=asked)
+    service.dead_letters.add("1", None, "powerschool_500", "", 6)
+    assert "was not carried out. If this lasts, tell" in frame.text("/lti/course", asked=asked)
+    for wrong in ("", "x", "99999999999999999999", "-1", "\u0661" * 10):
+        assert "asked for" not in frame.text("/lti/course", asked=wrong)
+
+
+def started(canvas: CanvasSite) -> tuple[Lease, PendingChanges]:
+    """Begin the sync that is due, as a worker does."""
+    changes = canvas.site.service.changes
+    assert changes.claim_due(10) == ["1"]
+    begun = changes.start_sync("1")
+    assert begun is not None
+    return begun
+
+
+def test_a_sync_of_sections_that_are_not_shown_is_said(canvas: CanvasSite) -> None:
+    """The button is for the whole course; nothing of other sections is shown after it."""
+    whole = "Sync now is for the whole course: your sections, and those of others"
+    for path in ("/lti/course", "/lti/post-grades", "/lti/course/preview", "/lti/course/sync"):
+        assert whole in canvas.frame().text(path)
+        assert whole not in canvas.frame(("21", "22")).text(path)
+        assert whole not in canvas.frame((), role=LtiRole.ADMIN).text(path)
+    assert whole not in canvas.frame(may_sync=False).text("/lti/course")
 
 
 def test_an_assignment_of_a_course_that_was_never_synced() -> None:

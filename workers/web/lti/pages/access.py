@@ -3,14 +3,19 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
 
 from shared.config import Settings
 from shared.domain.passback.course_state import CourseRecord
+from workers.grade_passback.explain.response import Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.lti.pages.page_renderer import TOKEN_FIELD, LtiRequest
 from workers.web.lti.session import LtiRole, LtiSession
 from workers.web.pages.page_context import PageContext, canvas_page_context
+
+ASKED_FIELD = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,17 @@ class CourseAccess:
     course_id: str
     section_ids: Collection[str] | None
     page_context: PageContext
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """Return when this page, or one before it, asked for a sync; None if none did."""
+        asked = self.page_context.fields.get(ASKED_FIELD)
+        return datetime.fromtimestamp(int(asked), UTC) if asked else None
+
+    def is_part(self, found: Json) -> bool:
+        """Say whether the person sees some sections alone of the course of an explanation or a preview."""
+        sections = cast("list[Json]", found["sections"])
+        return self.section_ids is not None and any(s["section_id"] not in self.section_ids for s in sections)
 
     def section_dcids(self, record: CourseRecord | None) -> dict[int, str]:
         """Return the visible sections by SECTIONS.DCID, with the names that Canvas gives them."""
@@ -51,17 +67,19 @@ def course_access(request: LtiRequest) -> CourseAccess:
 
     Raises: ApiError for any other course, and for what is none.
     """
-    session, named = request.session, request.form("course_id")
+    session, named, asked = request.session, request.form("course_id"), request.form(ASKED_FIELD)
+    fields = {TOKEN_FIELD: request.token}
+    if re.fullmatch(r"\d{10}", asked, re.ASCII):
+        fields[ASKED_FIELD] = asked
     if session.course_id is None:
         require_administrator(session)
         if not re.fullmatch(CANVAS_ID, named):
             raise ApiError(422, "not_valid", "A course is named by its Canvas id, a number.")
-        fields = {TOKEN_FIELD: request.token, "course_id": named}
-        return CourseAccess(named, None, canvas_page_context(fields, for_teacher=False))
+        return CourseAccess(named, None, canvas_page_context({**fields, "course_id": named}, for_teacher=False))
     if named not in ("", session.course_id):
         raise ApiError(403, "other_course", "This page was opened for another course. Open it in that course.")
     is_teacher = session.role is LtiRole.TEACHER
-    page_context = canvas_page_context({TOKEN_FIELD: request.token}, for_teacher=is_teacher)
+    page_context = canvas_page_context(fields, for_teacher=is_teacher)
     return CourseAccess(session.course_id, frozenset(session.section_ids) if is_teacher else None, page_context)
 
 

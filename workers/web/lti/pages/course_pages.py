@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -12,10 +14,11 @@ from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.auth.roles import Role, User
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import CourseAccess, course_access, may_sync, require_sync
+from workers.web.lti.pages.access import ASKED_FIELD, CourseAccess, course_access, may_sync, require_sync
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
-from workers.web.lti.pages.plain_text import activity_text, without_codes
+from workers.web.lti.pages.plain_text import TELL_SOMEBODY, activity_text, clock_time, without_codes
 from workers.web.pages.course_view import course_view
+from workers.web.views.live_reads import FOR_BOTH_SIDES
 from workers.web.views.operator_actions import OperatorActions
 from workers.web.views.people import LivePeople, read_people
 from workers.web.views.sections import only_sections
@@ -49,6 +52,8 @@ def sync(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     actor = request.session.actor
     actions = OperatorActions(pages.service, User(actor, Role.OPERATOR))
     actions.sync(access.course_id, [assignment_id] if assignment_id else [])
+    asked = {ASKED_FIELD: [str(int(pages.service.clock.now().timestamp()))]}
+    request = replace(request, form_fields={**request.form_fields, **asked})
     shows = {"post_grades": show_post_grades, "assignment": show_assignment}
     return shows.get(request.form("from"), show_course)(pages, request)
 
@@ -61,8 +66,18 @@ def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
 
 def no_response(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """Return the page in place of one that reads a system which does not answer; the way to stored pages stays."""
-    text = "Nothing is lost: changes are collected, and go on by themselves. Try this page again in a moment."
+    seconds = int(FOR_BOTH_SIDES.total_seconds())
+    text = (
+        f"This page waits for the two gradebooks for {seconds} seconds at most. Nothing is lost: changes are "
+        "collected, and go on by themselves. Try this page again in a moment."
+    )
     return _not_made(pages, request, 503, "Canvas or PowerSchool does not answer now", text)
+
+
+def course_gone(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+    """Return the page in place of one about a course that was deleted in Canvas."""
+    text = "What was sent of it is still in PowerSchool, and nothing more is sent."
+    return _not_made(pages, request, 404, "Canvas has no such course any more", text)
 
 
 def asked_again(pages: LtiPageRenderer, request: LtiRequest) -> Response:
@@ -116,7 +131,8 @@ def _course_page(
     **values: object,
 ) -> Response:
     access, service = course_access(request), pages.service
-    explanation = explained(service.explainer.explain_stored(ExplainQuery(access.course_id, assignment_id)), access)
+    found = service.explainer.explain_stored(ExplainQuery(access.course_id, assignment_id))
+    explanation = explained(found, access)
     activity = cast("Mapping[str, Any]", explanation["activity"])
     paused = cast("Mapping[str, Any] | None", explanation["paused"])
     summary = service.course_lists.find(access.course_id).summary
@@ -128,12 +144,40 @@ def _course_page(
         course_name=summary.name if summary else "", explanation=explanation, view=view,
         sentence=view.sentence(access.page_context.you), proof=newest.proof if newest else None,
         section_names=section_names(explanation), people=people, names=people.names, activity=activity,
+        requested=_requested_sync(pages, request, access, found), is_part=access.is_part(found),
+        patience_s=int(FOR_BOTH_SIDES.total_seconds()),
         activity_sentence=activity_text(activity, paused, service.clock.now(), pages.zone),
         is_active=activity["state"] in (Activity.SYNCING, Activity.WAITING),
         is_held_up=paused is not None
         or activity["state"] not in (Activity.SYNCING, Activity.WAITING, Activity.IDLE),
         can_sync=may_sync(request.session, service.settings), assignment_id=assignment_id, **values,
     )  # fmt: skip
+
+
+def _requested_sync(
+    pages: LtiPageRenderer, request: LtiRequest, access: CourseAccess, explanation: Json
+) -> tuple[str, str]:
+    """Return the state of the sync that a person asked for and its sentence; both empty where nobody did.
+
+    A request is part of the pending changes until its sync ends, whatever holds that up; what is known later is when
+    this page, or one before it, asked.
+    """
+    changes, asked = pages.service.changes, access.asked_at
+    pending, taken = changes.state_of(access.course_id).pending, changes.taken_of(access.course_id)
+    found = [each for each in (pending, taken) if each and each.asked_for_by_person]
+    is_own = asked is not None or any(request.session.actor in each.actors for each in found)
+    at = f" at {clock_time(asked, pages.service.clock.now(), pages.zone)}" if asked else ""
+    subject = f"The sync that you asked for{at}" if is_own else "A sync that somebody asked for"
+    if pending in found:
+        return "waits", f"{subject} is noted, and runs by itself as soon as it can. There is no need to ask again."
+    if found:
+        return "runs", f"{subject} runs now."
+    synced_at = cast("str | None", explanation["synced_at"])
+    if asked is None:
+        return "", ""
+    if synced_at and datetime.fromisoformat(synced_at) >= asked:
+        return "done", f"{subject} is done."
+    return "ended", f"{subject} was not carried out. {TELL_SOMEBODY if explanation['dead_letters'] else 'Ask again.'}"
 
 
 POST = {

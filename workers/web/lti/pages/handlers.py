@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.config import ConfigurationError
-from shared.errors import PassbackError
+from shared.errors import CourseGone, PassbackError
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.pages import account_pages, course_pages, student_pages
@@ -18,6 +18,7 @@ from workers.web.lti.pages.turns import Turns
 from workers.web.lti.refusals import Refusal
 from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSessions
 from workers.web.pages.page_handlers import Form, first, parse_form
+from workers.web.views.live_reads import FOR_BOTH_SIDES, waits_at_most
 
 TOO_OLD = "This page was opened more than an hour ago. Open it again from its link in Canvas."
 
@@ -92,7 +93,10 @@ class LtiPages(LtiPageRenderer):
         request = LtiRequest(self._session(token), token, form)
         try:
             try:
-                return view(self, request)
+                with waits_at_most(FOR_BOTH_SIDES):
+                    return view(self, request)
+            except CourseGone:
+                return course_pages.course_gone(self, request)
             except (PassbackError, ConfigurationError):
                 return course_pages.no_response(self, request)
         except RedisError:

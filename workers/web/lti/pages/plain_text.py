@@ -105,6 +105,11 @@ def asked_by(entry: AuditEntry, names: Mapping[str, str]) -> str:
 
 
 def _time(at: str, now: datetime, zone: tzinfo) -> str:
-    local = datetime.fromisoformat(at).astimezone(zone)
+    return clock_time(datetime.fromisoformat(at), now, zone)
+
+
+def clock_time(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time of the day, with the day where that is not today."""
+    local = at.astimezone(zone)
     day = "" if local.date() == now.astimezone(zone).date() else f"{local:%B} {local.day}, "
     return f"{day}{local.hour}:{local:%M}"

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Person
 from workers.grade_passback.explain.response import ExplainQuery
-from workers.grade_passback.operations.dry_run import plan_preview
 from workers.grade_passback.operations.preview import summary_of_preview
 from workers.web.errors import ApiError
 from workers.web.lti.pages.access import CourseAccess, course_access, may_sync
@@ -19,16 +18,16 @@ from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
 from workers.web.lti.pages.plain_text import asked_by, without_codes
 from workers.web.pages.course_table import preview_rows
 from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
+from workers.web.views.live_reads import course_totals, live_explanation, live_preview
 from workers.web.views.people import LivePeople, read_people
-from workers.web.views.totals import course_totals
 
 
 def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     """`/lti/course/preview`: what a sync would write now, with each student's score before and after."""
     access, service = course_access(request), pages.service
     assignment_id = assignment_of(request)
-    now = service.clock.now()
-    plan = explained(plan_preview(service.course_reader, access.course_id, now, assignment_id), access)
+    found = live_preview(service, access.course_id, assignment_id)
+    plan = explained(found, access)
     assignments = cast("list[dict[str, Any]]", plan["assignments"])
     rows = preview_rows(assignments)
     if request.form("only") == "changes":
@@ -38,7 +37,8 @@ def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return pages.page(
         "lti/preview.html", request, page="/lti/course/preview", access=access, page_context=access.page_context,
         course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
-        assignments=rows, people=people, names=people.names, section_names=section_names(plan),
+        assignments=rows, is_part=access.is_part(found), people=people, names=people.names,
+        section_names=section_names(plan),
         can_see_scores=True, can_sync=may_sync(request.session, service.settings),
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     students, student = _students(pages, access, sis_id)
     explanation: Mapping[str, Any] | None = None
     if sis_id:
-        explanation = explained(service.explainer.explain(ExplainQuery(access.course_id, None, sis_id)), access)
+        explanation = explained(live_explanation(service, ExplainQuery(access.course_id, None, sis_id)), access)
     return pages.page(
         "lti/student.html", request, page="/lti/course/student", access=access, page_context=access.page_context,
         course_id=access.course_id, people=students, student=student, sis_id=sis_id, explanation=explanation,

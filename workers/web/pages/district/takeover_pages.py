@@ -15,6 +15,7 @@ from workers.grade_passback.operations.takeover_json import overwritten, plan_js
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import Form, PageHandlers, PageRequest, first, redirect
+from workers.web.views.live_reads import live_takeover_plan
 from workers.web.views.people import LivePeople, students_of
 from workers.web.views.takeovers import makers, start_run
 from workers.web.views.visibility import visible_to
@@ -28,7 +29,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     course_id, service = request.course_id(), pages.service
     selection = _selection(request.query_fields)
     plan = plan_json(
-        service.takeover.plan(course_id, selection), service.takeover.taken_over(course_id), service.clock.now()
+        live_takeover_plan(service, course_id, selection), service.takeover.taken_over(course_id), service.clock.now()
     )
     candidates = cast("list[Json]", plan["candidates"])
     has_students = any(candidate["students"] for candidate in candidates)
@@ -42,7 +43,7 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
 def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
     """`…/takeover/confirm`: what the takeover of a course, or of one assignment, does, before it is done."""
     course_id, service, selection = request.course_id(), pages.service, _selection(request.query_fields)
-    plan = service.takeover.plan(course_id, selection)
+    plan = live_takeover_plan(service, course_id, selection)
     shown = plan_json(plan, service.takeover.taken_over(course_id), service.clock.now())
     if not plan.links:
         raise ApiError(409, "nothing_to_take_over", "Nothing can be linked here any more: look at the course again.")

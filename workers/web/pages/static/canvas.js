@@ -2,7 +2,7 @@
 //   <body data-canvas="ORIGIN">     Canvas around the frame: gets the height, and what is announced
 //   data-user="ID"                  gets the name of this Canvas user, read live, kept in this page alone
 //   data-load="PATH"                gets the element of the same id of that page, which takes seconds to make; asked for
-//                                   with the fields of data-with
+//                                   with the fields of data-with; it waits for data-waits seconds at most
 "use strict";
 
 const { canvas, messageToken, fields } = document.body.dataset;
@@ -49,7 +49,7 @@ async function readNames() {
 async function load(element) {
   element.dataset.own = "";
   element.setAttribute("aria-busy", "true");
-  element.textContent = "Reading both gradebooks …";
+  element.textContent = `Reading both gradebooks. This page waits ${element.dataset.waits} seconds at most …`;
   try {
     const page = new DOMParser().parseFromString(await (await ask(element.dataset.load, element.dataset.with)).text(), "text/html");
     const found = page.getElementById(element.id);
