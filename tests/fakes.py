@@ -34,7 +34,7 @@ from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, Score, TeacherCategory
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
 from shared.ports.passback import CachePolicy, CreatedAssignment, ScoreRow
-from workers.grade_passback.lease import SyncTimeSlice
+from workers.grade_passback.sync_job import SyncLimits
 
 MARK = "passback-plugin"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -474,6 +474,6 @@ class FakeChanges:
         return PendingChanges(course_id, EPOCH, EPOCH, 1, frozenset()) if leased else None
 
 
-def whole_turn(clock: Clock, length: timedelta) -> SyncTimeSlice:
-    """Return a turn that nobody else waits for: over at its deadline alone."""
-    return SyncTimeSlice(clock, clock.now() + length, length, lambda: False)
+def write_check(changes: FakeChanges, lease: Lease, clock: Clock, length: timedelta) -> Callable[[], None]:
+    """Return the check before each write of a sync for which nobody waits: it ends at its deadline alone."""
+    return SyncLimits(changes, lease, clock, clock.now() + length, length).check_write  # type: ignore[arg-type]

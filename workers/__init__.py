@@ -21,11 +21,11 @@ status.py        the status document of the command line, the pages and the API;
 container.py     builds everything from the settings, once per process
 dead_letters.py  lists, selects, retries and discards dead letters
 erasure.py       deletes stored data of courses, students, a period or the district
-grade_passback/  a sync: sync_job.py, lease.py, course_reader.py, compare.py, apply/, course_state.py,
-                 missed_changes.py, outcome_handler.py; and dispatcher.py, outage_probe.py,
+grade_passback/  a sync: sync_job.py (lease, limits, outcome), course_sync.py, course_reader.py, compare.py, apply/,
+                 course_state.py, missed_changes.py; and dispatcher.py, outage_probe.py,
                  scheduled.py, explain/, readiness/ (before anything is graded), operations/ (what a person asks for:
                  takeover, totals, verification, bulk sync)
 provisioning/    a run: runner.py, run.py, comparison.py, importer.py; service.py and serializers.py for people
 celery/          the app with its queues and delivery settings, worker, transport, undecodable messages
-runtime/         heartbeat, leases, signals, check of Redis's durability, threads whose failure ends the process
+runtime/         jobs.py (leases are renewed, errors are outcomes), heartbeat, Redis's durability, process_end.py
 """

@@ -55,9 +55,10 @@ from shared.setting_types import ClearedScores
 from workers.celery.app import make_app, send_provision_task
 from workers.dead_letters import DeadLetterQueue
 from workers.erasure import Erasure
-from workers.grade_passback.apply.apply_plan import MAX_SCORES_PER_REQUEST, PlanApplier
+from workers.grade_passback.apply.context import MAX_SCORES_PER_REQUEST, WriteTargets
 from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.course_sync import CourseSync
 from workers.grade_passback.explain.activity import CourseActivities
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.operations.bulk_sync import BulkSync
@@ -67,14 +68,12 @@ from workers.grade_passback.operations.takeover import CourseTakeover
 from workers.grade_passback.operations.takeover_run import TakeoverRunner
 from workers.grade_passback.operations.totals import TotalsReader
 from workers.grade_passback.operations.verification.verifier import Systems, Verifier
-from workers.grade_passback.outcome_handler import SyncOutcomeHandler
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
 from workers.grade_passback.readiness.weights import WeightReader
-from workers.grade_passback.sync_job import CourseSync, SyncJob
-from workers.grade_passback.sync_metrics import SyncMetrics
+from workers.grade_passback.sync_job import SyncJob, SyncMetrics, SyncOutcomeHandler
 from workers.provisioning.container import ProvisioningContainer
 from workers.provisioning.service import ProvisioningService
-from workers.runtime.lease_renewal import LeaseRenewer
+from workers.runtime.jobs import LeaseRenewer
 
 
 class Container:
@@ -214,17 +213,8 @@ class Container:
     def course_sync(self) -> CourseSync:
         """Makes PowerSchool agree with Canvas for one course."""
         gradebook, roster = self.powerschool.gradebook, self.powerschool.roster
-        applier = PlanApplier(gradebook, self.links, MAX_SCORES_PER_REQUEST, self.audit, self.clock, self.takeovers)
-        return CourseSync(
-            self.course_reader,
-            applier,
-            roster,
-            self.records,
-            self.clock,
-            self.associations,
-            self.dead_letters,
-            self.audit,
-        )
+        targets = WriteTargets(gradebook, self.links, self.audit, self.takeovers, self.clock, MAX_SCORES_PER_REQUEST)
+        return CourseSync(self.course_reader, targets, roster, self.records, self.associations, self.dead_letters)
 
     # What people ask for.
 

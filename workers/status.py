@@ -23,7 +23,7 @@ from shared.domain.provisioning.run import Run, RunKind
 from shared.queues import Queue, Stream
 from workers.container import Container
 from workers.grade_passback.explain.response import pause_json
-from workers.grade_passback.sync_metrics import REPAIRS
+from workers.grade_passback.sync_job import REPAIRS
 from workers.school_hours import SchoolHours
 
 # A course that waits longer is a problem that somebody should know of.

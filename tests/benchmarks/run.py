@@ -17,7 +17,7 @@ from tests.benchmarks.outcome import Result
 from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, takeover, throttle
 from tests.benchmarks.provisioning import rosters
 from tests.benchmarks.web import ingest, pages
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 NEWEST = Path("the newest stored run")
 PLOT = Path(__file__).with_name("growth.svg")

@@ -21,7 +21,7 @@ from shared.log_events import LogEvent
 from tests.fault_injection.plant import SETTLED_WITHIN_S, WORKERS, Plant, running_plant
 from tests.fault_injection.teachers import Teachers
 from tests.fault_injection.verdict import Verdict, judge, not_ours
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 FIRST_NEW_ID = 5_000_000
 # Longer than the clients wait for an answer in a plant with quick settings.

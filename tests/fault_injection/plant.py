@@ -38,9 +38,9 @@ QUICK_CONSTANTS = (
     "shared.adapters.redis.sync_queue.store:CLAIM_DURATION=4",
     f"shared.adapters.redis.sync_queue.store:LEASE_DURATION={LEASE_S}",
     "workers.celery.app:MAX_SYNC_DURATION=20",
-    "workers.grade_passback.lease:TIME_SLICE=2",
+    "workers.grade_passback.sync_job:TIME_SLICE=2",
     # Small batches, so that what is killed is often killed between two of them.
-    "workers.grade_passback.apply.apply_plan:MAX_SCORES_PER_REQUEST=7",
+    "workers.grade_passback.apply.context:MAX_SCORES_PER_REQUEST=7",
 )
 
 

@@ -34,7 +34,7 @@ from tests.fault_injection.teachers import Teachers
 from tests.fault_injection.verdict import Verdict, judge, not_ours
 from workers.dev.demo.client import Json
 from workers.grade_passback.scheduled import reconcile
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 ACTS_IN_SILENCE = 12
 FIRST_NEW_ID = 1_000_000

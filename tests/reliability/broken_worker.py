@@ -18,9 +18,9 @@ def break_it(part: str) -> None:
 
         SyncQueue.claim_due = raise_error  # type: ignore[method-assign,assignment]
     elif part == "lease renewal":
-        from workers.runtime.lease_renewal import LeaseRenewer
+        from workers.runtime.jobs import LeaseRenewer
 
-        LeaseRenewer._renew_until_stopped = raise_error  # type: ignore[method-assign]
+        LeaseRenewer.work = raise_error  # type: ignore[method-assign]
     elif part == "heartbeat":
         from workers.runtime.heartbeat import HeartbeatThread
 

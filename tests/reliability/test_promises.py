@@ -48,7 +48,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "tests/unit/workers/grade_passback/test_outcome_handler.py::test_dead_assignments_leave_the_rest_done",
         "tests/contract/sync_queue/test_aggregate_contract.py::test_malformed_messages_are_kept_aside",
         "tests/reliability/test_promises.py::test_a_huge_course_does_not_hold_up_a_small_one",
-        "tests/unit/workers/grade_passback/test_lease.py::test_after_its_slice_a_course_gives_way_to_those_that_wait",
+        "tests/unit/workers/grade_passback/test_sync_limits.py::test_after_its_slice_a_course_gives_way_to_those_that_wait",
         "tests/contract/sync_queue/test_sync_queue_contract.py::test_a_change_goes_before_a_pass_over_all_courses",
     ),
     "7 an outage burns no attempts, the backlog is bounded by courses": (

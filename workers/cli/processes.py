@@ -16,7 +16,7 @@ from shared.clock import SystemClock
 from shared.log_events import LogEvent
 from workers.celery.app import make_app
 from workers.runtime.heartbeat import run_heartbeat
-from workers.runtime.signals import end_on_sigterm, stop_on_signals
+from workers.runtime.process_end import end_on_sigterm, stop_on_signals
 
 log = structlog.get_logger()
 

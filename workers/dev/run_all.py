@@ -28,7 +28,7 @@ from workers.dev.sandbox import (
     sandbox_settings,
     start_sandboxes,
 )
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 PROCESSES = ("worker", "provisioning-worker", "beat")
 POLL_INTERVAL_S = 0.3

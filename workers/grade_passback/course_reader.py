@@ -1,7 +1,7 @@
 """Reads both sides of a course: all reading of a sync."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -28,28 +28,18 @@ from workers.grade_passback.compare import AssignmentInSection, CourseData, Cour
 NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
 
+@dataclass(frozen=True)
 class CourseReader:
     """Reads courses from Canvas, PowerSchool and the stores. The rules decide what has to be read."""
 
-    def __init__(
-        self,
-        canvas: CanvasReader,
-        rosters: RosterReader,
-        powerschool: PowerSchoolGradebook,
-        links: Links,
-        states: CourseStates,
-        clock: Clock,
-        policy: SyncPolicy,
-        associations: CategoryMatches,
-    ) -> None:
-        self._canvas = canvas
-        self._rosters = rosters
-        self._powerschool = powerschool
-        self._links = links
-        self._states = states
-        self._clock = clock
-        self._policy = policy
-        self._associations = associations
+    canvas: CanvasReader
+    rosters: RosterReader
+    powerschool: PowerSchoolGradebook
+    links: Links
+    states: CourseStates
+    clock: Clock
+    policy: SyncPolicy
+    associations: CategoryMatches
 
     def read(
         self,
@@ -67,20 +57,20 @@ class CourseReader:
         `changed`. Cached data of the course that is inconsistent is read again. Raises the errors of `shared.errors`.
         """
         again = partial(self.read, course_id, asked_for_by_person=asked_for_by_person, all_scores=all_scores)
-        course = self._canvas.course(course_id, cache)
+        course = self.canvas.course(course_id, cache)
         changed = known_changes(changed, course)
-        earlier = self._states.course(course_id)
-        rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        earlier = self.states.course(course_id)
+        rosters = self.rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         up_to_date = {} if changed is None else up_to_date_keys(earlier, rosters)
-        associations = self._associations.of_course(course_id)
-        policy = replace(self._policy, category_map=self._associations.district_map())
+        associations = self.associations.of_course(course_id)
+        policy = replace(self.policy, category_map=self.associations.district_map())
 
         def evaluate() -> tuple[
             tuple[AssignmentInSection, ...], tuple[GradebookRow, ...], Mapping[str, TransientError], Mapping[int, str]
         ]:
             categories = self._categories(rosters.values())
             # The course's own calendar, also where the term's days are compared with today.
-            today = self._clock.now().astimezone(policy.zone_of(course)).date()
+            today = self.clock.now().astimezone(policy.zone_of(course)).date()
             rules = CourseEvaluator(course, rosters, associations, categories, today, policy, asked_for_by_person)
             needed = {a.id for a in course.assignments} if all_scores else rules.needing_scores(changed, up_to_date)
             rows, unread = self._scores(course_id, needed)
@@ -92,13 +82,13 @@ class CourseReader:
         if course.is_cached and (new_group or not is_cache_consistent(course, rows, rosters.values())):
             return again(changed=changed, cache=CachePolicy.REFRESH)
         if new_students:
-            rosters = self._rosters.sections(list(rosters), refresh=True)
+            rosters = self.rosters.sections(list(rosters), refresh=True)
         if new_group:
             self._categories(rosters.values(), refresh=True)
         if new_students or new_group:
             placements, rows, unread, category_names = evaluate()
-        links = self._links.of_course(course_id)
-        plugin_ids = self._powerschool.plugin_ids()
+        links = self.links.of_course(course_id)
+        plugin_ids = self.powerschool.plugin_ids()
         actual, matches = self._actual(rosters.values(), placements, links, plugin_ids, all_scores=all_scores)
         if any(not _is_unchanged(p, matches, up_to_date) for p in placements if not p.scores_read):
             return again(cache=cache)
@@ -123,12 +113,12 @@ class CourseReader:
 
         Rosters may be from the cache; nothing else is. Raises the errors of `shared.errors`.
         """
-        course = self._canvas.course(course_id)
-        rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        course = self.canvas.course(course_id)
+        rosters = self.rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         categories = self._categories(rosters.values(), refresh=True)
-        associations, links = self._associations.of_course(course_id), self._links.of_course(course_id)
-        policy = replace(self._policy, category_map=self._associations.district_map())
-        today = self._clock.now().astimezone(policy.zone_of(course)).date()
+        associations, links = self.associations.of_course(course_id), self.links.of_course(course_id)
+        policy = replace(self.policy, category_map=self.associations.district_map())
+        today = self.clock.now().astimezone(policy.zone_of(course)).date()
         rules = CourseEvaluator(course, rosters, associations, categories, today, policy, by_person=True, ahead=True)
         taught = [section for section in rosters.values() if section.teacher_users_dcid is not None]
         return CourseData(
@@ -138,8 +128,8 @@ class CourseReader:
             placements=rules.placements((), (), {}),
             rosters={section.dcid: section for section in rosters.values()},
             links=links,
-            plugin_ids=self._powerschool.plugin_ids(),
-            actual=self._powerschool.assignments(taught, ()) if taught else (),
+            plugin_ids=self.powerschool.plugin_ids(),
+            actual=self.powerschool.assignments(taught, ()) if taught else (),
             associations=associations,
             categories=categories,
         )
@@ -151,7 +141,7 @@ class CourseReader:
         if not assignment_ids:
             return (), {}
         try:
-            return self._canvas.gradebook(course_id, sorted(assignment_ids)), {}
+            return self.canvas.gradebook(course_id, sorted(assignment_ids)), {}
         except GradebookIncomplete as error:
             return tuple(error.rows), error.unread
 
@@ -161,7 +151,7 @@ class CourseReader:
         """Return the categories of each section's teacher by SECTIONS.DCID; each teacher's are read once."""
         taught = {s.dcid: (s.teacher_users_dcid, s.term.year_id) for s in sections if s.teacher_users_dcid is not None}
         by_teacher = {
-            teacher: self._powerschool.categories(*teacher, refresh=refresh) for teacher in set(taught.values())
+            teacher: self.powerschool.categories(*teacher, refresh=refresh) for teacher in set(taught.values())
         }
         return {dcid: by_teacher[teacher] for dcid, teacher in taught.items()}
 
@@ -183,14 +173,14 @@ class CourseReader:
             for key, link in links.items()
             if (all_scores or key in needed) and link.powerschool_assignment_section_id is not None
         }
-        actual = self._powerschool.assignments(taught, linked) if taught else ()
+        actual = self.powerschool.assignments(taught, linked) if taught else ()
         matches = match_assignments(desired, actual, links, plugin_ids)
         adopted = {
             link.powerschool_assignment_section_id
             for link in matches.adopted.values()
             if link.powerschool_assignment_section_id is not None
         }
-        return (self._powerschool.assignments(taught, linked | adopted) if adopted else actual), matches
+        return (self.powerschool.assignments(taught, linked | adopted) if adopted else actual), matches
 
 
 class CourseChecker(Protocol):

@@ -1,6 +1,5 @@
 """Merges messages into the courses' pending changes, claims due courses and sends a task for each."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,7 +10,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.log_events import LogEvent
-from workers.runtime.vital_threads import VitalThread
+from workers.runtime.process_end import VitalThread
 
 log = structlog.get_logger()
 
@@ -23,7 +22,7 @@ MIN_BLOCK = timedelta(milliseconds=20)
 PAUSE_AFTER_FAILURE = timedelta(seconds=1)
 
 
-class Dispatcher:
+class Dispatcher(VitalThread):
     """A thread beside the worker's pool. Each of its steps is atomic in Redis, so that any number of them may run."""
 
     def __init__(
@@ -35,27 +34,12 @@ class Dispatcher:
         *,
         pause_after_failure: timedelta = PAUSE_AFTER_FAILURE,
     ) -> None:
+        super().__init__("dispatcher")
         self._queue = queue
         self._dispatch = dispatch
         self._consumer = consumer
         self._max_claims = max_claims
         self._pause_s = pause_after_failure.total_seconds()
-        self._stopped = threading.Event()
-        self._thread = VitalThread(target=self._run, name="dispatcher")
-
-    @property
-    def is_running(self) -> bool:
-        """Say whether the thread runs."""
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start dispatching."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the current step. Other messages stay on their streams."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
 
     def run_once(self) -> int:
         """Aggregate new messages, claim due courses and dispatch them. Return how many were dispatched."""
@@ -64,7 +48,7 @@ class Dispatcher:
         result = self._queue.aggregate(self._consumer, BATCH, block)
         if not result.aggregated:
             # Redis blocks until then; fakeredis returns an empty result at once.
-            self._stopped.wait(block.total_seconds() - (time.monotonic() - started))
+            self.stopping.wait(block.total_seconds() - (time.monotonic() - started))
         if result.aggregated or result.malformed:
             log.debug(
                 LogEvent.MESSAGES_AGGREGATED, folded=result.aggregated, unknown=result.unknown, bad=result.malformed
@@ -73,7 +57,7 @@ class Dispatcher:
         for course_id in due:
             self._dispatch(course_id)
         if 0 < result.aggregated < BATCH:
-            self._stopped.wait(BATCH_WINDOW.total_seconds())
+            self.stopping.wait(BATCH_WINDOW.total_seconds())
         return len(due)
 
     def _max_block(self) -> timedelta:
@@ -83,11 +67,12 @@ class Dispatcher:
         # A due course that cannot be claimed yet (all claims taken) must not turn this into a busy loop.
         return min(MAX_BLOCK, max(MIN_BLOCK, next_due))
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
+    def work(self) -> None:
+        """Dispatch, one step after the other. Messages that were not read stay on their streams."""
+        while not self.stopping.is_set():
             try:
                 self.run_once()
             except (RedisError, OperationalError, OSError) as error:
                 # Messages that were read stay unacknowledged, and claims expire: there is nothing to undo.
                 log.warning(LogEvent.DISPATCHER_ERROR, error=type(error).__name__)
-                self._stopped.wait(self._pause_s)
+                self.stopping.wait(self._pause_s)

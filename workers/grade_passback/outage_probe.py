@@ -3,10 +3,10 @@
 Pauses grow to half a minute, and a system that nobody calls fails unseen: people watch the pages.
 """
 
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import ClassVar
 
 import redis
 from redis.exceptions import RedisError
@@ -18,31 +18,25 @@ from shared.adapters.redis.remote_limits.outages import end_outage, idle_systems
 from shared.clock import Clock
 from shared.config import ConfigurationError
 from shared.errors import PassbackError
-from workers.runtime.vital_threads import VitalThread
+from workers.runtime.process_end import VitalThread
 
 # With the interval at which pages follow, less than ten seconds.
 PROBE_INTERVAL = timedelta(seconds=3)
 
 
-class OutageProbe:
+class OutageProbe(VitalThread):
     """A thread that asks each unavailable system, once per interval for all workers together."""
 
+    # A request under way ends by its own timeout.
+    stop_timeout_s: ClassVar[float] = 0
+
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock, remote: Callable[[str], RemoteApi]) -> None:
+        super().__init__("outage-probe")
         self._redis = client
         self._keys = keys
         self._clock = clock
         self._locks = IntervalLocks(client, keys)
         self._remote = remote
-        self._stopped = threading.Event()
-        self._thread = VitalThread(target=self._run, name="outage-probe")
-
-    def start(self) -> None:
-        """Start asking."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop asking. A request under way ends by its own timeout."""
-        self._stopped.set()
 
     def run_once(self) -> None:
         """Ask the systems that are unavailable, and close the circuits of those that answer.
@@ -64,8 +58,9 @@ class OutageProbe:
             ):
                 end_outage(self._redis, self._keys, outage.system)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(PROBE_INTERVAL.total_seconds()):
+    def work(self) -> None:
+        """Ask once per interval."""
+        while not self.stopping.wait(PROBE_INTERVAL.total_seconds()):
             # While Redis does not answer nobody calls a system, and the dispatcher logs it. A system that cannot be
             # called by its settings ends no worker.
             with suppress(RedisError, PassbackError, ConfigurationError):

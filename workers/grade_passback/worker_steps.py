@@ -14,6 +14,7 @@ from workers.container import Container, get_container
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.outage_probe import OutageProbe
 from workers.runtime.heartbeat import HeartbeatThread, this_process
+from workers.runtime.process_end import VitalThread
 
 log = structlog.get_logger()
 
@@ -25,42 +26,31 @@ class DispatcherStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery h
 
     def __init__(self, worker: object, **options: object) -> None:
         super().__init__(worker, **options)
-        self._dispatcher: Dispatcher | None = None
-        self._heartbeat: HeartbeatThread | None = None
-        self._outage_probe: OutageProbe | None = None
+        self._threads: list[VitalThread] = []
 
     def start(self, worker: object) -> None:
         """Start the threads. The lease renewal ends with the process, after the last sync."""
-        service = get_container()
+        service, name = get_container(), this_process("worker")
         app: Celery = worker.app  # type: ignore[attr-defined]
-        self._dispatcher = Dispatcher(
-            service.changes,
-            partial(_send_sync, app),
-            this_process("worker"),
-            max_claims=2 * service.settings.worker_threads,
-        )
-        self._outage_probe = OutageProbe(service.redis, service.keys, service.clock, partial(_remote, service))
-        self._outage_probe.start()
-        service.lease_renewer.start()
-        self._dispatcher.start()
-        threads = (self._dispatcher, service.lease_renewer)
-        self._heartbeat = HeartbeatThread(
+        claims = 2 * service.settings.worker_threads
+        dispatcher = Dispatcher(service.changes, partial(_send_sync, app), name, max_claims=claims)
+        needed = (dispatcher, service.lease_renewer)
+        heartbeat = HeartbeatThread(
             service.heartbeats,
-            this_process("worker"),
-            is_alive=lambda: consumer_responds() and all(thread.is_running for thread in threads),
+            name,
+            is_alive=lambda: consumer_responds() and all(thread.is_alive() for thread in needed),
         )
-        self._heartbeat.start()
+        probe = OutageProbe(service.redis, service.keys, service.clock, partial(_remote, service))
+        self._threads = [probe, dispatcher, heartbeat]
+        for thread in (probe, *needed, heartbeat):
+            thread.start()
         log.info(LogEvent.PROCESS_STARTED, process="worker")
 
     def stop(self, _worker: object) -> None:
         """Stop them. Running syncs end before their next write, and keep their leases until then."""
         get_container().stopping.set()
-        if self._outage_probe is not None:
-            self._outage_probe.stop()
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        if self._heartbeat is not None:
-            self._heartbeat.stop()
+        for thread in self._threads:
+            thread.stop()
 
 
 def _remote(service: Container, system: str) -> RemoteApi:

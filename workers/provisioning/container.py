@@ -29,7 +29,7 @@ from workers.provisioning.planning import PlanBuilder, upload_rules
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, ProvisionSchedule, StopCheck
 from workers.provisioning.upload_planner import UploadPlanner
-from workers.runtime.lease_renewal import renewing
+from workers.runtime.jobs import renewing
 
 
 class RequestCounter:

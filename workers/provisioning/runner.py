@@ -26,7 +26,7 @@ from shared.log_events import LogEvent
 from shared.ports.provisioning import RosterFeed
 from workers.provisioning.outcome_handler import RunOutcomeHandler
 from workers.provisioning.run import ProvisionRun
-from workers.runtime.outcome_handler import REDIS_UNAVAILABLE_ERRORS, run_and_classify
+from workers.runtime.jobs import REDIS_UNAVAILABLE_ERRORS, run_and_classify
 
 log = structlog.get_logger()
 # How often PowerSchool is asked whether rosters changed, which makes a run start early.

@@ -1,6 +1,5 @@
 """Sends heartbeats of this process, so that `passback status` shows which processes run."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
@@ -14,8 +13,8 @@ from shared.adapters.redis.operations.heartbeats import Heartbeats, process_key
 from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import Settings
 from shared.log_events import LogEvent
+from workers.runtime.process_end import VitalThread
 from workers.runtime.redis_durability import is_access_denied
-from workers.runtime.vital_threads import VitalThread
 
 log = structlog.get_logger()
 
@@ -27,7 +26,7 @@ def this_process(kind: str) -> str:
     return f"{kind}@{process_key()}"
 
 
-class HeartbeatThread:
+class HeartbeatThread(VitalThread):
     """A thread that sends heartbeats as long as `is_alive` returns that the process does its work."""
 
     def __init__(
@@ -39,32 +38,27 @@ class HeartbeatThread:
         every: timedelta = HEARTBEAT_INTERVAL,
         supervisor: Callable[[], None] = notify_systemd,
     ) -> None:
+        super().__init__("heartbeat")
         self._heartbeats = heartbeats
         self._process = process
         self._is_alive = is_alive
         self._notify_supervisor = supervisor
         self._every_s = every.total_seconds()
-        self._stopped = threading.Event()
-        self._thread = VitalThread(target=self._run, name="heartbeat")
-
-    def start(self) -> None:
-        """Start sending."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop, and remove the heartbeat: the process ends on purpose and is not missing."""
-        self._stopped.set()
-        self._thread.join(timeout=5)
+        super().stop()
         with suppress(RedisError):
             # Otherwise the process is shown as gone, which is true.
             self._heartbeats.remove(self._process)
 
-    def _run(self) -> None:
+    def work(self) -> None:
+        """Send a heartbeat at once, and then at each interval."""
         while True:
             if self._is_alive():
                 self._notify_supervisor()
                 self._send()
-            if self._stopped.wait(self._every_s):
+            if self.stopping.wait(self._every_s):
                 return
 
     def _send(self) -> None:

@@ -34,7 +34,7 @@ from shared.domain.provisioning.run import RunCause, RunKind, RunState
 from tests.benchmarks.outcome import Mark, Result, report
 from tests.fault_injection.redis_server import RedisServer
 from workers.container import Container
-from workers.runtime.lease_renewal import renewing
+from workers.runtime.jobs import renewing
 
 SIZES = (50_000, 100_000)
 MAX_MB = 600

@@ -22,7 +22,7 @@ from shared.sandbox.district.generator import DistrictSize
 from tests.fault_injection.provisioning.kills import MOMENTS, Killer
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.dev.process_group import process_group, without_settings
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 # So that a worker can be killed while Canvas imports, or between its request and Canvas's answer.
 IMPORT_S, LATENCY_MS = 0.4, 30

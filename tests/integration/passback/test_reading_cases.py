@@ -11,10 +11,9 @@ from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.rules.reasons import Reason
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
-from tests.fakes import whole_turn
+from tests.fakes import write_check
 from tests.integration.passback.test_refusals_are_explained import NOON, Town, town
 from workers.grade_passback.explain.response import ExplainQuery
-from workers.grade_passback.lease import write_guard
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def sync(here: Town, course_id: int, cause: ChangeCause = ChangeCause.RECONCILE,
     lease = here.changes.lease(str(course_id))
     ids = frozenset(map(str, graded))
     changes = PendingChanges(str(course_id), NOON, NOON, 1, frozenset({cause}), ids, 0)
-    check = write_guard(here.changes, lease, whole_turn(here.clock, timedelta(minutes=5)))
+    check = write_check(here.changes, lease, here.clock, timedelta(minutes=5))
     here.outcome_handler.run(lease, changes, lambda: here.course_sync.run(changes, check, lease.token))
 
 

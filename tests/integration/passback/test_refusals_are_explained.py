@@ -30,19 +30,18 @@ from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.fakes import (
     FakeChanges,
     Stores,
-    whole_turn,
+    write_check,
 )
 from tests.integration.clients.test_clients_against_sandbox import served
 from tests.manual_clock import ManualClock
-from workers.grade_passback.apply.apply_plan import PlanApplier
+from workers.grade_passback.apply.context import WriteTargets
 from workers.grade_passback.compare import SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.course_sync import CourseSync
 from workers.grade_passback.explain.activity import CourseActivity
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery
-from workers.grade_passback.lease import write_guard
-from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import CourseSync
+from workers.grade_passback.sync_job import SyncOutcomeHandler
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 COURSE = str(Ids.HEALTHY_COURSE)
@@ -121,7 +120,7 @@ class Town:
         """Sync the course once, as the task does."""
         lease = self.changes.lease(COURSE)
         changes = PendingChanges(COURSE, NOON, NOON, 1, frozenset({cause}), frozenset({str(FIRST)}), 0)
-        check = write_guard(self.changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
+        check = write_check(self.changes, lease, self.clock, timedelta(minutes=5))
         self.outcome_handler.run(lease, changes, lambda: self.course_sync.run(changes, check, lease.token))
 
     def explanation(self, student: int | None = None) -> Any:
@@ -170,13 +169,11 @@ def town(*, clear_scores: bool = False, **variables: str) -> Iterator[Town]:
             powerschool_url=powerschool_url,
             course_sync=CourseSync(
                 reader,
-                PlanApplier(ps.gradebook, links, 100, audit, clock, stores.takeovers),
+                WriteTargets(ps.gradebook, links, audit, stores.takeovers, clock, 100),
                 ps.roster,
                 records,
-                clock,
                 associations,
                 letters,
-                audit,
             ),
             explainer=CourseExplainer(
                 lambda: reader,

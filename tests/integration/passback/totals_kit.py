@@ -17,11 +17,10 @@ from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.canvas.seed import Assignment, CourseSeed, GradingPeriod, Group, Section, Submission
 from shared.sandbox.district.builder import DistrictBuilder, enrolled, student_dcid_of, user_id_of
 from shared.sandbox.powerschool.app import create_app as powerschool_app
-from tests.fakes import FakeChanges, whole_turn
+from tests.fakes import FakeChanges, write_check
 from tests.integration.clients.test_clients_against_sandbox import served
 from tests.manual_clock import ManualClock
 from workers.container import Container
-from workers.grade_passback.lease import write_guard
 from workers.grade_passback.operations.totals import StudentTotals
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
@@ -115,7 +114,7 @@ class Gradebooks:
         changes = FakeChanges()
         lease = changes.lease(str(COURSE))
         pending = PendingChanges(str(COURSE), NOON, NOON, 1, frozenset({ChangeCause.PERSON}), frozenset(), 0)
-        check = write_guard(changes, lease, whole_turn(self.clock, timedelta(minutes=5)))
+        check = write_check(changes, lease, self.clock, timedelta(minutes=5))
         self.service.course_sync.run(pending, check, lease.token)
 
     def rows(self) -> dict[str, Any]:

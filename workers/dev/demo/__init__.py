@@ -26,7 +26,7 @@ from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 from workers.dev.instructions import how_to_use, this_command, write_environment
 from workers.dev.process_group import free_port, process_group, without_settings
 from workers.dev.sandbox import point_events, sandbox_settings, start_sandboxes
-from workers.runtime.signals import end_on_sigterm
+from workers.runtime.process_end import end_on_sigterm
 
 # Short waits between attempts, so that a dead letter takes seconds. The debounce windows are the defaults.
 DEMO_SETTINGS = {

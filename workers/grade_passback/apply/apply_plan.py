@@ -1,13 +1,13 @@
 """Applies a plan to PowerSchool: links and assignments, then scores in batches. Each assignment fails by itself."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from typing import assert_never
 
-from shared.adapters.redis.course_data.audit import Audit
-from shared.adapters.redis.course_data.links import Links
-from shared.adapters.redis.course_data.takeovers import Takeovers
-from shared.clock import Clock
+from shared.domain.causes import Cause, Scope
 from shared.domain.passback.audit import WriteContext
+from shared.domain.passback.planning.assignment_matching import normalize_name, temporary_name
 from shared.domain.passback.planning.desired import DesiredAssignment, Link
 from shared.domain.passback.planning.diff import OwnedField
 from shared.domain.passback.planning.plan import (
@@ -21,73 +21,46 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
 )
 from shared.domain.passback.planning.stored_forms import seen
-from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.errors import LeaseLost, NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
-from shared.ports.passback import PowerSchoolGradebook
-from workers.grade_passback.apply.context import ApplyContext, ApplyResult
-from workers.grade_passback.apply.renames import (
-    NamesInUse,
-    includes_due_date,
-    name_taken,
-    refusal_of_name,
-    without_rename,
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
+from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
+from shared.errors import (
+    AccessDenied,
+    LeaseLost,
+    NotFound,
+    PermanentError,
+    RequestRejected,
+    ServiceUnavailable,
+    TransientError,
 )
+from workers.grade_passback.apply.context import ApplyContext, ApplyResult, WriteGuard, WriteTargets
 from workers.grade_passback.apply.score_writer import ScoreWriter, raise_if_district_wide
 from workers.grade_passback.compare import CourseComparison
-from workers.grade_passback.lease import WriteGuard
 
-# PowerSchool documents no limit.
-MAX_SCORES_PER_REQUEST = 200
+# PowerSchool refuses the name together with the due date.
+_NAME_AND_DUE_DATE = frozenset({Cause.DUPLICATE, Cause.DUE_DATE})
 
 
-class PlanApplier:
-    """Applies plans."""
-
-    def __init__(
-        self,
-        powerschool: PowerSchoolGradebook,
-        links: Links,
-        score_batch: int,
-        audit: Audit,
-        clock: Clock,
-        takeovers: Takeovers,
-    ) -> None:
-        self._powerschool = powerschool
-        self._links = links
-        self._score_batch = score_batch
-        self._audit = audit
-        self._clock = clock
-        self._takeovers = takeovers
-
-    def apply(self, comparison: CourseComparison, guard: WriteGuard, write_context: WriteContext) -> ApplyResult:
-        """Apply the plan as far as possible. Raises `LeaseLost`; every other error is in the result."""
-        context = ApplyContext(
-            self._powerschool,
-            self._links,
-            self._audit,
-            self._clock,
-            comparison,
-            guard,
-            write_context,
-            self._takeovers,
-        )
-        try:
-            _Run(context, self._score_batch).run()
-        except ServiceUnavailable as error:
-            context.result.unavailable = error
-        return context.result
+def apply_plan(
+    targets: WriteTargets, comparison: CourseComparison, guard: WriteGuard, write_context: WriteContext
+) -> ApplyResult:
+    """Apply the plan as far as possible. Raises `LeaseLost`; every other error is in the result."""
+    context = ApplyContext(targets, comparison, guard, write_context)
+    try:
+        _Run(context).run()
+    except ServiceUnavailable as error:
+        context.result.unavailable = error
+    return context.result
 
 
 class _Run:
     """One plan being applied."""
 
-    def __init__(self, context: ApplyContext, score_batch: int) -> None:
+    def __init__(self, context: ApplyContext) -> None:
         self._context = context
         self._result = context.result
         self._comparison = context.comparison
-        self._scores = ScoreWriter(context, score_batch)
-        self._names = NamesInUse(context.comparison.data.actual)
+        self._scores = ScoreWriter(context)
+        self._names = _NamesInUse(context.comparison.data.actual)
         self._sent_names: dict[AssignmentKey, str] = {}
 
     def run(self) -> None:
@@ -120,7 +93,7 @@ class _Run:
         if not targets:
             return
         try:
-            found = self._context.powerschool.assignments(sections, {id_ for id_ in targets if id_ is not None})
+            found = self._context.targets.powerschool.assignments(sections, {id_ for id_ in targets if id_ is not None})
         except (ServiceUnavailable, LeaseLost):
             raise
         except (TransientError, PermanentError) as error:
@@ -148,11 +121,11 @@ class _Run:
             raise_if_district_wide(error)
             if self._context.refuse_takeover(step.key, error):
                 return
-            refused = refusal_of_name(step, error) if may_skip_name else None
+            refused = _refusal_of_name(step, error) if may_skip_name else None
             if isinstance(step, UpdateStep | ClearScoresStep) and isinstance(error, NotFound):
                 self._context.mark_deleted(step.key, error)
             elif isinstance(step, UpdateStep) and refused is not None:
-                self._update_without_name(step, refused, same_due_date=includes_due_date(error))
+                self._update_without_name(step, refused, same_due_date=_includes_due_date(error))
             else:
                 self._result.record_failure(step.key, error)
 
@@ -166,7 +139,7 @@ class _Run:
             case UpdateLinkStep(zeros=zeros, echoes=echoes):
                 self._context.save_link(replace(links[key], zeros=zeros, echoes=echoes))
             case CreateStep() | UpdateStep() if in_the_way := self._names.in_the_way(step, links.get(key)):
-                self._wait_for_name(step, name_taken(in_the_way))
+                self._wait_for_name(step, _name_taken(in_the_way))
             case CreateStep(desired=desired):
                 self._create(key, desired)
             case UpdateStep():
@@ -194,7 +167,7 @@ class _Run:
         self._context.guard()
         self._context.save_link(pending)
         try:
-            created = self._context.powerschool.create(self._context.teacher(key.section_dcid), desired)
+            created = self._context.targets.powerschool.create(self._context.teacher(key.section_dcid), desired)
         except RequestRejected:
             self._context.delete_link(key)
             raise
@@ -210,7 +183,7 @@ class _Run:
     def _update(self, step: UpdateStep) -> None:
         key, actual, desired = step.key, step.actual, step.desired
         with self._context.writing([self._context.update_entry(step)]):
-            self._context.powerschool.update(self._context.teacher(key.section_dcid), actual, desired)
+            self._context.targets.powerschool.update(self._context.teacher(key.section_dcid), actual, desired)
         self._sent_names[key] = desired.name
         if not step.is_temporary:
             link = replace(self._result.links[key], name=desired.name, due_date=desired.due_date)
@@ -233,7 +206,7 @@ class _Run:
         """Update all fields except for the name, and let the scores be written."""
         self._result.refused_names[step.key] = refused
         link = self._result.links[step.key]
-        remaining = None if step.is_temporary else without_rename(step, link, same_due_date=same_due_date)
+        remaining = None if step.is_temporary else _without_rename(step, link, same_due_date=same_due_date)
         if remaining is not None and not self._names.in_the_way(remaining, link):
             self._apply_step(remaining, may_skip_name=False)
 
@@ -243,3 +216,83 @@ class _Run:
         renames = [s for s in plan.steps_of(key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
         is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(key))
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
+
+
+class _NamesInUse:
+    """The names and due dates that the assignments of the sections have while a plan is applied.
+
+    The plan relies on its own order: if a rename fails, the name is not free for the next assignment.
+    """
+
+    def __init__(self, actual: Iterable[ActualAssignment]) -> None:
+        self._names: dict[tuple[int, int], tuple[str, date]] = {}
+        for a in actual:
+            self.written(a.section_dcid, a.assignment_section_id, a.name, a.due_date)
+
+    def written(self, section_dcid: int, assignment_section_id: int, name: str, due_date: date) -> None:
+        """Record the name and due date that were written."""
+        self._names[section_dcid, assignment_section_id] = (normalize_name(name), due_date)
+
+    def in_the_way(self, step: CreateStep | UpdateStep, link: Link | None) -> list[int]:
+        """Return the assignment section ids that have the name that the step would give.
+
+        An assignment that has the name already, or had it before a temporary one, conflicts only with one of the same
+        due date.
+        """
+        desired, name = step.desired, normalize_name(step.desired.name)
+        updated, former_names = None, set()
+        if isinstance(step, UpdateStep):
+            updated = step.actual.assignment_section_id
+            former_names = {self._names.get((desired.section_dcid, updated), ("", desired.due_date))[0]}
+            former_names |= {normalize_name(link.name)} if link is not None else set()
+        return sorted(
+            id_
+            for (section_dcid, id_), (other, due_date) in self._names.items()
+            if section_dcid == desired.section_dcid
+            and id_ != updated
+            and other == name
+            and (name not in former_names or due_date == desired.due_date)
+        )
+
+
+def _without_rename(step: UpdateStep, link: Link, *, same_due_date: bool) -> UpdateStep | None:
+    """Return the update without the name, and with `same_due_date` without the due date; None if nothing is left.
+
+    An assignment that has a temporary name gets the name of its link back.
+    """
+    is_temporary = normalize_name(step.actual.name) == normalize_name(temporary_name(step.key.assignment_id))
+    desired = replace(
+        step.desired,
+        name=link.name if is_temporary else step.actual.name,
+        due_date=step.actual.due_date if same_due_date else step.desired.due_date,
+    )
+    unchanged = {OwnedField.NAME, OwnedField.DUE_DATE} if same_due_date else {OwnedField.NAME}
+    changed = tuple(field for field in step.changed_fields if field not in unchanged)
+    fields = ((OwnedField.NAME,) if is_temporary else ()) + changed
+    return UpdateStep(step.actual, desired, fields) if fields else None
+
+
+def _refusal_of_name(step: object, error: TransientError | PermanentError) -> Finding | None:
+    """Return why PowerSchool refused a rename, None if the error is about something else.
+
+    A refusal seldom names the field: an update that would rename is tried again without the name.
+    """
+    if not isinstance(step, UpdateStep) or OwnedField.NAME not in step.changed_fields:
+        return None
+    if not isinstance(error, RequestRejected) or isinstance(error, NotFound | AccessDenied):
+        return None
+    reason = REASON_OF_CAUSE.get(error.cause)
+    if reason is None or Cause(error.cause).scope is Scope.ASSIGNMENT:
+        return None
+    return Finding(reason, error.error_text)
+
+
+def _includes_due_date(error: TransientError | PermanentError) -> bool:
+    """Say whether the refusal may be about the name together with the due date."""
+    return error.cause in _NAME_AND_DUE_DATE
+
+
+def _name_taken(assignment_section_ids: Iterable[int]) -> Finding:
+    """Return the finding that other assignments still have the name."""
+    ids = ", ".join(map(str, assignment_section_ids))
+    return Finding(Reason.NAME_TAKEN, f"PowerSchool assignment section {ids}")

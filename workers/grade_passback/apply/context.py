@@ -1,6 +1,9 @@
-"""What all writes of one plan share: the guard, the links, the audit and the result so far."""
+"""What all writes of one plan share: the guard, the links, the audit and the result so far.
 
-from collections.abc import Iterable, Iterator, Sequence
+Also finds out what became of writes whose response was lost: the next read of PowerSchool shows it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -12,19 +15,24 @@ from shared.adapters.redis.course_data.takeovers import TakeoverResponse, Takeov
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.outcome import Failure
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.planning.description import same
 from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.diff import OwnedField, agrees, has_value
 from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, WriteScoresStep
-from shared.domain.passback.powerschool import AssignmentKey, Score
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import PowerSchoolGradebook, ScoreRow
 from workers.grade_passback.compare import CourseComparison, audit_text
-from workers.grade_passback.lease import WriteGuard
 
 log = structlog.get_logger()
+
+# PowerSchool documents no limit.
+MAX_SCORES_PER_REQUEST = 200
+# Called right before each write; raises what ends the sync.
+WriteGuard = Callable[[], None]
 
 # Refusals that say what is wrong with one assignment or student. Any other may be about who made the assignment.
 SINGLE_ASSIGNMENT_CAUSES = frozenset(
@@ -83,6 +91,19 @@ class ApplyResult:
         self.written[key] = self.written.get(key, 0) + scores
 
 
+@dataclass(frozen=True, slots=True)
+class WriteTargets:
+    """Where a plan is written: PowerSchool, at most `score_batch` scores per request, and the stores that record it."""
+
+    powerschool: PowerSchoolGradebook
+    links: Links
+    audit: Audit
+    takeovers: Takeovers
+    clock: Clock
+    score_batch: int
+
+
+@dataclass
 class ApplyContext:
     """Guards and records the writes of one plan.
 
@@ -90,28 +111,15 @@ class ApplyContext:
     assignments that are read once more after all writes.
     """
 
-    def __init__(
-        self,
-        powerschool: PowerSchoolGradebook,
-        links: Links,
-        audit: Audit,
-        clock: Clock,
-        comparison: CourseComparison,
-        guard: WriteGuard,
-        write_context: WriteContext,
-        takeovers: Takeovers,
-    ) -> None:
-        self.powerschool = powerschool
-        self.comparison = comparison
-        self.guard = guard
-        self.result = ApplyResult(links=dict(comparison.data.links))
-        self.to_verify: set[AssignmentKey] = set()
-        self._links = links
-        self._audit = audit
-        self._clock = clock
-        self._write_context = write_context
-        self._takeovers = takeovers
-        self._course_id = comparison.data.course.id
+    targets: WriteTargets
+    comparison: CourseComparison
+    guard: WriteGuard
+    write_context: WriteContext
+    to_verify: set[AssignmentKey] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self.result = ApplyResult(links=dict(self.comparison.data.links))
+        self._course_id = self.comparison.data.course.id
 
     def teacher(self, section_dcid: int) -> int:
         """Return the USERS.DCID of the section's lead teacher, for whom passback writes."""
@@ -122,12 +130,12 @@ class ApplyContext:
     def save_link(self, link: Link) -> None:
         """Store the link if it changed."""
         if self.result.links.get(link.key) != link:
-            self._links.save(self._course_id, link)
+            self.targets.links.save(self._course_id, link)
             self.result.links[link.key] = link
 
     def delete_link(self, key: AssignmentKey) -> None:
         """Delete the link."""
-        self._links.delete(self._course_id, *key)
+        self.targets.links.delete(self._course_id, *key)
         self.result.links.pop(key, None)
 
     def mark_deleted(self, key: AssignmentKey, error: TransientError | PermanentError) -> None:
@@ -140,21 +148,21 @@ class ApplyContext:
         """Call the guard, and record the write that the block sends, also if this process dies meanwhile.
 
         Until its response arrives, and if none does, the audit has the write as one whose response was lost. The next
-        sync reads whether it arrived (`lost_responses.py`).
+        sync reads whether it arrived (`resolve_lost_responses`).
         """
         self.guard()
-        begun = self._audit.begin(self._course_id, self._as_of_now(entries, answer_lost=True))
+        begun = self.targets.audit.begin(self._course_id, self._as_of_now(entries, answer_lost=True))
         try:
             yield
         except (TransientError, PermanentError) as error:
             if isinstance(error, TransientError) and error.outcome_unknown:
                 self._mark_written(entries)
             else:
-                self._audit.end(self._course_id, begun, ())
+                self.targets.audit.end(self._course_id, begun, ())
             raise
-        self._audit.end(self._course_id, begun, self._as_of_now(entries))
+        self.targets.audit.end(self._course_id, begun, self._as_of_now(entries))
         for made_by, key in self._mark_written(entries).items():
-            self._takeovers.record_response(self._response(key, made_by))
+            self.targets.takeovers.record_response(self._response(key, made_by))
 
     def _mark_written(self, entries: Iterable[AuditEntry]) -> dict[str, AssignmentKey]:
         """Mark links that were taken over as written to; return one of the newly marked by its maker."""
@@ -181,7 +189,7 @@ class ApplyContext:
             or error.cause in SINGLE_ASSIGNMENT_CAUSES
         ):
             return False
-        self._takeovers.record_response(self._response(key, link.taken_over.made_by, error))
+        self.targets.takeovers.record_response(self._response(key, link.taken_over.made_by, error))
         log.error(
             LogEvent.TAKEOVER_REFUSED,
             course_id=self._course_id,
@@ -195,7 +203,7 @@ class ApplyContext:
 
     def _response(self, key: AssignmentKey, made_by: str, error: RequestRejected | None = None) -> TakeoverResponse:
         said = ("", "") if error is None else (error.cause, error.error_text)
-        return TakeoverResponse(self._clock.now(), self._course_id, *key, made_by, *said)
+        return TakeoverResponse(self.targets.clock.now(), self._course_id, *key, made_by, *said)
 
     def record_create(self, link: Link) -> None:
         """Record that the link's assignment was created, now or by an earlier run that never got the response.
@@ -208,7 +216,7 @@ class ApplyContext:
             if desired is None
             else tuple(FieldChange(f, None, audit_text(self.comparison.data, desired, f)) for f in OwnedField)
         )
-        self._audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
+        self.targets.audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
     def update_entry(self, step: UpdateStep) -> AuditEntry:
         """Return the entry of an update, with the fields that change."""
@@ -244,19 +252,82 @@ class ApplyContext:
     ) -> AuditEntry:
         desired = self.comparison.desired_of(link.key)
         return AuditEntry(
-            at=self._clock.now(),
+            at=self.targets.clock.now(),
             course_id=self._course_id,
             assignment_id=link.assignment_id,
             section_dcid=link.section_dcid,
             powerschool_assignment_id=link.powerschool_assignment_id,
             powerschool_assignment_section_id=link.powerschool_assignment_section_id,
             kind=kind,
-            occasion=self._write_context,
+            occasion=self.write_context,
             points_possible=None if desired is None else desired.points,
             fields=fields,
             scores=scores,
         )
 
     def _as_of_now(self, entries: Sequence[AuditEntry], *, answer_lost: bool = False) -> list[AuditEntry]:
-        now = self._clock.now()
+        now = self.targets.clock.now()
         return [replace(entry, at=now, answer_lost=answer_lost) for entry in entries]
+
+
+def resolve_lost_responses(audit: Audit, comparison: CourseComparison) -> None:
+    """Store what became of the course's writes that have no answer; those whose assignment was not read stay.
+
+    What remains of a write is stored before its settled part: if this process dies in between, an entry is there twice
+    rather than not at all.
+    """
+    course_id = comparison.data.course.id
+    for write, entries in audit.unanswered(course_id).items():
+        judged = [_settled(entry, comparison) for entry in entries]
+        settled = [entry for entry in judged if entry.arrival or not entry.answer_lost]
+        if settled:
+            if remaining := [entry for entry in judged if entry not in settled]:
+                audit.begin(course_id, remaining)
+            audit.end(course_id, write, settled)
+
+
+def _settled(entry: AuditEntry, comparison: CourseComparison) -> AuditEntry:
+    if not entry.answer_lost or not _was_read(entry, comparison):
+        return entry
+    target = entry.powerschool_assignment_section_id
+    actual = next((a for a in comparison.data.actual if a.assignment_section_id == target), None)
+    return replace(entry, arrival=Arrival.CHANGED_SINCE if actual is None else _arrival(entry, actual, comparison))
+
+
+def _was_read(entry: AuditEntry, comparison: CourseComparison) -> bool:
+    """Say whether this look shows what was written: scores are read only of assignments that no rule blocks."""
+    key = AssignmentKey(entry.assignment_id, entry.section_dcid)
+    placement = next((p for p in comparison.placements if p.key == key), None)
+    if entry.kind is WriteKind.UPDATE:
+        return key.section_dcid in comparison.data.rosters
+    return placement is not None and placement.desired is not None and placement.scores_read
+
+
+def _arrival(entry: AuditEntry, actual: ActualAssignment, comparison: CourseComparison) -> Arrival:
+    """Compare what PowerSchool has with what was sent and with what was there. It takes a batch as a whole or not."""
+    found = {*_fields(entry, actual, comparison), *(_score(change, actual) for change in entry.scores)}
+    if Arrival.ARRIVED in found:
+        return Arrival.ARRIVED
+    return Arrival.NOT_ARRIVED if Arrival.NOT_ARRIVED in found else Arrival.CHANGED_SINCE
+
+
+def _fields(entry: AuditEntry, actual: ActualAssignment, comparison: CourseComparison) -> Iterable[Arrival]:
+    for change in entry.fields:
+        there = audit_text(comparison.data, actual, OwnedField(change.field))
+        if same(change.after or "", there):
+            yield Arrival.ARRIVED
+        else:
+            yield Arrival.NOT_ARRIVED if same(change.before or "", there) else Arrival.CHANGED_SINCE
+
+
+def _score(change: ScoreChange, actual: ActualAssignment) -> Arrival:
+    there = actual.scores.get(change.student_dcid)
+    if _is(change.after, there):
+        return Arrival.ARRIVED
+    return Arrival.NOT_ARRIVED if _is(change.before, there) else Arrival.CHANGED_SINCE
+
+
+def _is(value: Score | None, there: Score | None) -> bool:
+    if value is None:
+        return there is None or not has_value(there)
+    return agrees(value, there)

@@ -21,8 +21,8 @@ from shared.errors import (
 )
 from shared.ports.passback import ScoreRow
 from workers.grade_passback.apply.context import ApplyContext
-from workers.grade_passback.apply.earlier_refusals import reason_not_cleared
-from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY
+from workers.grade_passback.compare import reason_not_cleared
+from workers.runtime.jobs import ADMINISTRATOR_DELAY
 
 # One bad row of n is isolated after about log2(n) refusals; this many bad rows are found in every batch.
 BAD_ROWS_FOUND = 4
@@ -64,12 +64,12 @@ class _Bisection:
 
 
 class ScoreWriter:
-    """Writes the scores of one plan, at most `batch_size` per request."""
+    """Writes the scores of one plan, in batches."""
 
-    def __init__(self, context: ApplyContext, batch_size: int) -> None:
+    def __init__(self, context: ApplyContext) -> None:
         self._context = context
         self._result = context.result
-        self._batch_size = batch_size
+        self._batch_size = context.targets.score_batch
 
     def write(self, section_dcid: int, steps: Iterable[WriteScoresStep]) -> None:
         """Write the scores of one section. Raises `ServiceUnavailable` and `LeaseLost`; other errors are recorded."""
@@ -110,7 +110,7 @@ class ScoreWriter:
             entries = [self._context.scores_entry(key, of_key, WriteKind.SCORES) for key, of_key in by_key]
             try:
                 with self._context.writing(entries):
-                    self._context.powerschool.write_scores(self._context.teacher(section_dcid), rows)
+                    self._context.targets.powerschool.write_scores(self._context.teacher(section_dcid), rows)
             except (ServiceUnavailable, LeaseLost):
                 raise
             except (TransientError, PermanentError) as error:
@@ -224,7 +224,7 @@ class ScoreWriter:
         while rows:
             try:
                 with context.writing([context.scores_entry(key, rows, WriteKind.CLEAR)]):
-                    context.powerschool.clear_scores(context.teacher(key.section_dcid), rows)
+                    context.targets.powerschool.clear_scores(context.teacher(key.section_dcid), rows)
             except RequestRejected as error:
                 if context.refuse_takeover(key, error):
                     return

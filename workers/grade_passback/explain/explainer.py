@@ -1,7 +1,7 @@
 """Explains for every assignment of a course whether it is in PowerSchool, and why it is not. Reads only."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.course_states import CourseStates
@@ -30,31 +30,21 @@ from workers.grade_passback.explain.response import (
 from workers.grade_passback.explain.stored import LastWrites, stored_reading
 
 
+@dataclass(frozen=True)
 class CourseExplainer:
     """Explains a course from a live reading of both systems, or from the state that the last sync stored.
 
     `reader` is called for a live reading only: making it may ask PowerSchool for its time zone.
     """
 
-    def __init__(
-        self,
-        reader: Callable[[], CourseReader],
-        records: CourseStates,
-        dead_letters: DeadLetters,
-        audit: Audit,
-        changes: SyncQueue,
-        pauses: Pauses,
-        clock: Clock,
-        activity: Callable[[str], CourseActivity],
-    ) -> None:
-        self._reader = reader
-        self._records = records
-        self._dead_letters = dead_letters
-        self._audit = audit
-        self._changes = changes
-        self._pauses = pauses
-        self._clock = clock
-        self._activity = activity
+    reader: Callable[[], CourseReader]
+    records: CourseStates
+    dead_letters: DeadLetters
+    audit: Audit
+    changes: SyncQueue
+    pauses: Pauses
+    clock: Clock
+    activity: Callable[[str], CourseActivity]
 
     def explain(self, query: ExplainQuery) -> Json:
         """Return the live explanation, in the shape of `explain --json`.
@@ -62,16 +52,16 @@ class CourseExplainer:
         Where a system is unavailable, return the stored explanation, which then has the error.
         """
         try:
-            comparison = compare(self._reader().read(query.course_id, asked_for_by_person=False, all_scores=True))
+            comparison = compare(self.reader().read(query.course_id, asked_for_by_person=False, all_scores=True))
         except PassbackError as error:
             return self.explain_stored(query, error)
         causes, writes = self._dead_letter_causes(query), self._last_writes(query)
-        reading = live_reading(comparison, query, causes, writes, self._clock.now())
+        reading = live_reading(comparison, query, causes, writes, self.clock.now())
         return self._rendered(query, reading, comparison.data.earlier, live=True)
 
     def explain_stored(self, query: ExplainQuery, error: PassbackError | None = None) -> Json:
         """Return the explanation as of the last sync; a course that was never synced has no assignments."""
-        state = self._records.course(query.course_id)
+        state = self.records.course(query.course_id)
         reading = None
         if state is not None:
             reading = stored_reading(state, query, self._dead_letter_causes(query), self._last_writes(query))
@@ -87,18 +77,18 @@ class CourseExplainer:
         error: PassbackError | None = None,
     ) -> Json:
         """Return the explanation. `as_of` is when the state was read, `synced_at` when the last sync stored one."""
-        dead_letters = self._dead_letters.of_course(query.course_id)
-        activity = replace(self._activity(query.course_id), dead_letters=len(dead_letters))
+        dead_letters = self.dead_letters.of_course(query.course_id)
+        activity = replace(self.activity(query.course_id), dead_letters=len(dead_letters))
         changed = activity.changed_assignment_ids
         return {
             "course_id": query.course_id,
             "live": live,
             "as_of": time_json(reading.state.synced_at if reading else None),
             "trouble": None if error is None else {"code": _cause(error), "message": str(error)},
-            "last_event_at": time_json(self._changes.last_event_of(query.course_id)),
+            "last_event_at": time_json(self.changes.last_event_of(query.course_id)),
             "synced_at": time_json(stored.synced_at if stored else None),
             "last_change": last_change_json(stored.last_change if stored else None),
-            "paused": pause_json(self._pauses.of_course(query.course_id)),
+            "paused": pause_json(self.pauses.of_course(query.course_id)),
             "activity": activity_json(activity),
             "dead_letters": [open_job_json(each) for each in dead_letters],
             "sections": sections_json(reading.state) if reading else [],
@@ -107,12 +97,12 @@ class CourseExplainer:
 
     def _dead_letter_causes(self, query: ExplainQuery) -> dict[str | None, str]:
         """Return the causes of the course's dead letters by assignment id, None for the whole course's."""
-        return {each.assignment_id: each.cause for each in self._dead_letters.of_course(query.course_id)}
+        return {each.assignment_id: each.cause for each in self.dead_letters.of_course(query.course_id)}
 
     def _last_writes(self, query: ExplainQuery) -> LastWrites:
         if query.student_sis_id is None:
             return {}
-        return latest_scores(self._audit.of_course(query.course_id), query.student_sis_id)
+        return latest_scores(self.audit.of_course(query.course_id), query.student_sis_id)
 
 
 def _cause(error: PassbackError) -> str:

@@ -50,20 +50,14 @@ class BulkProgress:
         return len(self.synced) == self.selected
 
 
+@dataclass(frozen=True)
 class BulkSync:
     """Requests the syncs of many courses and follows them. Reads Redis only, and requests."""
 
-    def __init__(
-        self,
-        states: CourseStates,
-        dead_letters: DeadLetters,
-        activity_of: Callable[[str], CourseActivity],
-        clock: Clock,
-    ) -> None:
-        self._states = states
-        self._dead_letters = dead_letters
-        self._activity_of = activity_of
-        self._clock = clock
+    states: CourseStates
+    dead_letters: DeadLetters
+    activity_of: Callable[[str], CourseActivity]
+    clock: Clock
 
     def run(
         self,
@@ -76,17 +70,17 @@ class BulkSync:
         progress = BulkProgress(list(course_ids))
         followed: dict[str, datetime] = {}
         retried: dict[str, datetime] = {}
-        moved_at, states = self._clock.now(), frozenset[Activity]()
+        moved_at, states = self.clock.now(), frozenset[Activity]()
         while True:
             progress.is_cancelled = is_cancelled()
             while progress.remaining and len(followed) < WINDOW and not (progress.is_cancelled or states & _OF_ALL):
                 course_id = progress.remaining.pop(0)
-                followed[course_id], progress.waiting[course_id] = self._clock.now(), ""
+                followed[course_id], progress.waiting[course_id] = self.clock.now(), ""
                 request(course_id)
             # What waits between attempts holds up no other course, and is looked at in the end.
             is_last = not (followed or progress.remaining)
             ended, states = self._poll(retried if is_last else followed, retried, progress)
-            now = self._clock.now()
+            now = self.clock.now()
             if ended or Activity.SYNCING in states:
                 moved_at = now
             report(progress)
@@ -94,7 +88,7 @@ class BulkSync:
             is_over = not (followed or retried or progress.remaining)
             if progress.is_cancelled or is_over or now - moved_at >= patience:
                 return progress
-            self._clock.sleep(POLL_INTERVAL)
+            self.clock.sleep(POLL_INTERVAL)
 
     def _poll(
         self, followed: dict[str, datetime], retried: dict[str, datetime], progress: BulkProgress
@@ -102,7 +96,7 @@ class BulkSync:
         """Look at what the followed courses do. Return whether one is over, and what the others do."""
         ended, states = False, set[Activity]()
         for course_id, requested_at in list(followed.items()):
-            read = self._activity_of(course_id)
+            read = self.activity_of(course_id)
             activity = activity_json(read)
             state = Activity(str(activity["state"]))
             progress.waiting[course_id] = str(activity["sentence"])
@@ -131,10 +125,10 @@ class BulkSync:
 
     def _failure(self, course_id: str, requested_at: datetime) -> str:
         """Return why the course's sync did not succeed; empty if it did."""
-        dead_letters = self._dead_letters.of_course(course_id)
+        dead_letters = self.dead_letters.of_course(course_id)
         if dead_letters:
             return f"dead letter: {', '.join(sorted({each.cause for each in dead_letters}))}"
-        record = self._states.course(course_id)
+        record = self.states.course(course_id)
         if record is None or record.synced_at < requested_at:
             return "its sync recorded nothing"
         is_retried = any(section.state is State.RETRYING for _, section in sections_of(record))

@@ -51,29 +51,21 @@ class _Teacher:
     categories: tuple[TeacherCategory, ...]
 
 
+@dataclass(frozen=True)
 class CategoryLinks:
     """Lists, stores and deletes category associations. Reads both systems; writes only to Redis."""
 
-    def __init__(
-        self,
-        canvas: CanvasReader,
-        rosters: RosterReader,
-        powerschool: PowerSchoolGradebook,
-        associations: CategoryMatches,
-        clock: Clock,
-        zone: tzinfo,
-    ) -> None:
-        self._canvas = canvas
-        self._rosters = rosters
-        self._powerschool = powerschool
-        self._associations = associations
-        self._clock = clock
-        self._zone = zone
+    canvas: CanvasReader
+    rosters: RosterReader
+    powerschool: PowerSchoolGradebook
+    associations: CategoryMatches
+    clock: Clock
+    zone: tzinfo
 
     def show(self, course_id: str, default_category: str = "") -> list[GroupInSection]:
         """Return every assignment group in every section that has a lead teacher. Raises `PassbackError`."""
-        course = self._canvas.course(course_id)
-        associations, category_map = self._associations.of_course(course_id), self._associations.district_map()
+        course = self.canvas.course(course_id)
+        associations, category_map = self.associations.of_course(course_id), self.associations.district_map()
         return [
             GroupInSection(
                 group,
@@ -101,31 +93,31 @@ class CategoryLinks:
 
         Raises: InvalidMapping, PassbackError.
         """
-        course = self._canvas.course(course_id)
+        course = self.canvas.course(course_id)
         group_id = _one_group(course, group).id
         teachers = self._teachers(course)
         selected = _find_category(teachers, category)
         for teacher, selected_category in selected:
             self._check(teacher, selected_category)
-        earlier = self._associations.of_course(course_id).get(group_id)
+        earlier = self.associations.of_course(course_id).get(group_id)
         others = [t for t in teachers if t.users_dcid not in {teacher.users_dcid for teacher, _ in selected}]
         # The other teachers keep what they have, by their own ids: the district category may be another one now.
         retained = (associated(earlier, teacher.categories) for teacher in others)
         association = CategoryAssociation(frozenset(category.id for category in retained if category is not None))
         for _, selected_category in selected:
             association = stored_match(association, selected_category)
-        self._associations.save(course_id, group_id, association)
+        self.associations.save(course_id, group_id, association)
         return MappingResult(group_id, association)
 
     def unlink(self, course_id: str, group: str) -> str:
         """Delete a group's association; return the group's id. Raises `InvalidMapping` if there is none."""
-        known = self._associations.of_course(course_id)
-        group_id = group if group in known else _one_group(self._canvas.course(course_id), group).id
+        known = self.associations.of_course(course_id)
+        group_id = group if group in known else _one_group(self.canvas.course(course_id), group).id
         if group_id not in known:
             raise InvalidMapping(
                 f"assignment group {group_id} is not linked; `passback categories list` shows which are"
             )
-        self._associations.delete(course_id, group_id)
+        self.associations.delete(course_id, group_id)
         return group_id
 
     def _check(self, teacher: _Teacher, category: TeacherCategory) -> None:
@@ -145,10 +137,10 @@ class CategoryLinks:
             )
 
     def _today(self) -> date:
-        return self._clock.now().astimezone(self._zone).date()
+        return self.clock.now().astimezone(self.zone).date()
 
     def _teachers(self, course: Course) -> list[_Teacher]:
-        rosters = self._rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
+        rosters = self.rosters.sections([s.sis_section_id for s in course.sections if s.sis_section_id])
         taught: dict[int, list[RosteredSection]] = {}
         for _, section in sorted(rosters.items()):
             if section.teacher_users_dcid is not None:
@@ -157,7 +149,7 @@ class CategoryLinks:
             _Teacher(
                 users_dcid,
                 tuple(sections),
-                self._powerschool.categories(users_dcid, sections[0].term.year_id, refresh=True),
+                self.powerschool.categories(users_dcid, sections[0].term.year_id, refresh=True),
             )
             for users_dcid, sections in taught.items()
         ]

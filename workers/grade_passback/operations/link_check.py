@@ -33,23 +33,23 @@ class CourseCheck:
         return self.error is None and all(link.is_ok for link in self.links)
 
 
+@dataclass(frozen=True)
 class LinkChecker:
     """Compares links with PowerSchool, course by course. Reads only: a sync finds lost links by itself."""
 
-    def __init__(self, reader: CourseReader, states: CourseStates, clock: Clock) -> None:
-        self._reader = reader
-        self._states = states
-        self._clock = clock
+    reader: CourseReader
+    states: CourseStates
+    clock: Clock
 
     def course_ids(self) -> list[str]:
         """Return the ids of all connected courses."""
         # No course was visited tomorrow, so that all are returned.
-        return self._states.least_recently_visited(self._clock.now() + timedelta(days=1), self._states.count())
+        return self.states.least_recently_visited(self.clock.now() + timedelta(days=1), self.states.count())
 
     def check(self, course_id: str) -> CourseCheck:
         """Return how the course's links compare with PowerSchool. Reads only."""
         try:
-            data = self._reader.read(course_id, asked_for_by_person=False)
+            data = self.reader.read(course_id, asked_for_by_person=False)
         except (TransientError, PermanentError) as error:
             if error.cause == Cause.REDIS_UNAVAILABLE:
                 # No other course can be checked either.

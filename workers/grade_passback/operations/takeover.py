@@ -70,37 +70,28 @@ class UndoResult:
     written: tuple[Link, ...]
 
 
+@dataclass
 class CourseTakeover:
     """Takes over assignments of one course. May be repeated: a second run links nothing.
 
     `reader` and `gradebook` are made when something is read: an undo needs neither system.
     """
 
-    def __init__(
-        self,
-        reader: Callable[[], CourseReader],
-        gradebook: Callable[[], PowerSchoolGradebook],
-        links: Links,
-        takeovers: Takeovers,
-        audit: Audit,
-        changes: SyncQueue,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._reader = reader
-        self._gradebook = gradebook
-        self._links = links
-        self._takeovers = takeovers
-        self._audit = audit
-        self._changes = changes
-        self._sleep = sleep
+    reader: Callable[[], CourseReader]
+    gradebook: Callable[[], PowerSchoolGradebook]
+    links: Links
+    takeovers: Takeovers
+    audit: Audit
+    changes: SyncQueue
+    sleep: Callable[[float], None] = time.sleep
 
     def plan(
         self, course_id: str, selection: Selection, *, by_person: bool = True, with_scores: bool = True
     ) -> TakeoverPlan:
         """Return what would be linked; `with_scores`, also what would be overwritten. Reads only."""
-        data = self._reader().read(course_id, asked_for_by_person=by_person)
+        data = self.reader().read(course_id, asked_for_by_person=by_person)
         course = CourseWork(
-            _works(data), data.actual, data.links, data.plugin_ids, refused=self._takeovers.refusals(course_id)
+            _works(data), data.actual, data.links, data.plugin_ids, refused=self.takeovers.refusals(course_id)
         )
         candidates = find_candidates(course, selection)
         elsewhere = self._elsewhere(data, candidates)
@@ -111,7 +102,7 @@ class CourseTakeover:
             return TakeoverPlan(data, candidates)
         scored = {link.powerschool_assignment_section_id for link in data.links.values()} - {None}
         taught = [section for section in data.rosters.values() if section.teacher_users_dcid is not None]
-        actual = self._gradebook().assignments(taught, targets | {id_ for id_ in scored if id_ is not None})
+        actual = self.gradebook().assignments(taught, targets | {id_ for id_ in scored if id_ is not None})
         return TakeoverPlan(data, candidates, actual)
 
     def take_over(
@@ -127,7 +118,7 @@ class CourseTakeover:
             if not plan.links:
                 return plan
             try:
-                made = self._takeovers.change_links(course_id, lambda now, plan=plan: _unchanged(plan, now))  # type: ignore[misc]
+                made = self.takeovers.change_links(course_id, lambda now, plan=plan: _unchanged(plan, now))  # type: ignore[misc]
             except CourseBusy:
                 continue
             if made.keys() == plan.links.keys():
@@ -136,7 +127,7 @@ class CourseTakeover:
 
     def taken_over(self, course_id: str) -> UndoResult:
         """Return the links of the course that were taken over: those that can be undone, and the others."""
-        return self._split(course_id, self._links.of_course(course_id), None)
+        return self._split(course_id, self.links.of_course(course_id), None)
 
     def undo(self, course_id: str, assignment_id: str | None = None) -> UndoResult:
         """Delete the links of assignments that were taken over and not written to since. Raises: `CourseBusy`.
@@ -151,7 +142,7 @@ class CourseTakeover:
             return {link.key: None for link in result.undone}
 
         self._wait_for_sync(course_id)
-        self._takeovers.change_links(course_id, without)
+        self.takeovers.change_links(course_id, without)
         return result
 
     def _split(self, course_id: str, links: Mapping[AssignmentKey, Link], assignment_id: str | None) -> UndoResult:
@@ -161,7 +152,7 @@ class CourseTakeover:
         # A write whose process died has no mark at the link, but an entry in the audit.
         written = {
             entry.powerschool_assignment_section_id
-            for entry in self._audit.of_course(course_id)
+            for entry in self.audit.of_course(course_id)
             if entry.arrival is not Arrival.NOT_ARRIVED
         }
         is_written = {
@@ -187,16 +178,16 @@ class CourseTakeover:
             sections.setdefault(teacher, set()).add(dcid)
         inside: set[int] = set()
         for teacher, dcids in sections.items():
-            spans = self._gradebook().sections_of_assignments(teacher, sorted(dcids))
+            spans = self.gradebook().sections_of_assignments(teacher, sorted(dcids))
             inside |= {assignment_id for assignment_id, span in spans.items() if span <= data.rosters.keys()}
         return frozenset(assignment_id for _, assignment_id in found if assignment_id not in inside)
 
     def _wait_for_sync(self, course_id: str) -> None:
         """Return once no sync of the course runs. Raises `CourseBusy` if that takes too long."""
         for _ in range(round(MAX_BUSY.total_seconds() / POLL_S)):
-            if self._changes.taken_of(course_id) is None:
+            if self.changes.taken_of(course_id) is None:
                 return
-            self._sleep(POLL_S)
+            self.sleep(POLL_S)
         raise CourseBusy(course_id)
 
 

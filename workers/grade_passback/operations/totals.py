@@ -60,38 +60,30 @@ class CourseTotals:
         return replace(self, students=tuple(each for each in self.students if each.section_ids & visible))
 
 
+@dataclass(frozen=True)
 class TotalsReader:
     """Behind `passback totals`. `reader` is called for a reading only: making it may ask PowerSchool."""
 
-    def __init__(
-        self,
-        reader: Callable[[], CourseReader],
-        canvas: CanvasGrading,
-        powerschool: PowerSchoolGradebook,
-        section_grading: ReadSectionGrading,
-        dead_letters: DeadLetters,
-        clock: Clock,
-    ) -> None:
-        self._reader = reader
-        self._canvas = canvas
-        self._powerschool = powerschool
-        self._section_grading = section_grading
-        self._dead_letters = dead_letters
-        self._clock = clock
+    reader: Callable[[], CourseReader]
+    canvas: CanvasGrading
+    powerschool: PowerSchoolGradebook
+    section_grading: ReadSectionGrading
+    dead_letters: DeadLetters
+    clock: Clock
 
     def read(self, course_id: str, student_sis_id: str | None = None) -> CourseTotals:
         """Return the totals of the course's students, or of one. Raises the errors of `shared.errors`."""
-        comparison = compare(self._reader().read(course_id, asked_for_by_person=False, all_scores=True))
-        data, now = comparison.data, self._clock.now()
-        causes = {each.assignment_id: each.cause for each in self._dead_letters.of_course(course_id)}
+        comparison = compare(self.reader().read(course_id, asked_for_by_person=False, all_scores=True))
+        data, now = comparison.data, self.clock.now()
+        causes = {each.assignment_id: each.cause for each in self.dead_letters.of_course(course_id)}
         record = live_reading(comparison, ExplainQuery(course_id), causes, {}, now).state
         taught = [section for section in data.rosters.values() if section.teacher_users_dcid is not None]
         categories = {section.dcid: self._categories(section) for section in taught}
         ids = {each.assignment_section_id for each in data.actual}
         # The reader has the scores of linked assignments alone.
-        actual = self._powerschool.assignments(taught, ids) if ids else ()
-        grading = self._section_grading([each.dcid for each in taught], categories) if taught else {}
-        students = _Students(comparison, record, self._canvas.course(course_id), actual, grading, categories)
+        actual = self.powerschool.assignments(taught, ids) if ids else ()
+        grading = self.section_grading([each.dcid for each in taught], categories) if taught else {}
+        students = _Students(comparison, record, self.canvas.course(course_id), actual, grading, categories)
         rows = [row for row in data.rows if student_sis_id in (None, row.sis_user_id)]
         return CourseTotals(
             course_id, data.course.name, now, tuple(found for row in rows for found in students.of(row))
@@ -99,7 +91,7 @@ class TotalsReader:
 
     def _categories(self, section: RosteredSection) -> tuple[TeacherCategory, ...]:
         assert section.teacher_users_dcid is not None
-        return self._powerschool.categories(section.teacher_users_dcid, section.term.year_id)
+        return self.powerschool.categories(section.teacher_users_dcid, section.term.year_id)
 
 
 class _Students:

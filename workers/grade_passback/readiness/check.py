@@ -71,20 +71,20 @@ class ReadinessSources:
     zone: tzinfo
 
 
+@dataclass(frozen=True)
 class ReadinessCheck:
     """Requests a check, and goes on with it. `sources` is called once there is something to read."""
 
-    def __init__(self, store: ReadinessStore, sources: Callable[[], ReadinessSources], clock: Clock) -> None:
-        self._store = store
-        self._sources = sources
-        self._clock = clock
+    store: ReadinessStore
+    sources: Callable[[], ReadinessSources]
+    clock: Clock
 
     def request(self, actor: str) -> ReadinessRun:
         """Begin a check, or return the one that is not finished. Nothing is read yet."""
-        run = self._store.run()
+        run = self.store.run()
         if run is None or run.finished_at is not None:
-            run = ReadinessRun(self._clock.now(), actor)
-            self._store.save(run)
+            run = ReadinessRun(self.clock.now(), actor)
+            self.store.save(run)
         return run
 
     def advance(
@@ -98,12 +98,12 @@ class ReadinessCheck:
         At least one course is read in any case. Returns the check; None if there is none, or if another process is at
         it. Safe to repeat, and to kill at any point.
         """
-        run = self._store.run()
+        run = self.store.run()
         if run is None or run.finished_at is not None:
             return run
-        with self._store.lock() as lock:
+        with self.store.lock() as lock:
             # Another process may have gone on with it, or finished it, until the lock was there.
-            run = self._store.run()
+            run = self.store.run()
             if lock is None or run is None or run.finished_at is not None:
                 return run if lock is not None else None
             check_stop = _stop_check(stopping)
@@ -118,7 +118,7 @@ class ReadinessCheck:
                 return self._advance(run, lock, systems_now, lambda: stopping() or is_time_up())
 
     def _context(self, check_stop: Callable[[], None]) -> RequestContext:
-        began_ms = epoch_ms(self._clock.now() + BEHIND_ALL)
+        began_ms = epoch_ms(self.clock.now() + BEHIND_ALL)
         return RequestContext(began_ms, lambda: MAX_WAIT, check_wait=check_stop, check_stop=check_stop)
 
     def _advance(
@@ -131,12 +131,12 @@ class ReadinessCheck:
         try:
             if not run.is_prepared:
                 run = self._with_systems(run, systems)
-                run = self._prepare(run, self._sources())
-            sources = self._sources()
+                run = self._prepare(run, self.sources())
+            sources = self.sources()
             while run.finished_at is None:
                 if not lock.renew():
                     return run
-                work = self._store.next()
+                work = self.store.next()
                 if work is None:
                     # What failed when the check began may be mended by its end.
                     found = tuple(systems()) if run.systems else ()
@@ -147,11 +147,11 @@ class ReadinessCheck:
         except TransientError as error:
             # A process that ends waits for nothing: another one goes on.
             run = replace(run, waits_for="" if error.cause == STOPPING else error.cause)
-            self._store.save(run)
+            self.store.save(run)
         except PermanentError as error:
             # Not one course's: what is read of the whole district, or refused for all courses alike.
-            run = replace(run, waits_for=error.cause, finished_at=self._clock.now())
-            self._store.save(run)
+            run = replace(run, waits_for=error.cause, finished_at=self.clock.now())
+            self.store.save(run)
             log.error(LogEvent.READINESS_FAILED, cause=error.cause)  # noqa: TRY400  # expected; the cause says what to do
         return run
 
@@ -161,15 +161,15 @@ class ReadinessCheck:
         They are stored at once: where nothing else can be read, they say why. They are not made again at each turn of
         a check that waits for a system: they do not wait for the shared rate.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         if run.systems_at is None or now - run.systems_at > SYSTEMS_MAX_AGE:
             run = replace(run, systems=tuple(systems()), systems_at=now)
-            self._store.save(run)
+            self.store.save(run)
         return run
 
     def _prepare(self, run: ReadinessRun, sources: ReadinessSources) -> ReadinessRun:
         """Store what there is to read: the sections of PowerSchool, whose rosters are read at once, and the courses."""
-        now, without = self._clock.now(), list[str]()
+        now, without = self.clock.now(), list[str]()
         today = now.astimezone(sources.zone).date()
         district = self._lists(sources, without)
         sections = [s.sis_id for s in district.sections if is_near(s.term, today)] if district else []
@@ -179,7 +179,7 @@ class ReadinessCheck:
             *(Work(course_id=course.course_id, created_at=course.created_at) for course in courses),
         ]
         run = replace(run, is_prepared=True, courses=len(courses), without=tuple(without), waits_for="")
-        self._store.begin(run, work)
+        self.store.begin(run, work)
         return run
 
     def _lists(self, sources: ReadinessSources, without: list[str]) -> DistrictRead | None:
@@ -201,10 +201,10 @@ class ReadinessCheck:
         """Read one item. Raises: TransientError where the check has to wait."""
         done = replace(run, done=run.done + bool(work.course_id), attempts=0, waits_for="")
         if run.attempts >= MAX_ATTEMPTS:
-            self._store.finish(work, done, self._unread(work, run.waits_for or UNEXPECTED))
+            self.store.finish(work, done, self._unread(work, run.waits_for or UNEXPECTED))
             return done
         # Counted before it is read: work that ends the process is left out in the end, and does not end others.
-        self._store.save(replace(run, attempts=run.attempts + 1, waits_for=""))
+        self.store.save(replace(run, attempts=run.attempts + 1, waits_for=""))
         try:
             if work.sections:
                 sources.rosters.sections(work.sections, refresh=True)
@@ -215,22 +215,22 @@ class ReadinessCheck:
             result = None
         except ServiceUnavailable as error:
             # The system's, not the course's.
-            self._store.save(replace(run, waits_for="" if error.cause == STOPPING else error.cause))
+            self.store.save(replace(run, waits_for="" if error.cause == STOPPING else error.cause))
             raise
         except (TransientError, PermanentError) as error:
             if Cause(error.cause).scope is Scope.DISTRICT:
                 raise
             if isinstance(error, TransientError):
                 waiting = replace(run, attempts=run.attempts + 1, waits_for=error.cause)
-                self._store.save(waiting)
+                self.store.save(waiting)
                 return waiting
             result = self._unread(work, error.cause)
-        self._store.finish(work, done, result)
+        self.store.finish(work, done, result)
         return done
 
     def _course(self, work: Work, sources: ReadinessSources) -> CourseReadiness:
         data = sources.reader.read_ahead(work.course_id)
-        now = self._clock.now()
+        now = self.clock.now()
         known = {roster.sis_section_id for roster in data.rosters.values()}
         has_unknown = any((s.sis_section_id or "") not in known for s in data.course.sections)
         sizes = sources.account.section_sizes(work.course_id) if has_unknown else {}
@@ -242,13 +242,13 @@ class ReadinessCheck:
         if not work.course_id:
             # Rosters that are not cached are read with their courses.
             return None
-        return CourseReadiness(work.course_id, self._clock.now(), unread=cause)
+        return CourseReadiness(work.course_id, self.clock.now(), unread=cause)
 
     def _close(self, run: ReadinessRun, sources: ReadinessSources) -> ReadinessRun:
         """Join what was read with PowerSchool's lists as they are now, and end the check."""
-        now, without = self._clock.now(), [part for part in run.without if part != POWERSCHOOL_LISTS]
+        now, without = self.clock.now(), [part for part in run.without if part != POWERSCHOOL_LISTS]
         today = now.astimezone(sources.zone).date()
-        _, stored = self._store.results()
+        _, stored = self.store.results()
         courses = [course for course in stored if course.read_at >= run.started_at]
         if any(course.unread for course in courses):
             without.append(COURSES)
@@ -259,7 +259,7 @@ class ReadinessCheck:
         found = district_readiness(district, courses, students, today, now)
         run = replace(run, finished_at=now, without=tuple(without), attempts=0, waits_for="")
         outdated = [course.course_id for course in stored if course.read_at < run.started_at]
-        self._store.close(run, found, outdated)
+        self.store.close(run, found, outdated)
         duration_ms = round((now - run.started_at) / timedelta(milliseconds=1))
         log.info(LogEvent.READINESS_CHECKED, courses=run.courses, duration_ms=duration_ms)
         return run

@@ -22,7 +22,7 @@ from shared.domain.plugin_queries import QUERY_FAULTS
 from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
-from workers.grade_passback.sync_metrics import REPAIRS
+from workers.grade_passback.sync_job import REPAIRS
 from workers.school_hours import SchoolHours
 from workers.status import rates_of
 from workers.web.metrics import definitions as of

@@ -19,19 +19,18 @@ from tests.fakes import (
     FakePowerSchool,
     FakeRosters,
     Stores,
-    whole_turn,
+    write_check,
 )
 from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE, HOMEWORK, ROSTERED, SECTION_DCID, graded
-from workers.grade_passback.apply.apply_plan import PlanApplier
+from workers.grade_passback.apply.context import WriteTargets
 from workers.grade_passback.compare import CourseComparison, SyncPolicy, compare
 from workers.grade_passback.course_reader import CourseReader
+from workers.grade_passback.course_sync import CourseSync
 from workers.grade_passback.explain.activity import CourseActivity
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.explain.response import ExplainQuery, Json
-from workers.grade_passback.lease import write_guard
-from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import CourseSync
+from workers.grade_passback.sync_job import SyncOutcomeHandler
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 WAITS = (timedelta(seconds=30), timedelta(seconds=120))
@@ -88,16 +87,14 @@ class School:
             self.associations,
         )
         self.takeovers = stores.takeovers
-        applier = PlanApplier(self.powerschool, self.links, self.score_batch, self.audit, self.clock, self.takeovers)
+        targets = WriteTargets(self.powerschool, self.links, self.audit, self.takeovers, self.clock, self.score_batch)
         self.course_sync = CourseSync(
             self.reader,
-            applier,
+            targets,
             self.rosters,
             self.records,
-            self.clock,
             self.associations,
             self.dead_letters,
-            self.audit,
         )
         self.outcome_handler = SyncOutcomeHandler(self.changes, self.dead_letters, WAITS, lambda: FULL_WAIT)
 
@@ -106,7 +103,7 @@ class School:
         lease = self.changes.lease("1")
         before(lease)
         changes = change_set(attempts)
-        check = write_guard(self.changes, lease, whole_turn(self.clock, DEADLINE))
+        check = write_check(self.changes, lease, self.clock, DEADLINE)
         sync = self.course_sync
         return self.outcome_handler.run(lease, changes, lambda: sync.run(changes, check, lease.token)).outcome
 

@@ -9,11 +9,10 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
-from tests.fakes import Stores, whole_turn
+from tests.fakes import Stores, write_check
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW, School, change_set
 from workers.grade_passback.course_reader import refuse_unknown_course
-from workers.grade_passback.lease import write_guard
 
 GONE = CourseGone("GET /api/v1/courses/{course_id}: 404, course 1")
 
@@ -81,7 +80,7 @@ def test_a_person_who_asks_is_answered(gone: School) -> None:
     gone.sync()
     gone.dead_letters.close("1", None)
     lease, changes = gone.changes.lease("1"), change_set(cause=ChangeCause.PERSON)
-    check = write_guard(gone.changes, lease, whole_turn(gone.clock, timedelta(minutes=5)))
+    check = write_check(gone.changes, lease, gone.clock, timedelta(minutes=5))
     gone.outcome_handler.run(lease, changes, lambda: gone.course_sync.run(changes, check, lease.token))
     assert gone.letters() == [(None, "canvas_course_gone")]
 

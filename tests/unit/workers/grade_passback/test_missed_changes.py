@@ -12,8 +12,8 @@ from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable
 from tests.unit.domain.passback.baseline import HOMEWORK, graded
 from tests.unit.workers.grade_passback.school import School, change_set, link_of, row
+from workers.grade_passback.course_sync import SyncReport
 from workers.grade_passback.missed_changes import MissedChanges
-from workers.grade_passback.outcome_handler import SyncReport
 
 
 def sync(school: School, *causes: ChangeCause) -> SyncReport:

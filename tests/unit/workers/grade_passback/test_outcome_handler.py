@@ -17,8 +17,9 @@ from shared.errors import AccessDenied, LeaseLost, PermanentError, ServiceUnavai
 from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
 from tests.unit.workers.grade_passback.school import WAITS, School, change_set
-from workers.grade_passback.outcome_handler import SyncOutcomeHandler, SyncReport
-from workers.runtime.outcome_handler import ADMINISTRATOR_DELAY
+from workers.grade_passback.course_sync import SyncReport
+from workers.grade_passback.sync_job import SyncOutcomeHandler
+from workers.runtime.jobs import ADMINISTRATOR_DELAY
 
 TIMEOUT = TransientError("GET /api/v1/courses/{course_id}: timeout", cause="canvas_timeout")
 MINUTE = timedelta(minutes=1)

@@ -33,18 +33,17 @@ from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges
 from shared.events.live_events import parse, to_change
 from shared.queues import Queue, Stream, Task
-from tests.fakes import whole_turn
+from tests.fakes import write_check
 from tests.manual_clock import ManualClock
 from tests.unit.adapters.scripted_remote import ScriptedRemote, answer, text
 from tests.unit.domain.passback.baseline import CHICAGO
 from tests.unit.events.event_samples import event
 from workers.celery.app import make_app
-from workers.grade_passback.apply.apply_plan import PlanApplier
+from workers.grade_passback.apply.context import WriteTargets
 from workers.grade_passback.compare import SyncPolicy
 from workers.grade_passback.course_reader import CourseReader
-from workers.grade_passback.lease import write_guard
-from workers.grade_passback.outcome_handler import SyncOutcomeHandler
-from workers.grade_passback.sync_job import CourseSync
+from workers.grade_passback.course_sync import CourseSync
+from workers.grade_passback.sync_job import SyncOutcomeHandler
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -194,8 +193,8 @@ def run(settings: Settings, remote: ScriptedRemote, client: redis.Redis) -> Sink
     associations = CategoryMatches(client, keys)
     reader = CourseReader(canvas, ps.roster, ps.gradebook, links, records, clock, policy, associations)
     letters = DeadLetters(client, keys)
-    applier = PlanApplier(ps.gradebook, links, 100, audit, clock, Takeovers(client, keys))
-    sync = CourseSync(reader, applier, ps.roster, records, clock, associations, letters, audit)
+    targets = WriteTargets(ps.gradebook, links, audit, Takeovers(client, keys), clock, 100)
+    sync = CourseSync(reader, targets, ps.roster, records, associations, letters)
     outcome_handler = SyncOutcomeHandler(changes, letters, WAITS, lambda: 0.0)
     sinks = Sinks(client, keys, [], [])
     with capture_logs() as sinks.lines:
@@ -226,7 +225,7 @@ def _sync(
     taken = changes.start_sync("41")
     assert taken is not None
     lease, _ = taken
-    check = write_guard(changes, lease, whole_turn(clock, timedelta(minutes=5)))
+    check = write_check(changes, lease, clock, timedelta(minutes=5))
     return outcome_handler.run(lease, _set(attempts), lambda: sync.run(_set(attempts), check, lease.token)).outcome
 
 

@@ -18,9 +18,9 @@ from shared.ports.passback import ignore_count
 from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
-from workers.grade_passback.sync_job import CourseSync, SyncJob
-from workers.grade_passback.sync_metrics import SyncMetrics
-from workers.runtime.lease_renewal import LeaseRenewer
+from workers.grade_passback.course_sync import CourseSync
+from workers.grade_passback.sync_job import SyncJob, SyncMetrics
+from workers.runtime.jobs import LeaseRenewer
 
 TIMEOUT = TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout")
 
@@ -335,6 +335,5 @@ def test_what_cannot_be_built_is_an_outcome_of_the_course(school: School, job: S
     def fail() -> CourseSync:
         raise ServiceUnavailable("GET metadata: 503", cause="powerschool_unavailable", delay=timedelta(seconds=9))
 
-    job._course_sync = fail
-    job.run("1")
+    replace(job, course_sync=fail).run("1")
     assert school.changes.later == [("1", timedelta(seconds=9), 0)]

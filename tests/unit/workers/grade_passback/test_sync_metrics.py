@@ -13,9 +13,9 @@ from shared.domain.passback.changes import ChangeCause, PendingChanges
 from tests.fakes import Stores
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import School, change_set
+from workers.grade_passback.course_sync import SyncReport
 from workers.grade_passback.missed_changes import MissedChanges
-from workers.grade_passback.outcome_handler import SyncReport
-from workers.grade_passback.sync_metrics import REPAIRS, SyncMetrics
+from workers.grade_passback.sync_job import REPAIRS, SyncMetrics
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import Lease, RedisUnavailable
 from tests.fakes import FakeChanges
-from workers.runtime.lease_renewal import LeaseRenewer, renewing
+from workers.runtime.jobs import LeaseRenewer, renewing
 
 LEASE_FOR = timedelta(milliseconds=20)
 PATIENCE_S = 10.0

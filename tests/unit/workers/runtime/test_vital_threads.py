@@ -12,7 +12,7 @@ import pytest
 from shared.adapters.redis.client import Lease
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.runtime.heartbeat import HeartbeatThread
-from workers.runtime.lease_renewal import LeaseRenewer
+from workers.runtime.jobs import LeaseRenewer
 
 OFTEN = timedelta(milliseconds=5)
 PATIENCE_S = 30.0

@@ -66,28 +66,18 @@ class Verification:
         return self.signed.proof
 
 
+@dataclass(frozen=True)
 class Verifier:
     """Compares courses as a sync does, and proves what it finds."""
 
-    def __init__(
-        self,
-        reader: Callable[[], CourseReader],
-        states: CourseStates,
-        queue: SyncQueue,
-        pauses: Pauses,
-        proofs: Proofs,
-        key: ProofKey,
-        clock: Clock,
-        systems: Systems,
-    ) -> None:
-        self._reader = reader
-        self._states = states
-        self._queue = queue
-        self._pauses = pauses
-        self._proofs = proofs
-        self._key = key
-        self._clock = clock
-        self._systems = systems
+    reader: Callable[[], CourseReader]
+    states: CourseStates
+    queue: SyncQueue
+    pauses: Pauses
+    proofs: Proofs
+    key: ProofKey
+    clock: Clock
+    systems: Systems
 
     def verify(self, course_id: str, actor: str, *, patience: timedelta, makes_due: bool = True) -> Verification:
         """Verify the course, store the proof, and make what differs due.
@@ -95,22 +85,22 @@ class Verifier:
         What differs is read again until it stays so and no change is on its way; `patience` bounds the waits for that.
         Raises the errors of `shared.errors`: then nothing is stored.
         """
-        until, previous, reads = self._clock.now() + patience, frozenset[ComparedValue](), 0
+        until, previous, reads = self.clock.now() + patience, frozenset[ComparedValue](), 0
         while True:
             reads += 1
-            began, (found, is_undisturbed) = self._clock.now(), self._read(course_id)
+            began, (found, is_undisturbed) = self.clock.now(), self._read(course_id)
             is_settled = not found.due if is_undisturbed else not found.unequal
             is_settled = is_settled or (is_undisturbed and found.due == previous)
-            if is_settled or reads == MAX_READS or self._clock.now() >= until:
+            if is_settled or reads == MAX_READS or self.clock.now() >= until:
                 break
             previous = found.due
             self._wait(course_id, until)
         verification = self._signed(course_id, found, began, reads, is_settled=is_settled)
-        self._proofs.add(verification.signed)
+        self.proofs.add(verification.signed)
         proof = verification.proof
         if makes_due and proof.is_due:
             origin = ChangeCause.VERIFICATION
-            self._queue.request(course_id, ChangeCause.RECONCILE, actor=actor, origin=origin)
+            self.queue.request(course_id, ChangeCause.RECONCILE, actor=actor, origin=origin)
         log.info(
             LogEvent.COURSE_VERIFIED, course_id=course_id, scores=proof.scores.compared, reads=reads,
             differs=proof.scores.differs + proof.assignments.differs, settled=is_settled,
@@ -126,22 +116,22 @@ class Verifier:
         """
         synced_before, was_idle = self._synced_at(course_id), self._is_idle(course_id)
         with use_context(RequestContext(LOWEST_PRIORITY, lambda: MAX_REQUEST_WAIT)):
-            data = self._reader().read(course_id, asked_for_by_person=True, cache=CachePolicy.REFRESH_ALL)
-        today = self._clock.now().astimezone(data.policy.zone_of(data.course)).date()
+            data = self.reader().read(course_id, asked_for_by_person=True, cache=CachePolicy.REFRESH_ALL)
+        today = self.clock.now().astimezone(data.policy.zone_of(data.course)).date()
         found = agreement_of(compare(replace(data, asked_for_by_person=False)), today)
         return found, was_idle and self._is_idle(course_id) and self._synced_at(course_id) == synced_before
 
     def _wait(self, course_id: str, until: datetime) -> None:
         """Wait for a moment, and for the course's sync if one is on its way."""
-        self._clock.sleep(RECHECK_AFTER)
-        while self._clock.now() < until and not self._is_idle(course_id) and not self._pauses.of_course(course_id):
-            self._clock.sleep(POLL_INTERVAL)
+        self.clock.sleep(RECHECK_AFTER)
+        while self.clock.now() < until and not self._is_idle(course_id) and not self.pauses.of_course(course_id):
+            self.clock.sleep(POLL_INTERVAL)
 
     def _is_idle(self, course_id: str) -> bool:
-        return self._queue.state_of(course_id).queue_state is QueueState.IDLE
+        return self.queue.state_of(course_id).queue_state is QueueState.IDLE
 
     def _synced_at(self, course_id: str) -> datetime | None:
-        record = self._states.course(course_id)
+        record = self.states.course(course_id)
         return None if record is None else record.synced_at
 
     def _signed(
@@ -150,10 +140,10 @@ class Verifier:
         rows, scores = rows_csv(course_id, found), scores_csv(course_id, found, secrets.token_hex(16))
         proof = Proof(
             course_id=course_id,
-            canvas=self._systems.canvas,
-            powerschool=self._systems.powerschool,
+            canvas=self.systems.canvas,
+            powerschool=self.systems.powerschool,
             read_from=began,
-            read_until=self._clock.now(),
+            read_until=self.clock.now(),
             reads=reads,
             is_settled=is_settled,
             assignments=counts_of(assignment_results(found.values)),
@@ -163,7 +153,7 @@ class Verifier:
             powerschool_only=found.powerschool_only,
             rows_sha256=hashlib.sha256(rows).hexdigest(),
             scores_sha256=hashlib.sha256(scores).hexdigest(),
-            key_id=self._key.key_id,
+            key_id=self.key.key_id,
         )
         document = document_of(proof)
-        return Verification(SignedProof(proof, document, self._key.sign(document)), rows, scores)
+        return Verification(SignedProof(proof, document, self.key.sign(document)), rows, scores)

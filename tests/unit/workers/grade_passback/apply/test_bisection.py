@@ -113,7 +113,7 @@ def test_a_clear_that_is_refused_without_names_is_halved() -> None:
     here.reader = CourseReader(
         here.canvas, here.rosters, here.powerschool, here.links, here.records, here.clock, policy, here.associations
     )
-    here.course_sync._reader = here.reader
+    here.course_sync = replace(here.course_sync, reader=here.reader)
     here.sync()
     for sis_id in ("S1", "S2"):
         here.grade(sis_id, "11", None)

@@ -1,24 +1,30 @@
 """A sync writes only while it has its lease and may go on."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from shared.adapters.redis.client import Lease
 from shared.errors import LeaseLost, ServiceUnavailable
-from tests.fakes import FakeChanges, whole_turn
+from tests.fakes import FakeChanges, write_check
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.lease import SyncTimeSlice, write_guard
+from workers.grade_passback.sync_job import SyncLimits
 
 MINUTES = timedelta(minutes=5)
 SLICE = timedelta(seconds=20)
 
 
+def limits(changes: FakeChanges, clock: ManualClock, **checks: Callable[[], bool]) -> SyncLimits:
+    """Return the limits of a sync that just took its lease."""
+    return SyncLimits(changes, changes.lease("1"), clock, NOW + MINUTES, SLICE, **checks)  # type: ignore[arg-type]
+
+
 def test_the_guard_renews() -> None:
     """Each question to the guard renews the lease, so that the write that follows has a whole lease ahead."""
     changes = FakeChanges()
-    check = write_guard(changes, changes.lease("1"), whole_turn(ManualClock(NOW), MINUTES))
+    check = write_check(changes, changes.lease("1"), ManualClock(NOW), MINUTES)
     check()
     check()
     assert changes.faults.calls["renew"] == 2
@@ -27,14 +33,14 @@ def test_the_guard_renews() -> None:
 def test_the_guard_stops_a_worker_without_its_lease() -> None:
     """A lease that somebody else has stops the write."""
     with pytest.raises(LeaseLost):
-        write_guard(FakeChanges(), Lease("1", 1), whole_turn(ManualClock(NOW), MINUTES))()
+        write_check(FakeChanges(), Lease("1", 1), ManualClock(NOW), MINUTES)()
 
 
 @pytest.mark.parametrize(("late", "stops"), [(timedelta(0), True), (timedelta(seconds=-1), False)])
 def test_the_guard_keeps_the_deadline(late: timedelta, stops: bool) -> None:
     """From its deadline on a sync writes nothing more; the moment before it may."""
     changes, clock = FakeChanges(), ManualClock(NOW)
-    check = write_guard(changes, changes.lease("1"), whole_turn(clock, MINUTES))
+    check = write_check(changes, changes.lease("1"), clock, MINUTES)
     clock.advance(MINUTES + late)
     if not stops:
         check()
@@ -48,7 +54,7 @@ def test_the_guard_gives_way_to_a_stop() -> None:
     """Once its process is told to stop, a sync writes nothing more and is due again at once."""
     changes = FakeChanges()
     stopping = [False]
-    check = write_guard(changes, changes.lease("1"), whole_turn(ManualClock(NOW), MINUTES), lambda: stopping[0])
+    check = limits(changes, ManualClock(NOW), stopping=lambda: stopping[0]).check_write
     check()
     stopping[0] = True
     with pytest.raises(ServiceUnavailable) as raised:
@@ -60,8 +66,7 @@ def test_the_guard_gives_way_to_a_stop() -> None:
 def test_after_its_slice_a_course_gives_way_to_those_that_wait(others_wait: bool, gives_way: bool) -> None:
     """A huge course writes in slices, but only while somebody waits for the thread; it is due again at once."""
     changes, clock = FakeChanges(), ManualClock(NOW)
-    time_slice = SyncTimeSlice(clock, NOW + MINUTES, SLICE, lambda: others_wait)
-    check = write_guard(changes, changes.lease("1"), time_slice)
+    check = limits(changes, clock, others_wait=lambda: others_wait).check_write
     check()
     clock.advance(SLICE - timedelta(milliseconds=1))
     check()
@@ -77,7 +82,7 @@ def test_after_its_slice_a_course_gives_way_to_those_that_wait(others_wait: bool
 def test_a_slice_begins_with_the_first_write() -> None:
     """A course that took long to read still writes in its turn, so that it gets on however many wait."""
     changes, clock = FakeChanges(), ManualClock(NOW)
-    check = write_guard(changes, changes.lease("1"), SyncTimeSlice(clock, NOW + MINUTES, SLICE, lambda: True))
+    check = limits(changes, clock, others_wait=lambda: True).check_write
     clock.advance(2 * SLICE)
     check()
     assert changes.faults.calls["renew"] == 1
