@@ -7,9 +7,9 @@ from shared.clock import Clock, SystemClock
 from shared.sandbox.control import common_routes
 from shared.sandbox.faults import FaultMiddleware, Switchboard
 from shared.sandbox.powerschool import access, control, server, table_access
+from shared.sandbox.powerschool import query_routes as queries
 from shared.sandbox.powerschool.errors import Refusal, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.queries import routes as queries
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.xte import assignments, categories, scores
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from shared.domain.pauses import PROVISIONING
 from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from workers.cli.app import app
 from workers.provisioning.changed_rows import changed_rows

@@ -23,7 +23,7 @@ from shared.domain.provisioning.roster import Roster
 from shared.errors import IncompleteRead, QueryUnavailable
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.app import create_app
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES
 from tests.integration.clients.test_clients_against_sandbox import served
 from tests.manual_clock import ManualClock
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from shared.sandbox.powerschool.app import create_app
-from shared.sandbox.powerschool.queries.routes import QUERIES
+from shared.sandbox.powerschool.query_routes import QUERIES
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from tests.manual_clock import ManualClock
 

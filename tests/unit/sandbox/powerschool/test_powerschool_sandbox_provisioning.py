@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from powerschool_client import AMY, BOB, CAL, CO_TEACHER, OTHER_SECTION, SECTION, STRANGER, TEACHER, District
 
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
+from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES
 
 FILE = "deploy/powerschool-plugin/queries_root/org.passback.sync.provisioning.named_queries.xml"
 QUERIES = {query.attrib["name"]: query for query in ET.parse(Path(__file__).parents[4] / FILE).getroot()}

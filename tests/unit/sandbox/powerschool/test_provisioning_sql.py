@@ -15,9 +15,8 @@ import pytest
 
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district
 from shared.sandbox.powerschool.actions import RosterActions
-from shared.sandbox.powerschool.queries.gradebook import AFTER, QUERIES
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES, section_teacher_id
-from shared.sandbox.powerschool.queries.routes import text
+from shared.sandbox.powerschool.queries import AFTER, PROVISIONING_QUERIES, QUERIES, section_teacher_id
+from shared.sandbox.powerschool.query_routes import text
 from shared.sandbox.powerschool.rows import ZERO_DATE, iso_day
 from shared.sandbox.powerschool.state import PowerSchool
 from tests.fault_injection.provisioning.random_days import make_changes

@@ -21,16 +21,12 @@ from shared.sandbox.powerschool.errors import (
     validation_failed,
 )
 from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
-from shared.sandbox.powerschool.queries.gradebook import QUERIES as PASSBACK_QUERIES
-from shared.sandbox.powerschool.queries.gradebook import Arguments, PowerQuery, Row
-from shared.sandbox.powerschool.queries.provisioning import PROVISIONING_QUERIES
-from shared.sandbox.powerschool.queries.totals import TOTALS_QUERIES
+from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES, QUERIES, Arguments, PowerQuery, Row
 from shared.sandbox.powerschool.request_context import current_faults, powerschool, rosters
 from shared.sandbox.powerschool.rows import iso_day
 
 DEFAULT_PAGE_SIZE = 100
 HALF_EMOJI = "\ud83d"
-QUERIES = PASSBACK_QUERIES | PROVISIONING_QUERIES | TOTALS_QUERIES
 
 
 class AsciiJson(JSONResponse):
@@ -123,7 +119,7 @@ def _page(request: Request, rows: Sequence[Row]) -> Sequence[Row]:
 
 
 def _record(query: PowerQuery, row: Row, faults: PowerSchoolFaults) -> dict[str, str | None]:
-    values = {alias: text(row.get(alias)) for alias in query.columns}
+    values = {alias: text(row.get(alias)) for alias in query.grants}
     record: dict[str, str | None] = {"_name": query.core_table}
     record |= {alias: value for alias, value in values.items() if value is not None}
     for odd in faults.odd_columns:

@@ -1,1 +1,0 @@
-"""The plugin's named queries."""
