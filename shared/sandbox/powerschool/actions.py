@@ -20,10 +20,12 @@ from shared.sandbox.powerschool.xte.score_values import SCORE_CODES, derive
 
 T = TypeVar("T")
 
-ASSIGNMENT_FIELDS: Final = frozenset({"name", "due_date", "score_type", "weight", "counted", "scores_published"})
+ASSIGNMENT_FIELDS: Final = frozenset(
+    {"name", "due_date", "score_type", "weight", "counted", "scores_published", "locked"}
+)
 MARKS: Final = frozenset({"late", "collected", "absent", "incomplete", "exempt", "missing", "comment"})
 SECTION_FIELDS: Final = frozenset({"category_weights", "grade_places"})
-CATEGORY_FIELDS: Final = frozenset({"in_final_grades", "default_publish_scores"})
+CATEGORY_FIELDS: Final = frozenset({"active", "in_final_grades", "default_publish_scores"})
 PLUGIN_FIELDS: Final = frozenset({"v1_access", "queries_installed", "foreign_changes", "foreign_refusal"})
 ENROLLMENT_FIELDS: Final = frozenset({"entry_date", "exit_date", "dropped"})
 STUDENT_FIELDS: Final = frozenset({"number", "first_name", "last_name", "email", "school_number", "enroll_status"})
@@ -46,27 +48,11 @@ class GradebookActions:
         """Delete an assignment with its scores."""
         self._state.remove(self._state.assignments[self._row(assignment_section_id).assignment_id])
 
-    def lock(self, assignment_section_id: int) -> None:
-        """Lock an assignment."""
-        self._row(assignment_section_id).locked = True
-
-    def unlock(self, assignment_section_id: int) -> None:
-        """Unlock an assignment."""
-        self._row(assignment_section_id).locked = False
-
     def change_assignment(self, assignment_section_id: int, **changes: Any) -> None:
-        """Change an assignment's name or due date, or how it is scored or counted."""
+        """Change an assignment's name or due date, how it is scored or counted, or whether it is locked."""
         if changes.get("score_type", "POINTS") not in SCORE_TYPES:
             raise LookupError(f"no score type {changes['score_type']}")
         change_fields(self._row(assignment_section_id), ASSIGNMENT_FIELDS, changes)
-
-    def rename(self, assignment_section_id: int, name: str) -> None:
-        """Rename an assignment."""
-        self.change_assignment(assignment_section_id, name=name)
-
-    def move(self, assignment_section_id: int, due_date: date) -> None:
-        """Move an assignment to another due date."""
-        self.change_assignment(assignment_section_id, due_date=due_date)
 
     def rescore(self, assignment_section_id: int, student_dcid: int, points: Decimal) -> None:
         """Enter a score by hand; flags that were there are gone."""
@@ -87,28 +73,16 @@ class GradebookActions:
         self._state.touch("assignmentscore", score.score_id)
 
     def change_category(self, category_id: int, **changes: Any) -> None:
-        """Change what new assignments of a category start with."""
+        """Make a category usable or not, or change what new assignments of it start with."""
         change_fields(_found(self._state.categories, category_id, "category"), CATEGORY_FIELDS, changes)
 
     def set_grade_calculation(self, section_dcid: int, **changes: Any) -> None:
         """Change how a term grade is calculated: `category_weights`, none for total points; `grade_places`."""
         change_fields(_found(self._state.sections, section_dcid, "section"), SECTION_FIELDS, changes)
 
-    def activate_category(self, category_id: int) -> None:
-        """Make a category usable."""
-        _found(self._state.categories, category_id, "category").active = True
-
-    def deactivate_category(self, category_id: int) -> None:
-        """Make a category unusable."""
-        _found(self._state.categories, category_id, "category").active = False
-
     def lock_term(self, term_id: int) -> None:
         """Lock a term (TERMS.ID)."""
         self._state.locked_terms.add(term_id)
-
-    def unlock_term(self, term_id: int) -> None:
-        """Unlock a term (TERMS.ID)."""
-        self._state.locked_terms.discard(term_id)
 
     def set_plugin(self, **changes: Any) -> None:
         """Change the plugin: its v1 access level, whether its queries are installed, what it may do to others' work."""

@@ -8,8 +8,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 
-YEAR_ID_BASE = 1990
-
 ZERO_DATE = date.min
 """Stands for a missing date: extracts show it as 0/0/0 or 00/00/0000 (TEAMSchools/teamster #4229)."""
 
@@ -64,11 +62,6 @@ class Term:
     abbreviation: str
     portion: int = 1
     is_year: bool = False
-
-    @property
-    def start_year(self) -> int:
-        """Return the calendar year in which the school year begins."""
-        return self.year_id + YEAR_ID_BASE
 
 
 @dataclass(slots=True)

@@ -114,17 +114,6 @@ class PowerSchool:
             if term.id == section.term_id and term.school_number == section.school_number
         )
 
-    def course_of(self, section: Section) -> Course | None:
-        """Return the section's course: its school's own, else the district's, else another school's (documented)."""
-        named = [course for course in self.courses.values() if course.number == section.course_number]
-        owners = {section.school_number: 0, 0: 1}
-        return min(named, key=lambda course: owners.get(course.school_number, 2), default=None)
-
-    def staff_of(self, users_dcid: int, school_number: int) -> Staff | None:
-        """Return the user's affiliation with the school, else any of the user's."""
-        own = [staff for staff in self.staff.values() if staff.dcid == users_dcid]
-        return next((staff for staff in own if staff.school_number == school_number), own[0] if own else None)
-
     def is_enrolled(self, section_dcid: int, student_dcid: int, *, refuse_departed: bool = False) -> bool:
         """Say whether the student can be scored in the section: enrolled today, or when its term ended (inferred).
 

@@ -95,9 +95,9 @@ def test_every_planted_difference_is_found_and_repaired(verified: Verified) -> N
     verified.rescore(first, STUDENTS[0], "5.1")
     where = {"assignment_section_id": verified.section_id(first), "student_dcid": student_dcid_of(STUDENTS[1])}
     verified.here.powerschool("score_code", **where, code="MIS")
-    verified.here.powerschool("rename", assignment_section_id=verified.section_id(first), name="Renamed")
+    verified.here.powerschool("change_assignment", assignment_section_id=verified.section_id(first), name="Renamed")
     day = (verified.here.clock.now() + timedelta(days=2)).date().isoformat()
-    verified.here.powerschool("move", assignment_section_id=verified.section_id(first), due_date=day)
+    verified.here.powerschool("change_assignment", assignment_section_id=verified.section_id(first), due_date=day)
     verified.here.powerschool("delete", assignment_section_id=verified.section_id(second))
     differs, absent = Result.DIFFERS.value, Difference.NOT_IN_POWERSCHOOL.value
     assert verified.found() == {
@@ -136,7 +136,7 @@ def test_a_locked_assignment_is_left_with_its_reason(verified: Verified) -> None
     """The sync is refused there, as `explain` says."""
     first = verified.work[0]
     verified.rescore(first, STUDENTS[0], "1")
-    verified.here.powerschool("lock", assignment_section_id=verified.section_id(first))
+    verified.here.powerschool("change_assignment", assignment_section_id=verified.section_id(first), locked=True)
     found = verified.found()
     assert {(work, what) for work, what, _, _ in found} == {(first, "score")}
     ((_, _, result, why),) = found

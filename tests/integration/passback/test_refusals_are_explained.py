@@ -211,7 +211,7 @@ def answers(method: str, path: str, status: int, title: str) -> Callable[[Town],
 
 def locked_unseen(here: Town) -> None:
     """Lock the assignment, where the read that tells of locks is not the one in use."""
-    here.powerschool("lock", assignment_section_id=here.there)
+    here.powerschool("change_assignment", assignment_section_id=here.there, locked=True)
 
 
 def other_teacher(here: Town) -> None:
@@ -221,7 +221,7 @@ def other_teacher(here: Town) -> None:
 
 def deactivated(here: Town) -> None:
     """Make every category that the remembered ones name useless."""
-    here.powerschool("deactivate_category", category_id=Ids.CATEGORY_HOMEWORK)
+    here.powerschool("change_category", category_id=Ids.CATEGORY_HOMEWORK, active=False)
 
 
 def locked_term(here: Town) -> None:

@@ -373,7 +373,7 @@ def test_a_name_renamed_by_hand_is_put_back_also_where_it_came_back_changed(here
     here.faults(lossy_names=True)
     edit(here, name=EMOJI)
     graded(here)
-    here.powerschool("rename", assignment_section_id=here.there, name="Mine")
+    here.powerschool("change_assignment", assignment_section_id=here.there, name="Mine")
     assert (sync(here), there(here)["name"]) == (["update"], "Quiz ?? time")
     assert sync(here) == []
 

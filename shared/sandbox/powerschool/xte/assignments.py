@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +24,7 @@ from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, Categ
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.xte.assignment_rules import Draft, refusals
 from shared.sandbox.powerschool.xte.bodies import (
+    SECTION_VALUES,
     AssignmentBody,
     AssignmentSectionBody,
     AssociationBody,
@@ -37,6 +37,7 @@ from shared.sandbox.powerschool.xte.score_values import derive
 PATH = "/ws/xte/section/assignment"
 TABLES = ("assignment", "assignmentsection", "assignmentcategoryassoc")
 SIX_PLACES = Decimal("0.000001")
+SCORING = ("scoreentrypoints", "weight", "extracreditpoints", "scoretype")
 # All else must be the same in every section of an assignment (documented).
 PER_SECTION = {"sectionsdcid", "assignmentsectionid", "duedate", "students", "categories"}
 
@@ -166,15 +167,12 @@ def _new_row(call: _Call, assignment: Assignment, body: AssignmentSectionBody) -
 
 def _overwrite(call: _Call, row: AssignmentSection, body: AssignmentSectionBody) -> None:
     """Give the row every value of the body, defaults where it says nothing: an update replaces fully (documented)."""
-    assert body.name is not None
     assert body.duedate is not None
     assert body.scoreentrypoints is not None
-    row.name, row.description = body.name, body.description
+    for key, field in SECTION_VALUES.items():
+        setattr(row, field, getattr(body, key))
     row.due_date = date.fromisoformat(body.duedate)
     row.points, row.weight = body.scoreentrypoints.quantize(SIX_PLACES), body.weight.quantize(SIX_PLACES)
-    row.extra_points, row.score_type = body.extracreditpoints, body.scoretype
-    row.counted, row.scoring_needed = body.iscountedinfinalgrade, body.isscoringneeded
-    row.scores_published, row.publish_option = body.isscorespublish, body.publishoption
     row.student_dcids = [student.studentsdcid for student in body.students]
     row.categories = [_association(call.state, association) for association in body.categories or ()]
     call.faults.change_stored_assignment(row)
@@ -229,20 +227,14 @@ def _matched(assignment: Assignment, body: AssignmentBody) -> Sequence[tuple[Ass
 def _update_scores(request: Request, pairs: Sequence[tuple[AssignmentSection, AssignmentSectionBody]]) -> bool:
     """Return `update_scores`. Source: documented as required once scores exist and the scoring changes."""
     answer = request.query_params.get("update_scores")
-    changed = any(own.scores and _scoring(own) != _new_scoring(new) for own, new in pairs)
+    changed = any(
+        own.scores and getattr(own, SECTION_VALUES[key]) != getattr(new, key) for own, new in pairs for key in SCORING
+    )
     if changed and answer not in ("true", "false"):
         raise validation_failed(
             ErrorRow("update_scores", "Scores exist: update_scores must be true or false", "Assignment")
         )
     return answer == "true"
-
-
-def _scoring(row: AssignmentSection) -> tuple[Any, ...]:
-    return row.points, row.weight, row.extra_points, row.score_type
-
-
-def _new_scoring(row: AssignmentSectionBody) -> tuple[Any, ...]:
-    return row.scoreentrypoints, row.weight, row.extracreditpoints, row.scoretype
 
 
 ROUTES = [

@@ -7,9 +7,24 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from shared.sandbox.powerschool.errors import message, number
-from shared.sandbox.powerschool.rows import Assignment, AssignmentSection, Category
+from shared.sandbox.powerschool.rows import Assignment, AssignmentSection
 
 B = TypeVar("B", bound=BaseModel)
+
+FLAGS = ("late", "collected", "exempt", "missing", "absent", "incomplete")
+SECTION_VALUES = {
+    "name": "name",
+    "description": "description",
+    "scoretype": "score_type",
+    "scoreentrypoints": "points",
+    "weight": "weight",
+    "extracreditpoints": "extra_points",
+    "iscountedinfinalgrade": "counted",
+    "isscoringneeded": "scoring_needed",
+    "publishoption": "publish_option",
+    "isscorespublish": "scores_published",
+}
+"""What a client may set of an assignment section as it is: xte's key, and the field of the row."""
 
 
 class _Body(BaseModel):
@@ -109,8 +124,7 @@ class ScoreBody(_Body):
     @property
     def flagged(self) -> bool:
         """Say whether any flag is set."""
-        flags = (self.islate, self.iscollected, self.isexempt, self.ismissing, self.isabsent, self.isincomplete)
-        return any(flags)
+        return any(getattr(self, f"is{flag}") for flag in FLAGS)
 
 
 class ScoreBatchBody(_Body):
@@ -157,23 +171,15 @@ def assignment_json(assignment: Assignment) -> dict[str, Any]:
 
 
 def _section_json(row: AssignmentSection) -> dict[str, Any]:
+    values = {key: getattr(row, field) for key, field in SECTION_VALUES.items()}
     return tagged(
         "assignmentsection",
         row.assignment_section_id,
         assignmentsectionid=row.assignment_section_id,
         sectionsdcid=row.section_dcid,
-        name=row.name,
-        description=row.description,
+        **{key: number(value) if isinstance(value, Decimal) else value for key, value in values.items()},
         duedate=row.due_date.isoformat(),
-        scoretype=row.score_type,
-        scoreentrypoints=number(row.points),
-        weight=number(row.weight),
         totalpointvalue=number(row.total),
-        extracreditpoints=number(row.extra_points),
-        iscountedinfinalgrade=row.counted,
-        isscoringneeded=row.scoring_needed,
-        publishoption=row.publish_option,
-        isscorespublish=row.scores_published,
         islocked=row.locked,
         maxretakeallowed=0,
         _assignmentstudentassociations=[
@@ -189,34 +195,4 @@ def _section_json(row: AssignmentSection) -> dict[str, Any]:
             )
             for association in row.categories
         ],
-    )
-
-
-def category_json(category: Category, position: int) -> dict[str, Any]:
-    """Return a teacher category; `districtteachercategoryid` is there for district copies only."""
-    return tagged(
-        "teachercategory",
-        category.id,
-        teachercategoryid=category.id,
-        name=category.name,
-        categorytype="user" if category.district_id is None else "district",
-        districtteachercategoryid=category.district_id,
-        usersdcid=category.users_dcid,
-        isactive=category.active,
-        isinfinalgrades=category.in_final_grades,
-        isusermodifiable=category.district_id is None,
-        teachermodified=category.district_id is None,
-        displayposition=position,
-        color=str(position % 8),
-        description=category.description,
-        defaultpublishoption=category.default_publish_option,
-        isdefaultpublishscores=category.default_publish_scores,
-        defaultscoreentrypoints=10,
-        defaultweight=1,
-        defaulttotalvalue=10,
-        _teachercategorysectionexcludeassociations=[
-            {"_name": "teachercatsectexcludeassoc", "sectionsdcid": dcid, "teachercategoryid": category.id}
-            for dcid in category.excluded_section_dcids
-        ],
-        _categoryschoolexcludeassociations=[],
     )

@@ -1,5 +1,7 @@
 """`/ws/xte/teacher_category`: the categories of one teacher."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -7,7 +9,7 @@ from starlette.routing import Route
 from shared.sandbox.powerschool.errors import message, required
 from shared.sandbox.powerschool.request_context import need_grants, powerschool
 from shared.sandbox.powerschool.rows import Category
-from shared.sandbox.powerschool.xte.bodies import category_json, with_noise
+from shared.sandbox.powerschool.xte.bodies import tagged, with_noise
 
 
 def _own_categories(request: Request) -> list[Category]:
@@ -24,6 +26,36 @@ async def list_categories(request: Request) -> Response:
     required(request, "year_id")
     rows = [category_json(category, position) for position, category in enumerate(_own_categories(request), start=1)]
     return JSONResponse(with_noise(rows))
+
+
+def category_json(category: Category, position: int) -> dict[str, Any]:
+    """Return a teacher category; `districtteachercategoryid` is there for district copies only."""
+    return tagged(
+        "teachercategory",
+        category.id,
+        teachercategoryid=category.id,
+        name=category.name,
+        categorytype="user" if category.district_id is None else "district",
+        districtteachercategoryid=category.district_id,
+        usersdcid=category.users_dcid,
+        isactive=category.active,
+        isinfinalgrades=category.in_final_grades,
+        isusermodifiable=category.district_id is None,
+        teachermodified=category.district_id is None,
+        displayposition=position,
+        color=str(position % 8),
+        description=category.description,
+        defaultpublishoption=category.default_publish_option,
+        isdefaultpublishscores=category.default_publish_scores,
+        defaultscoreentrypoints=10,
+        defaultweight=1,
+        defaulttotalvalue=10,
+        _teachercategorysectionexcludeassociations=[
+            {"_name": "teachercatsectexcludeassoc", "sectionsdcid": dcid, "teachercategoryid": category.id}
+            for dcid in category.excluded_section_dcids
+        ],
+        _categoryschoolexcludeassociations=[],
+    )
 
 
 ROUTES = [Route(f"/ws/xte/teacher_category{end}", list_categories, methods=["GET"]) for end in ("", "/")]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from shared.sandbox.powerschool.errors import Rule
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
-from shared.sandbox.powerschool.xte.bodies import ScoreBody
+from shared.sandbox.powerschool.xte.bodies import FLAGS, ScoreBody
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 MAX_ENTERED_CHARS = 30
@@ -128,9 +128,6 @@ RULES = (
 def broken_rules(body: ScoreBody, row: AssignmentSection) -> list[Rule]:
     """Return every rule that the row breaks."""
     return [rule for rule in RULES if rule.broken(body, row)]
-
-
-FLAGS = ("late", "collected", "exempt", "missing", "absent", "incomplete")
 
 
 def overwrite(score: Score, body: ScoreBody, row: AssignmentSection, *, keep_omitted_flags: bool = False) -> None:

@@ -184,10 +184,10 @@ def test_locks_refuse_every_write() -> None:
     district = District()
     assignment_id, section_id = district.created()
     body = district.read(assignment_id).json()
-    district.act("lock", assignment_section_id=section_id)
+    district.act("change_assignment", assignment_section_id=section_id, locked=True)
     assert codes(district.update(assignment_id, body)) == {"Assignment is Locked"}
     assert codes(district.write_scores(score(section_id, AMY))) == {"Assignment is Locked"}
-    district.act("unlock", assignment_section_id=section_id)
+    district.act("change_assignment", assignment_section_id=section_id, locked=False)
     district.faults(lock_term_ids=[3601])
     assert codes(district.create(assignment(name="New"))) == {"Locked Term"}
     assert codes(district.write_scores(score(section_id, BOB))) == {"Locked Term"}

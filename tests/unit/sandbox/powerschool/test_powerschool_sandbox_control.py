@@ -52,8 +52,8 @@ def test_people_can_act_out_of_band() -> None:
     """A teacher renames, moves and rescores."""
     district = District()
     _, section_id = district.created()
-    district.act("rename", assignment_section_id=section_id, name="By hand")
-    district.act("move", assignment_section_id=section_id, due_date="2026-11-02")
+    district.act("change_assignment", assignment_section_id=section_id, name="By hand")
+    district.act("change_assignment", assignment_section_id=section_id, due_date="2026-11-02")
     district.act("rescore", assignment_section_id=section_id, student_dcid=AMY, points="3.5")
     (row,) = district.state()
     assert (row["name"], row["due_date"], row["scores"][str(AMY)]["points"]) == ("By hand", "2026-11-02", "3.5")
@@ -69,13 +69,13 @@ def test_a_new_teacher_takes_the_section_over() -> None:
 def test_a_category_can_be_deactivated() -> None:
     """A deactivated category refuses a create."""
     district = District()
-    district.act("deactivate_category", category_id=CATEGORY)
+    district.act("change_category", category_id=CATEGORY, active=False)
     assert district.create(assignment()).status_code == 409
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [({"do": "dance"}, 422), ({"do": "rename", "assignment_section_id": 1, "name": "x"}, 404)],
+    [({"do": "dance"}, 422), ({"do": "change_assignment", "assignment_section_id": 1, "name": "x"}, 404)],
 )
 def test_an_impossible_act_is_refused(body: dict[str, object], status: int) -> None:
     """An unknown action is 422, an action on an unknown id 404."""
@@ -89,7 +89,7 @@ def test_accepted_writes_are_listed_with_their_time() -> None:
     district.wait(seconds=5)
     district.write_scores(score(section_id, AMY))
     district.write_scores(score(section_id, 1))
-    district.act("rename", assignment_section_id=section_id, name="By hand")
+    district.act("change_assignment", assignment_section_id=section_id, name="By hand")
     writes = district.writes()
     assert [write["kind"] for write in writes] == ["create", "scores"]
     assert writes[1]["students"] == [AMY]

@@ -105,8 +105,9 @@ def tables(state: PowerSchool) -> dict[str, Iterable[Values]]:
 
 
 def _staff_id(state: PowerSchool, users_dcid: int | None, school_number: int) -> int | None:
-    member = None if users_dcid is None else state.staff_of(users_dcid, school_number)
-    return None if member is None else member.staff_id
+    own = [staff for staff in state.staff.values() if staff.dcid == users_dcid]
+    at_school = [staff for staff in own if staff.school_number == school_number]
+    return next((staff.staff_id for staff in (*at_school, *own)), None)
 
 
 def _day(day: date | None) -> int | None:
@@ -195,5 +196,5 @@ def selects(
 
 def answers(state: PowerSchool, name: str, arguments: Mapping[str, frozenset[int]]) -> list[dict[str, str | None]]:
     """Return the rows that the sandbox answers."""
-    query = (QUERIES | PROVISIONING_QUERIES)[name]
-    return [{alias: text(row.get(alias)) for alias in query.columns} for row in query.rows(state, arguments)]
+    query = QUERIES[name]
+    return [{alias: text(row.get(alias)) for alias in query.grants} for row in query.rows(state, arguments)]
