@@ -29,9 +29,14 @@ from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Course, GradebookRow
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.passback.planning.assignment_matching import normalize_name
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, Score, TeacherCategory
+from shared.domain.passback.planning.links import normalize_name
+from shared.domain.passback.powerschool import (
+    ActualAssignment,
+    DesiredAssignment,
+    RosteredSection,
+    Score,
+    TeacherCategory,
+)
 from shared.errors import GradebookIncomplete, LeaseLost, NotFound, RejectedRow, RequestRejected, TransientError
 from shared.ports.passback import CachePolicy, CreatedAssignment, ScoreRow
 from workers.grade_passback.sync_job import SyncLimits

@@ -24,7 +24,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from tests.fault_injection.redis_server import RedisServer
 
 COURSES = 200

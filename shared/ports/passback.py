@@ -7,8 +7,14 @@ from enum import Enum, auto
 from typing import Protocol
 
 from shared.domain.passback.canvas import Course, GradebookRow
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredSection, Score, TeacherCategory
+from shared.domain.passback.powerschool import (
+    ActualAssignment,
+    DesiredAssignment,
+    Mark,
+    RosteredSection,
+    Score,
+    TeacherCategory,
+)
 
 
 class CachePolicy(Enum):

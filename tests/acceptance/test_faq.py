@@ -24,8 +24,7 @@ from shared.domain.passback.canvas import (
 )
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import ActualAssignment, Mark, RosteredStudent, Score
+from shared.domain.passback.powerschool import ActualAssignment, DesiredAssignment, Mark, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Reason
 from shared.ports.passback import ScoreRow
 from tests.manual_clock import ManualClock

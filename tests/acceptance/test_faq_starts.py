@@ -6,10 +6,10 @@ Source: product rules, "Overwriting" and "Ways to start a sync".
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.plan import CreateStep, WriteScoresStep
-from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.passback.rules.reasons import Reason
 from shared.events.live_events import parse, to_change
 from tests.fakes import FakeChanges, Stores

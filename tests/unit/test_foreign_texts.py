@@ -15,8 +15,8 @@ from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestI
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
 from shared.domain.passback.course_search import search_terms
-from shared.domain.passback.planning import description
-from shared.domain.passback.planning.assignment_matching import is_degraded
+from shared.domain.passback.planning.diff import clean_description, is_same_description
+from shared.domain.passback.planning.links import is_degraded
 from shared.domain.passback.rules.eligibility import name_length
 from shared.domain.provisioning.imports.row_errors import RowError, explain_row_error
 from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity
@@ -67,8 +67,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "row error": lambda text: explain_row_error(USERS, None, 1, RowError("users.csv", 1, text)),
     "import message": lambda text: SisImportErrorWire(message=text).to_domain(is_failure=True),
     "log line": lambda text: redactor(["known-secret"])(None, "info", {"event": text, "more": [text]}),
-    "description": description.normal,
-    "descriptions": lambda text: description.same(text, text + "x"),
+    "description": clean_description,
+    "descriptions": lambda text: is_same_description(text, text + "x"),
     "name": name_length,
     "course name": search_terms,
     "stored name": lambda text: is_degraded(text, text),

@@ -11,17 +11,18 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.audit import AuditEntry, ScoreChange
-from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.history import (
+from shared.domain.passback.audit import (
     ARRIVAL_TEXTS,
-    HistoryField,
+    AuditEntry,
     HistoryQuery,
+    ScoreChange,
     actor_text,
     grader_text,
     matching,
     triggers_text,
 )
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
@@ -31,7 +32,7 @@ from workers.grade_passback.operations.history_csv import write_csv
 
 PAGE_SIZE = 100
 
-FieldOption = Annotated[HistoryField | None, typer.Option("--field", help="Only writes of this field.")]
+FieldOption = Annotated[WrittenField | None, typer.Option("--field", help="Only writes of this field.")]
 By = Annotated[
     str | None, typer.Option("--actor", metavar="NAME", help="Only what this person asked for; `passback`: by itself.")
 ]
@@ -106,7 +107,7 @@ def _location(entry: AuditEntry, names: dict[str, str]) -> str:
 def _field_lines(entry: AuditEntry) -> Iterator[str]:
     for field in entry.fields:
         before = "" if field.before is None else f"{_short(field.before) or 'nothing'} -> "
-        yield f"{HistoryField(field.field).label}: {before}{_short(field.after or '') or 'nothing'}"
+        yield f"{WrittenField(field.field).label}: {before}{_short(field.after or '') or 'nothing'}"
 
 
 def _short(text: str) -> str:

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.planning.link_check import LinkCheck
+from shared.domain.passback.planning.links import LinkCheck
 from workers.cli.options import require_course_ids, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.grade_passback.operations.link_check import CourseCheck

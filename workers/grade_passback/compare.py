@@ -5,11 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import date, tzinfo
 from functools import cached_property
 
-from shared.domain.passback.canvas import Assignment, AssignmentGroup, Course, GradebookRow, Section
+from shared.domain.passback.canvas import (
+    Assignment,
+    AssignmentGroup,
+    Course,
+    GradebookRow,
+    Section,
+    effective_due_at,
+    local_due_date,
+)
 from shared.domain.passback.course_state import CourseRecord, State, StudentRecord, sections_of
-from shared.domain.passback.planning.description import normal
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.diff import clean_description
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
@@ -20,7 +27,14 @@ from shared.domain.passback.planning.plan import (
     UpdateLinkStep,
     make_plan,
 )
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
+from shared.domain.passback.powerschool import (
+    ActualAssignment,
+    AssignmentKey,
+    DesiredAssignment,
+    RosteredSection,
+    TeacherCategory,
+    WrittenField,
+)
 from shared.domain.passback.rules.categories import (
     CategoryAssociation,
     CategoryMatch,
@@ -28,7 +42,6 @@ from shared.domain.passback.rules.categories import (
     can_match_by_name,
     match_category,
 )
-from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.eligibility import (
     DEFAULT_MAX_NAME_CHARS,
     Facts,
@@ -352,7 +365,7 @@ class CourseEvaluator:
             assignment_id=assignment.id,
             section_dcid=rostered.dcid,
             name=assignment.name,
-            description=None if assignment.description is None else normal(assignment.description),
+            description=None if assignment.description is None else clean_description(assignment.description),
             due_date=local_due_date(due_at, self._policy.zone_of(self._course)),
             points=assignment.points_possible,
             category_id=category.id,
@@ -386,19 +399,19 @@ def _not_read(assignment: Assignment, unread: Mapping[str, TransientError]) -> t
     return () if error is None else (Finding(Reason.RETRYING, error.cause),)
 
 
-def audit_text(data: CourseData, assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+def audit_text(data: CourseData, assignment: DesiredAssignment | ActualAssignment, field: WrittenField) -> str:
     """Return a field of an assignment as the audit has it: as text, a category with its name."""
     text = field_text(assignment, field)
-    name = data.category_names.get(assignment.category_id or 0) if field is OwnedField.CATEGORY else None
+    name = data.category_names.get(assignment.category_id or 0) if field is WrittenField.CATEGORY else None
     return f"{name} ({text})" if name else text
 
 
-def field_text(assignment: DesiredAssignment | ActualAssignment, field: OwnedField) -> str:
+def field_text(assignment: DesiredAssignment | ActualAssignment, field: WrittenField) -> str:
     """Return a field of an assignment as text, a category as its id."""
     match field:
-        case OwnedField.DUE_DATE:
+        case WrittenField.DUE_DATE:
             return assignment.due_date.isoformat()
-        case OwnedField.CATEGORY:
+        case WrittenField.CATEGORY:
             return str(assignment.category_id or "")
     value = getattr(assignment, field.value)
     return "" if value is None else str(value)

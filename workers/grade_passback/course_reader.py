@@ -9,17 +9,16 @@ from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
 from shared.clock import Clock
-from shared.domain.passback.canvas import GradebookRow
+from shared.domain.passback.canvas import GradebookRow, is_cache_consistent, known_changes
 from shared.domain.passback.course_state import (
     CourseRecord,
     State,
     StudentRecord,
     sections_of,
+    up_to_date_keys,
 )
-from shared.domain.passback.planning.assignment_matching import AssignmentMatches, match_assignments
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import AssignmentMatches, Link, match_assignments
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection, TeacherCategory
-from shared.domain.passback.read_scope import is_cache_consistent, known_changes, up_to_date_keys
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, GradebookIncomplete, TransientError
 from shared.ports.passback import CachePolicy, CanvasReader, PowerSchoolGradebook, RosterReader

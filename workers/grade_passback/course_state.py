@@ -15,9 +15,9 @@ from shared.domain.passback.course_state import (
     State,
     StudentRecord,
 )
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.diff import stored_differently
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import LinkStep, WriteScoresStep
-from shared.domain.passback.planning.stored_forms import finding as stored_differently
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.domain.passback.rules.categories import STORED_MATCHES, CategoryAssociation, stored_match
 from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason

@@ -11,10 +11,10 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext
+from shared.domain.passback.canvas import DUE_DATE_DELAY, next_due_at
 from shared.domain.passback.changes import EVENT_CAUSES, PASS_CAUSES, PendingChanges
 from shared.domain.passback.course_state import CourseRecord, LastChange, State
 from shared.domain.passback.powerschool import AssignmentKey
-from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY, next_due_at
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from shared.ports.passback import CachePolicy, RosterReader

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from shared.domain.passback.audit import Arrival, AuditEntry
 from shared.domain.passback.course_state import CourseRecord, State
-from shared.domain.passback.planning.diff import OwnedField, agrees
+from shared.domain.passback.planning.diff import agrees
 from shared.domain.passback.planning.plan import CreateStep, LinkExistingStep, UpdateStep, WriteScoresStep
-from shared.domain.passback.powerschool import AssignmentKey, Score
+from shared.domain.passback.powerschool import AssignmentKey, Score, WrittenField
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison, field_text
 
 # Canvas sends an event when one of these changes. The others follow PowerSchool's categories as well.
-OF_CANVAS = frozenset({OwnedField.NAME, OwnedField.DESCRIPTION, OwnedField.DUE_DATE, OwnedField.POINTS})
+OF_CANVAS = frozenset({WrittenField.NAME, WrittenField.DESCRIPTION, WrittenField.DUE_DATE, WrittenField.POINTS})
 # The last sync left nothing undone in these.
 SETTLED = frozenset({State.SYNCED, State.WAITING})
 

@@ -18,8 +18,8 @@ from shared.adapters.redis.operations.interval_lock import IntervalLocks
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, last_due
+from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from shared.domain.pauses import EVERYTHING
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent

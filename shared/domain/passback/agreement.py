@@ -7,8 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.planning.diff import OwnedField, agrees, changed_fields, has_value
+from shared.domain.passback.planning.diff import (
+    agrees,
+    changed_fields,
+    fields_to_write,
+    has_value,
+    is_echo,
+    stored_text,
+)
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -16,8 +23,14 @@ from shared.domain.passback.planning.plan import (
     UpdateStep,
     WriteScoresStep,
 )
-from shared.domain.passback.planning.stored_forms import fields_to_write, is_echo, stored_text
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import (
+    OWNED_FIELDS,
+    ActualAssignment,
+    AssignmentKey,
+    DesiredAssignment,
+    Score,
+    WrittenField,
+)
 from shared.domain.passback.rules.reasons import INFORMATIVE, Reason
 from shared.domain.passback.rules.score import to_powerschool_decimal
 
@@ -159,7 +172,7 @@ class _Comparison:
         """Yield every field that follows Canvas."""
         differing = changed_fields(self._desired, self._actual)
         to_write = fields_to_write(self._desired, self._actual, self._link.echoes)
-        for field in OwnedField:
+        for field in OWNED_FIELDS:
             canvas, powerschool = _field_text(field, self._desired), _field_text(field, self._actual)
             if field not in differing:
                 result, why = Result.EQUAL, ""
@@ -204,9 +217,9 @@ class _Comparison:
         return ComparedValue(self._desired.key, section_id, what, result, why, dcid, canvas, powerschool)
 
 
-def _field_text(field: OwnedField, side: DesiredAssignment | ActualAssignment) -> str:
+def _field_text(field: WrittenField, side: DesiredAssignment | ActualAssignment) -> str:
     """Return a field as text, empty where the side does not show it."""
-    value = side.category_id if field is OwnedField.CATEGORY else getattr(side, field.value)
+    value = side.category_id if field is WrittenField.CATEGORY else getattr(side, field.value)
     return "" if value is None else stored_text(field, side)
 
 

@@ -1,15 +1,17 @@
-"""Defines Canvas courses as values: sections, assignments, overrides and scores.
+"""Defines Canvas courses as values: sections, assignments, overrides, due dates and scores.
 
 Ids are Canvas's, local to the root account, as strings. Times are aware. Scores and points are `Decimal`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
+
+from shared.domain.passback.powerschool import RosteredSection
 
 
 class GradingType(StrEnum):
@@ -184,3 +186,95 @@ class GradebookRow:
     section_ids: frozenset[str]
     submissions: Mapping[str, Submission] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+
+
+# A sync starts this long after a due date: the clocks of Canvas and of passback may differ.
+DUE_DATE_DELAY = timedelta(seconds=60)
+
+
+def effective_due_at(assignment: Assignment, section_id: str) -> datetime | None:
+    """Return when the assignment is due for the whole section, None where it is not due at all.
+
+    The section's override has priority over one for the whole course, and that over the date of "Everyone Else".
+    An override may say "no due date"; one that does not change the date is ignored. Dates for
+    single students, groups and modules say nothing about the section. A discussion with checkpoints is due when the
+    last of them is due for the section.
+
+    Source: Canvas AssignmentOverride: `due_at` is absent where inherited, null where there is no due date.
+    """
+    if assignment.checkpoints:
+        dates = [_due_at(checkpoint.due_at, checkpoint.overrides, section_id) for checkpoint in assignment.checkpoints]
+        return max((due_at for due_at in dates if due_at is not None), default=None)
+    return _due_at(assignment.due_at, assignment.overrides, section_id)
+
+
+def _due_at(base: datetime | None, overrides: Sequence[Override], section_id: str) -> datetime | None:
+    of_section = [o for o in overrides if o.target is OverrideTarget.SECTION and o.section_id == section_id]
+    of_course = [o for o in overrides if o.target is OverrideTarget.COURSE]
+    return next((o.due_at for o in (*of_section, *of_course) if o.changes_due_date), base)
+
+
+def local_due_date(due_at: datetime, zone: tzinfo) -> date:
+    """Return the day of an aware `due_at` on the calendar of `zone`.
+
+    Canvas returns 23:59 of a day in Chicago as 04:59 or 05:59 UTC of the next, and PowerSchool takes only a date.
+    """
+    return due_at.astimezone(zone).date()
+
+
+def next_due_at(course: Course, after: datetime) -> datetime | None:
+    """Return the first due date later than `after` of synced work, for anybody; None if there is none.
+
+    Missing work raises no event: it becomes missing as its date passes, for a section or for one student. Dates of
+    groups and modules count too: one sync too many does no harm.
+    """
+    synced = [a for a in course.assignments if a.published and a.post_to_sis]
+    times = [time for a in synced for time in _due_times(a, course.sections)]
+    return min((time for time in times if time is not None and time > after), default=None)
+
+
+def _due_times(assignment: Assignment, sections: Sequence[Section]) -> list[datetime | None]:
+    of_sections = [effective_due_at(assignment, section.id) for section in sections]
+    of_checkpoints = [
+        _due_at(checkpoint.due_at, checkpoint.overrides, section.id)
+        for checkpoint in assignment.checkpoints
+        for section in sections
+    ]
+    return [*of_sections, *of_checkpoints, *(o.due_at for o in assignment.all_overrides if o.changes_due_date)]
+
+
+def known_changes(changed: frozenset[str] | None, course: Course) -> frozenset[str] | None:
+    """Return the assignments whose scores may have changed, None if any may have.
+
+    Any may have if one of them is not in the course's list. A grade of a discussion's checkpoint or of a peer review
+    has an id of its own, and the assignment whose score it changes raises no event. Source: canvas-lms
+    app/services/checkpoints/submission_aggregator_service.rb.
+    """
+    listed = {assignment.id for assignment in course.assignments}
+    return changed if changed is not None and changed <= listed else None
+
+
+def is_cache_consistent(course: Course, rows: Sequence[GradebookRow], rosters: Collection[RosteredSection]) -> bool:
+    """Say whether the course's cached sections and groups are consistent with its assignments, rows and rosters.
+
+    Canvas need not send an event of this course when a section is added (such as one cross-listed from another course)
+    or removed. Students of an unknown section, or a section that lost all its students, show the change.
+    """
+    section_ids = {section.id for section in course.sections}
+    named = _sections_with_dates(course) | {section_id for row in rows for section_id in row.section_ids}
+    groups = {assignment.group_id for assignment in course.assignments}
+    return named <= section_ids and groups <= course.groups.keys() and not _has_no_students(course, rows, rosters)
+
+
+def _sections_with_dates(course: Course) -> set[str | None]:
+    overrides = [override for assignment in course.assignments for override in assignment.all_overrides]
+    return {override.section_id for override in overrides if override.target is OverrideTarget.SECTION}
+
+
+def _has_no_students(course: Course, rows: Sequence[GradebookRow], rosters: Collection[RosteredSection]) -> bool:
+    """Say whether Canvas lists nobody in a section that has students in PowerSchool; False without rows."""
+    if not rows:
+        return False
+    attended = {section_id for row in rows for section_id in row.section_ids}
+    with_students = {r.sis_section_id for r in rosters if any(student.active for student in r.students.values())}
+    return any(s.sis_section_id in with_students and s.id not in attended for s in course.sections)

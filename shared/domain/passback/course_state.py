@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from shared.domain.passback.powerschool import Term
+from shared.domain.passback.powerschool import AssignmentKey, RosteredSection, Term
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 # Such work is not meant to be sent: it needs no attention.
@@ -189,3 +189,22 @@ def _status(section: SectionRecord) -> AssignmentStatus:
     if section.state is State.BLOCKED and is_intentional:
         return AssignmentStatus.NOT_SELECTED
     return AssignmentStatus(section.state)
+
+
+UP_TO_DATE = frozenset({State.SYNCED, State.WAITING})
+
+
+def up_to_date_keys(
+    record: CourseRecord | None, rosters: Mapping[str, RosteredSection]
+) -> Mapping[AssignmentKey, State]:
+    """Return the assignments that the last sync left synced, or waiting for a first score.
+
+    `rosters` holds PowerSchool's sections by SIS id.
+
+    Blocked and failed assignments are left out: their next attempt may succeed.
+    """
+    return {
+        AssignmentKey(assignment_id, rosters[section.section_sis_id].dcid): section.state
+        for assignment_id, section in sections_of(record)
+        if section.state in UP_TO_DATE and section.section_sis_id is not None and section.section_sis_id in rosters
+    }

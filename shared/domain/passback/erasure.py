@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from shared.domain.passback.audit import AuditEntry, ScoreChange
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Defines PowerSchool's data as values: sections with their rosters, categories, assignments and scores.
+"""Defines PowerSchool's data as values: sections with rosters, categories, and assignments as they are and should be.
 
 Ids are PowerSchool's DCIDs, as integers. `SECTIONS.DCID` and `SECTIONS.ID`, and `assignmentid` and
 `assignmentsectionid`, are different sequences: a name says which one it is.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -81,6 +81,31 @@ class TeacherCategory:
     scores_published: bool | None = None
 
 
+class WrittenField(StrEnum):
+    """What a write changes: three of a score, the others of an assignment."""
+
+    SCORE = "score"
+    MISSING = "missing"
+    EXCUSED = "excused"
+    NAME = "name"
+    DESCRIPTION = "description"
+    DUE_DATE = "due_date"
+    POINTS = "points"
+    CATEGORY = "category"
+    COUNTED = "counted"
+    SCORES_PUBLISHED = "scores_published"
+
+    @property
+    def label(self) -> str:
+        """The field's name for people."""
+        label = {WrittenField.POINTS: "points possible", WrittenField.COUNTED: "counted in the final grade"}
+        return label.get(self, self.value.replace("_", " "))
+
+
+OWNED_FIELDS = tuple(WrittenField)[3:]
+"""The fields of a PowerSchool assignment that follow Canvas. Every other belongs to the teacher."""
+
+
 class Mark(StrEnum):
     """A flag of a score row that belongs to the teacher: passback sends back what it read."""
 
@@ -138,3 +163,52 @@ class ActualAssignment:
     scores: Mapping[int, Score] = field(default_factory=dict)
     unreadable: str = ""
     unreadable_scores: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredAssignment:
+    """One Canvas assignment in one PowerSchool section, with its scores by STUDENTS.DCID.
+
+    `description` is None where Canvas does not show it: PowerSchool's stays. `counted` (in the final grade) and
+    `scores_published` are None where neither system says; `publish_option` is the category's default, None where it has
+    none. `flag_only` holds the students whose 0 in `scores` comes with a flag and from no score. `unscored` holds the
+    students whom Canvas lists without a score or a flag: what PowerSchool has for them was cleared. `unfinished` holds
+    those whose score waits for a person to finish grading, and who have no flag.
+    """
+
+    assignment_id: str
+    section_dcid: int
+    name: str
+    description: str | None
+    due_date: date
+    points: Decimal
+    category_id: int
+    publish_option: str | None = None
+    counted: bool | None = None
+    scores_published: bool | None = None
+    flag_only: frozenset[int] = frozenset()
+    scores: Mapping[int, Score] = field(default_factory=dict)
+    unscored: frozenset[int] = frozenset()
+    unfinished: frozenset[int] = frozenset()
+
+    @property
+    def key(self) -> AssignmentKey:
+        """The key of its link."""
+        return AssignmentKey(self.assignment_id, self.section_dcid)
+
+    @property
+    def has_scores(self) -> bool:
+        """Say whether there is a score or an excuse, and not only missing work."""
+        return any(score.exempt or dcid not in self.flag_only for dcid, score in self.scores.items())
+
+
+def without_students(desired: DesiredAssignment, student_dcids: Collection[int]) -> DesiredAssignment:
+    """Return the assignment without these students: nothing of theirs is sent, cleared or taken as cleared."""
+    if not student_dcids:
+        return desired
+    return replace(
+        desired,
+        scores={dcid: score for dcid, score in desired.scores.items() if dcid not in student_dcids},
+        unscored=desired.unscored - set(student_dcids),
+        unfinished=desired.unfinished - set(student_dcids),
+    )

@@ -10,8 +10,7 @@ from datetime import date
 from decimal import Decimal
 from html import unescape
 
-from shared.domain.passback.planning.assignment_matching import ids_of_links, is_degraded
-from shared.domain.passback.planning.desired import Link, Takeover
+from shared.domain.passback.planning.links import Link, Takeover, ids_of_links, is_degraded
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.rules.score import to_powerschool_decimal

@@ -11,7 +11,7 @@ from datetime import date, tzinfo
 from shared.adapters.canvas.submissions import SubmissionWire
 from shared.adapters.powerschool.gradebook.reader import StateRow
 from shared.domain.passback.canvas import Course
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory
 from shared.domain.passback.rules.categories import match_category
 from shared.domain.passback.rules.eligibility import Facts, eligibility_findings

@@ -10,7 +10,14 @@ from stores_under_test import Time
 
 from shared.adapters.redis.course_data.audit import PAGE, Audit, decode_entry, encode_entry
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    Arrival,
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import Score
 

@@ -24,7 +24,7 @@ from shared.domain.passback.course_state import (
     StudentRecord,
 )
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.passback.planning.desired import Echo, Link, Takeover
+from shared.domain.passback.planning.links import Echo, Link, Takeover
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 SYNCED_AT = datetime(2031, 3, 4, 9, 0, 0, 123456, tzinfo=UTC)

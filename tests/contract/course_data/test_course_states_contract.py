@@ -10,7 +10,7 @@ from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 SYNCED_AT = datetime(2031, 3, 4, 9, 0, 0, 123456, tzinfo=UTC)

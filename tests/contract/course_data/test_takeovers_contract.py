@@ -10,7 +10,7 @@ import redis
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.course_data.takeovers import TakeoverResponse, Takeovers
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.planning.desired import Link, Takeover
+from shared.domain.passback.planning.links import Link, Takeover
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import CourseBusy
 

@@ -17,7 +17,13 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure, content_of
 from shared.adapters.redis.operations.logs import ErasureLog
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
 from shared.domain.passback.course_state import (
     AssignmentRecord,
@@ -28,7 +34,7 @@ from shared.domain.passback.course_state import (
     StudentRecord,
 )
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.passback.rules.reasons import Finding, Reason

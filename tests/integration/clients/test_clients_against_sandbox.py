@@ -19,8 +19,7 @@ from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings, load
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, RosteredSection, Score
+from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, DesiredAssignment, RosteredSection, Score
 from shared.errors import AccessDenied, NotFound, RequestRejected, ServiceUnavailable, TransientError
 from shared.ports.passback import ScoreRow
 from shared.sandbox.canvas.app import create_app as canvas_app

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.domain.passback.audit import HistoryQuery, matching
 from shared.domain.passback.course_state import sections_of
-from shared.domain.passback.history import HistoryQuery, matching
 from shared.domain.passback.rules.reasons import Reason
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverState
 from tests.benchmarks.passback.takeover import VENDOR, Bench, vendors_bench

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.planning.desired import Link, Takeover
+from shared.domain.passback.planning.links import Link, Takeover
 from shared.domain.passback.takeover_run import (
     CourseCounts,
     TakeoverMode,

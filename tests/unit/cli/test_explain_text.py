@@ -11,7 +11,13 @@ from rich.console import Console, Group
 
 from shared.adapters.redis.remote_limits.outages import Outage
 from shared.adapters.redis.sync_queue.store import CourseQueueState, QueueState
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable

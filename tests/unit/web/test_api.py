@@ -13,7 +13,12 @@ import httpx
 import pytest
 
 from shared.config import load
-from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    AuditEntry,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster, State
 from shared.domain.passback.powerschool import Score

@@ -16,7 +16,14 @@ from shared.adapters.redis.client import RedisUnavailable
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
-from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    Arrival,
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.canvas import Person
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State, StudentRecord

@@ -14,10 +14,15 @@ from shared.adapters.redis.operations.heartbeats import Heartbeats
 from shared.adapters.redis.operations.logs import ErasureLog
 from shared.adapters.redis.operations.pauses import Pauses
 from shared.clock import SystemClock
-from shared.domain.passback.audit import AuditEntry, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    AuditEntry,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import Score
 from shared.log_events import LogEvent
 from workers.erasure import Erasure, SyncsRunning

@@ -7,9 +7,8 @@ from typing import assert_never
 
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.audit import WriteContext
-from shared.domain.passback.planning.assignment_matching import normalize_name, temporary_name
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.diff import echoes_after_read
+from shared.domain.passback.planning.links import Link, normalize_name, temporary_name
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -20,8 +19,7 @@ from shared.domain.passback.planning.plan import (
     UpdateStep,
     WriteScoresStep,
 )
-from shared.domain.passback.planning.stored_forms import seen
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment, WrittenField
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import (
     AccessDenied,
@@ -108,7 +106,9 @@ class _Run:
                 if self._awaits_name(key, desired):
                     # Its new name was not sent: PowerSchool's name is not a stored form of it.
                     desired = replace(desired, name=actual.name, due_date=actual.due_date)
-                self._context.save_link(replace(link, echoes=seen(desired, actual, link, after_write=True)))
+                self._context.save_link(
+                    replace(link, echoes=echoes_after_read(desired, actual, link, after_write=True))
+                )
 
     def _apply_step(self, step: Step, *, may_skip_name: bool = True) -> None:
         if self._result.is_takeover_refused(step.key):
@@ -213,7 +213,7 @@ class _Run:
     def _awaits_name(self, key: AssignmentKey, desired: DesiredAssignment) -> bool:
         """Say whether the plan, a refusal or a failure left the assignment with another name than Canvas has."""
         plan = self._comparison.plan
-        renames = [s for s in plan.steps_of(key) if isinstance(s, UpdateStep) and OwnedField.NAME in s.changed_fields]
+        renames = [s for s in plan.steps_of(key) if isinstance(s, UpdateStep) and WrittenField.NAME in s.changed_fields]
         is_taken = any(f.finding.reason is Reason.NAME_TAKEN for f in plan.findings_of(key))
         return is_taken or (bool(renames) and self._sent_names.get(key) != desired.name)
 
@@ -266,9 +266,9 @@ def _without_rename(step: UpdateStep, link: Link, *, same_due_date: bool) -> Upd
         name=link.name if is_temporary else step.actual.name,
         due_date=step.actual.due_date if same_due_date else step.desired.due_date,
     )
-    unchanged = {OwnedField.NAME, OwnedField.DUE_DATE} if same_due_date else {OwnedField.NAME}
+    unchanged = {WrittenField.NAME, WrittenField.DUE_DATE} if same_due_date else {WrittenField.NAME}
     changed = tuple(field for field in step.changed_fields if field not in unchanged)
-    fields = ((OwnedField.NAME,) if is_temporary else ()) + changed
+    fields = ((WrittenField.NAME,) if is_temporary else ()) + changed
     return UpdateStep(step.actual, desired, fields) if fields else None
 
 
@@ -277,7 +277,7 @@ def _refusal_of_name(step: object, error: TransientError | PermanentError) -> Fi
 
     A refusal seldom names the field: an update that would rename is tried again without the name.
     """
-    if not isinstance(step, UpdateStep) or OwnedField.NAME not in step.changed_fields:
+    if not isinstance(step, UpdateStep) or WrittenField.NAME not in step.changed_fields:
         return None
     if not isinstance(error, RequestRejected) or isinstance(error, NotFound | AccessDenied):
         return None

@@ -15,12 +15,18 @@ from shared.adapters.redis.course_data.takeovers import TakeoverResponse, Takeov
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.outcome import Failure
-from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
-from shared.domain.passback.planning.description import same
-from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.diff import OwnedField, agrees, has_value
+from shared.domain.passback.audit import (
+    Arrival,
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
+from shared.domain.passback.planning.diff import agrees, has_value, is_same_description
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import ClearScoresStep, UpdateStep, WriteScoresStep
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import OWNED_FIELDS, ActualAssignment, AssignmentKey, Score, WrittenField
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import NotFound, PermanentError, RequestRejected, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
@@ -214,7 +220,7 @@ class ApplyContext:
         fields = (
             ()
             if desired is None
-            else tuple(FieldChange(f, None, audit_text(self.comparison.data, desired, f)) for f in OwnedField)
+            else tuple(FieldChange(f, None, audit_text(self.comparison.data, desired, f)) for f in OWNED_FIELDS)
         )
         self.targets.audit.add(self._entry(link, WriteKind.CREATE, fields=fields))
 
@@ -313,11 +319,11 @@ def _arrival(entry: AuditEntry, actual: ActualAssignment, comparison: CourseComp
 
 def _fields(entry: AuditEntry, actual: ActualAssignment, comparison: CourseComparison) -> Iterable[Arrival]:
     for change in entry.fields:
-        there = audit_text(comparison.data, actual, OwnedField(change.field))
-        if same(change.after or "", there):
+        there = audit_text(comparison.data, actual, WrittenField(change.field))
+        if is_same_description(change.after or "", there):
             yield Arrival.ARRIVED
         else:
-            yield Arrival.NOT_ARRIVED if same(change.before or "", there) else Arrival.CHANGED_SINCE
+            yield Arrival.NOT_ARRIVED if is_same_description(change.before or "", there) else Arrival.CHANGED_SINCE
 
 
 def _score(change: ScoreChange, actual: ActualAssignment) -> Arrival:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.audit import WriteKind
-from shared.domain.passback.planning.desired import Echo
+from shared.domain.passback.planning.diff import CLEARED, echoes_after_write, is_repeated
+from shared.domain.passback.planning.links import Echo
 from shared.domain.passback.planning.plan import ClearScoresStep, WriteScoresStep
-from shared.domain.passback.planning.stored_forms import CLEARED, is_repeated, sent
 from shared.domain.passback.powerschool import NO_MARKS, AssignmentKey, Mark, Score
 from shared.domain.passback.rules.reasons import REASON_OF_CAUSE, Finding, Reason
 from shared.errors import (
@@ -215,7 +215,7 @@ class ScoreWriter:
             self._context.to_verify.add(key)
         desired = self._context.comparison.desired_of(key)
         zeros = (link.zeros - students) | (students & desired.flag_only if desired else frozenset())
-        sent_to, echoes = link.sent_to | students, sent(link, scores)
+        sent_to, echoes = link.sent_to | students, echoes_after_write(link, scores)
         self._context.save_link(replace(link, sent_to=sent_to, zeros=zeros, echoes=echoes))
 
     def _clear_batch(self, step: ClearScoresStep, rows: Sequence[ScoreRow], bisection: _Bisection) -> None:

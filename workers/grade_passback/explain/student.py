@@ -2,8 +2,7 @@
 
 from shared.domain.passback.canvas import GradebookRow
 from shared.domain.passback.course_state import AssignmentRecord, SectionRecord
-from shared.domain.passback.planning.diff import agrees
-from shared.domain.passback.planning.stored_forms import is_echo
+from shared.domain.passback.planning.diff import agrees, is_echo
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import canvas_score, is_final, to_powerschool_decimal

@@ -1,7 +1,7 @@
 """Renders audit entries for `history --json` and the API."""
 
-from shared.domain.passback.audit import AuditEntry
-from shared.domain.passback.history import HistoryField, triggers_text
+from shared.domain.passback.audit import AuditEntry, triggers_text
+from shared.domain.passback.powerschool import WrittenField
 from workers.grade_passback.explain.response import Json, score_json
 
 
@@ -23,7 +23,7 @@ def entry_json(entry: AuditEntry) -> Json:
         "token": entry.occasion.token,
         "points_possible": None if entry.points_possible is None else str(entry.points_possible),
         "fields": [
-            {"field": f.field, "name": HistoryField(f.field).label, "before": f.before, "after": f.after}
+            {"field": f.field, "name": WrittenField(f.field).label, "before": f.before, "after": f.after}
             for f in entry.fields
         ],
         "students": [

@@ -6,10 +6,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TextIO
 
-from shared.domain.passback.audit import AuditEntry
+from shared.domain.passback.audit import AuditEntry, changed_parts, triggers_text
 from shared.domain.passback.course_state import CourseRecord
-from shared.domain.passback.history import HistoryField, changed_parts, triggers_text
-from shared.domain.passback.powerschool import Score
+from shared.domain.passback.powerschool import Score, WrittenField
 
 COLUMNS = (
     "at", "course_id", "assignment_id", "assignment", "section_dcid", "section_sis_id", "powerschool_assignment_id",
@@ -60,7 +59,7 @@ def _head(entry: AuditEntry) -> dict[str, object]:
 
 def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]]:
     for field in entry.fields:
-        yield {"field": HistoryField(field.field).label, "before": field.before, "after": field.after}
+        yield {"field": WrittenField(field.field).label, "before": field.before, "after": field.after}
     for score in entry.scores:
         student = {"student_dcid": score.student_dcid, "student_sis_id": score.student_sis_id}
         if not with_scores:
@@ -72,12 +71,12 @@ def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]
             yield {**student, **values, "graded_by": score.graded_by}
 
 
-def _values(score: Score | None) -> dict[HistoryField, object]:
+def _values(score: Score | None) -> dict[WrittenField, object]:
     points = None if score is None else score.points
     return {
-        HistoryField.SCORE: points,
-        HistoryField.MISSING: score is not None and score.missing,
-        HistoryField.EXCUSED: score is not None and score.exempt,
+        WrittenField.SCORE: points,
+        WrittenField.MISSING: score is not None and score.missing,
+        WrittenField.EXCUSED: score is not None and score.exempt,
     }
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.clock import Clock
 from shared.domain.causes import Cause
-from shared.domain.passback.planning.link_check import LinkCheck, check_links
+from shared.domain.passback.planning.links import LinkCheck, check_links
 from shared.errors import PermanentError, TransientError
 from workers.grade_passback.course_reader import CourseReader
 

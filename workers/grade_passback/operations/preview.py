@@ -11,7 +11,6 @@ from itertools import zip_longest
 from typing import cast
 
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, State
-from shared.domain.passback.history import HistoryField
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -21,7 +20,7 @@ from shared.domain.passback.planning.plan import (
     UpdateStep,
     WriteScoresStep,
 )
-from shared.domain.passback.powerschool import ActualAssignment, Score
+from shared.domain.passback.powerschool import ActualAssignment, Score, WrittenField
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.wording import counted
 from workers.grade_passback.apply.context import ApplyResult
@@ -142,7 +141,7 @@ def _sentence(step: Step, steps: Iterable[Step]) -> str:
         case UpdateStep(is_temporary=True):
             sentence = "Rename the assignment for a moment: another one needs its name."
         case UpdateStep(changed_fields=fields):
-            names = ", ".join(HistoryField(field).label for field in fields)
+            names = ", ".join(WrittenField(field).label for field in fields)
             sentence = f"Update the assignment: PowerSchool differs in {names}."
         case WriteScoresStep(scores=scores, replaces=replaces):
             numbers = ((len(scores) - len(replaces), "new score"), (len(replaces), "changed score"))
@@ -161,7 +160,7 @@ def _nothing(state: State) -> str:
 def _fields(step: UpdateStep, comparison: CourseComparison) -> list[Json]:
     return [
         {
-            "field": HistoryField(field).label,
+            "field": WrittenField(field).label,
             "before": audit_text(comparison.data, step.actual, field),
             "after": audit_text(comparison.data, step.desired, field),
         }

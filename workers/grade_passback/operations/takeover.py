@@ -14,10 +14,10 @@ from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.course_data.takeovers import NewLinks, Takeovers
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.domain.passback.audit import Arrival
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.canvas import effective_due_at, local_due_date
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import LinkStep, Step
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
-from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.takeover import Candidate, CanvasWork, CourseWork, Selection, find_candidates
 from shared.errors import CourseBusy
 from shared.ports.passback import PowerSchoolGradebook

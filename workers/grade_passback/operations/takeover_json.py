@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
-from shared.domain.passback.planning.desired import Link
 from shared.domain.passback.planning.diff import has_value
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import ActualAssignment
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import TEACHER, Candidate, maker_of

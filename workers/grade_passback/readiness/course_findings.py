@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from shared.domain.passback.canvas import Assignment, AssignmentGroup, Section
-from shared.domain.passback.planning.assignment_matching import normalize_name
+from shared.domain.passback.canvas import Assignment, AssignmentGroup, Section, effective_due_at, local_due_date
+from shared.domain.passback.planning.links import normalize_name
 from shared.domain.passback.planning.plan import Plan, make_plan
 from shared.domain.passback.powerschool import RosteredSection, Score, TeacherCategory
 from shared.domain.passback.readiness.concerns import Concern
@@ -14,7 +14,6 @@ from shared.domain.passback.readiness.district import is_over
 from shared.domain.passback.readiness.results import CategoryUse, CourseReadiness, ReadinessFinding
 from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.rules.categories import CategoryMatch, NoCategory, match_category
-from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.eligibility import CONNECTION_RULES, connection_findings, describe_missing
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.wording import counted

@@ -6,9 +6,10 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import StringConstraints
 
+from shared.domain.passback.audit import HistoryQuery, matching
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
-from shared.domain.passback.history import HistoryField, HistoryQuery, matching
+from shared.domain.passback.powerschool import WrittenField
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.audit_json import entry_json
@@ -89,7 +90,7 @@ def course(
 def _history_query(
     assignment_id: AssignmentId = None,
     student_sis_id: StudentId = None,
-    field: Annotated[HistoryField | None, Query(description="Only writes of this field")] = None,
+    field: Annotated[WrittenField | None, Query(description="Only writes of this field")] = None,
     actor: Annotated[str | None, Query(max_length=255, description="Who asked; `passback` for nobody")] = None,
     trigger: Annotated[ChangeCause | None, Query(description="Why the sync ran")] = None,
     since: Since = None,

@@ -8,17 +8,17 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from shared.domain.passback.audit import AuditEntry
-from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import CourseRecord
-from shared.domain.passback.history import (
+from shared.domain.passback.audit import (
     ARRIVAL_TEXTS,
     TRIGGER_LABELS,
-    HistoryField,
+    AuditEntry,
     HistoryQuery,
     actor_text,
     matching,
 )
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.course_state import CourseRecord
+from shared.domain.passback.powerschool import WrittenField
 from workers.container import Container
 from workers.grade_passback.operations.history_csv import csv_text
 from workers.web.api.dependencies import CANVAS_ID
@@ -59,7 +59,7 @@ def history_values(
         "given": given,
         "assignments": _assignments(record),
         "triggers": TRIGGER_LABELS,
-        "fields": [(field.value, field.label) for field in HistoryField],
+        "fields": [(field.value, field.label) for field in WrittenField],
         "arrival_texts": ARRIVAL_TEXTS,
     }
 
@@ -98,7 +98,7 @@ def _query(service: Container, given: Mapping[str, str]) -> HistoryQuery:
         return HistoryQuery(
             assignment_id,
             given.get("student"),
-            HistoryField(given["field"]) if "field" in given else None,
+            WrittenField(given["field"]) if "field" in given else None,
             given.get("actor"),
             ChangeCause(given["trigger"]) if "trigger" in given else None,
             _day(service, given.get("since"), time.min),

@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
 from shared.domain.dead_letters import DeadLetter, DeadLetterKind
-from shared.domain.passback.history import HistoryField, grader_text, triggers_text
+from shared.domain.passback.audit import grader_text, triggers_text
+from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.wording import describe
 from workers.grade_passback.operations.preview import score_text
@@ -39,7 +40,7 @@ class Renderer:
             {"time": self._time, "ago": self._ago, "hour": self._hour, "weekday": self._weekday,
              "timestamp": _timestamp, "describe": describe,
              "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
-             "field": lambda name: HistoryField(name).label, "sentence": sentence_of, "triggers": triggers_text,
+             "field": lambda name: WrittenField(name).label, "sentence": sentence_of, "triggers": triggers_text,
              "grader": grader_text,
              "score": score_text}
         )  # fmt: skip

@@ -18,8 +18,7 @@ from shared.adapters.powerschool.gradebook.reader import read_assignments
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.redis.cache import JsonCache
 from shared.domain.causes import Cause
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import ActualAssignment, RosteredSection, TeacherCategory
+from shared.domain.passback.powerschool import ActualAssignment, DesiredAssignment, RosteredSection, TeacherCategory
 from shared.errors import RequestRejected, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CreatedAssignment, ScoreRow

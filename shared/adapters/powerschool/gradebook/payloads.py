@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from shared.adapters.http.decimal_json import Json, plain
-from shared.domain.passback.planning.description import truncate_html
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import Mark, Score
+from shared.domain.passback.planning.diff import truncate_html
+from shared.domain.passback.powerschool import DesiredAssignment, Mark, Score
 from shared.ports.passback import ScoreRow
 
 JsonObject = dict[str, Json]

@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from shared.adapters.redis.client import load_script
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.planning.desired import Echo, Link, Takeover
+from shared.domain.passback.planning.links import Echo, Link, Takeover
 from shared.domain.passback.powerschool import AssignmentKey
 
 _LIST = b"students:"

@@ -12,7 +12,7 @@ from redis.exceptions import WatchError
 from shared.adapters.redis.client import text
 from shared.adapters.redis.course_data.links import encode_link, link_field, links_of
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import CourseBusy
 

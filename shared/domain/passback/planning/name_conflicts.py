@@ -5,14 +5,14 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from shared.domain.passback.planning.assignment_matching import (
+from shared.domain.passback.planning.links import (
+    Link,
     ids_of_links,
     is_orphan,
     normalize_name,
     temporary_name,
 )
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment
 
 # A name in a section: SECTIONS.DCID and the normalized name.
 NameSlot = tuple[int, str]

@@ -5,12 +5,26 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
-from shared.domain.passback.planning.assignment_matching import match_assignments
-from shared.domain.passback.planning.desired import DesiredAssignment, Echo, Link, without_students
-from shared.domain.passback.planning.diff import OwnedField, agrees, has_value, is_flag_zero, stale_scores
+from shared.domain.passback.planning.diff import (
+    agrees,
+    echoes_after_read,
+    fields_to_write,
+    has_value,
+    is_flag_zero,
+    not_cleared,
+    scores_to_write,
+    stale_scores,
+)
+from shared.domain.passback.planning.links import Echo, Link, match_assignments
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
-from shared.domain.passback.planning.stored_forms import fields_to_write, not_cleared, scores_to_write, seen
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import (
+    ActualAssignment,
+    AssignmentKey,
+    DesiredAssignment,
+    Score,
+    WrittenField,
+    without_students,
+)
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 
@@ -64,7 +78,7 @@ class UpdateStep:
 
     actual: ActualAssignment
     desired: DesiredAssignment
-    changed_fields: tuple[OwnedField, ...]
+    changed_fields: tuple[WrittenField, ...]
     is_temporary: bool = False
 
     @property
@@ -220,7 +234,7 @@ def _temporary_rename(desired: DesiredAssignment, actual: ActualAssignment, name
         counted=actual.counted,
         scores_published=actual.scores_published,
     )
-    return UpdateStep(actual, unchanged, (OwnedField.NAME,), is_temporary=True)
+    return UpdateStep(actual, unchanged, (WrittenField.NAME,), is_temporary=True)
 
 
 def _with_recipients(link: Link, actual: ActualAssignment, earlier: Link | None) -> Link:
@@ -308,7 +322,7 @@ def _link_updates(desired: DesiredAssignment, actual: ActualAssignment, link: Li
     """
     equal = {dcid for dcid in desired.scores if agrees(desired.scores[dcid], actual.scores.get(dcid))}
     zeros = (link.zeros - equal) | (desired.flag_only & equal)
-    echoes = seen(desired, actual, link)
+    echoes = echoes_after_read(desired, actual, link)
     if (zeros, echoes) == (link.zeros, link.echoes):
         return ()
     return (UpdateLinkStep(desired.key, zeros, echoes),)

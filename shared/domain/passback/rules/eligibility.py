@@ -12,10 +12,9 @@ from datetime import UTC, date, timedelta, tzinfo
 from html import unescape
 from html.entities import html5
 
-from shared.domain.passback.canvas import Assignment, Course, GradingType, Section
+from shared.domain.passback.canvas import Assignment, Course, GradingType, Section, effective_due_at, local_due_date
 from shared.domain.passback.powerschool import RosteredSection, Term
 from shared.domain.passback.rules.categories import CategoryMatch, MissingReason, NoCategory
-from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 ROLL_CALL_NAME = "Roll Call Attendance"

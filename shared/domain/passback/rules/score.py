@@ -7,8 +7,7 @@ from typing import TypeVar
 
 from shared.domain.passback.canvas import GradebookRow, Submission
 from shared.domain.passback.course_state import StudentRecord
-from shared.domain.passback.planning.desired import DesiredAssignment
-from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Score
+from shared.domain.passback.powerschool import DesiredAssignment, RosteredSection, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 
 # PowerSchool keeps scores and points as Numeric(18,6).

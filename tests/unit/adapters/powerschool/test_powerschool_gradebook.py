@@ -10,9 +10,9 @@ from scripted_remote import ScriptedRemote, answer, sent, text
 
 from shared.adapters.powerschool import PowerSchool
 from shared.domain.causes import Cause
-from shared.domain.passback.planning.desired import DesiredAssignment
 from shared.domain.passback.powerschool import (
     ActualAssignment,
+    DesiredAssignment,
     Mark,
     RosteredSection,
     Score,

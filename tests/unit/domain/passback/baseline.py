@@ -19,10 +19,11 @@ from shared.domain.passback.canvas import (
     Submission,
 )
 from shared.domain.passback.course_state import StudentRecord
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import (
     ActualAssignment,
     AssignmentKey,
+    DesiredAssignment,
     RosteredSection,
     RosteredStudent,
     Score,

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from shared.domain.passback.planning.assignment_matching import normalize_name
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.links import Link, normalize_name
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -16,7 +15,7 @@ from shared.domain.passback.planning.plan import (
     UpdateStep,
     WriteScoresStep,
 )
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment, Score
 from tests.unit.domain.passback.baseline import MARK
 
 

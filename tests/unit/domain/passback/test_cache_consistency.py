@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.passback.canvas import GradebookRow, Override, OverrideTarget, Section
-from shared.domain.passback.read_scope import is_cache_consistent
+from shared.domain.passback.canvas import GradebookRow, Override, OverrideTarget, Section, is_cache_consistent
 from tests.unit.domain.passback.baseline import ASSIGNMENT, COURSE, ROSTERED
 
 ROW = GradebookRow("71", "S1", frozenset({"21"}))

@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.description import MAX_BYTES, normal, same, truncate_html
+from shared.domain.passback.planning.diff import (
+    MAX_BYTES,
+    clean_description,
+    is_same_description,
+    truncate_html,
+)
 
 
 def test_short_descriptions_stay_as_they_are() -> None:
@@ -53,22 +58,22 @@ DECORATED = (
 )
 def test_one_form(html: str, form: str) -> None:
     """Without theme tags, scripts and the verifiers of files; what else is in an address stays."""
-    assert normal(html) == form
+    assert clean_description(html) == form
 
 
 @given(st.text(alphabet='ab<>&;"/= ', max_size=200))
 def test_the_form_of_the_form_is_the_form(html: str) -> None:
     """It may be taken of anything, any number of times."""
-    assert normal(normal(html)) == normal(html)
+    assert clean_description(clean_description(html)) == clean_description(html)
 
 
 def test_a_long_description_is_the_same_once_it_was_cut() -> None:
     """PowerSchool's column ends within an element."""
     wanted = "<p>" + "x" * 5000 + "</p>"
-    assert same(wanted, truncate_html(normal(wanted)))
-    assert not same(wanted, truncate_html(normal(wanted))[:-1])
+    assert is_same_description(wanted, truncate_html(clean_description(wanted)))
+    assert not is_same_description(wanted, truncate_html(clean_description(wanted))[:-1])
 
 
 def test_a_theme_says_nothing() -> None:
     """A description that an earlier version stored with the theme is no difference."""
-    assert same('<p>Read.</p><a href="/files/7/download?wrap=1">x</a>', DECORATED)
+    assert is_same_description('<p>Read.</p><a href="/files/7/download?wrap=1">x</a>', DECORATED)

@@ -6,8 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.domain.passback.canvas import Assignment, Checkpoint, Override, OverrideTarget
-from shared.domain.passback.rules.due_dates import effective_due_at, local_due_date, next_due_at
+from shared.domain.passback.canvas import (
+    Assignment,
+    Checkpoint,
+    Override,
+    OverrideTarget,
+    effective_due_at,
+    local_due_date,
+    next_due_at,
+)
 from tests.unit.domain.passback.baseline import ASSIGNMENT, CHICAGO, COURSE
 
 BASE = ASSIGNMENT.due_at

@@ -8,20 +8,22 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.passback.audit import AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
-from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.history import (
+from shared.domain.passback.audit import (
     TRIGGER_LABELS,
-    HistoryField,
+    AuditEntry,
+    FieldChange,
     HistoryQuery,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
     actor_text,
     changed_parts,
     grader_text,
     matching,
     triggers_text,
 )
-from shared.domain.passback.planning.diff import OwnedField
-from shared.domain.passback.powerschool import Score
+from shared.domain.passback.changes import ChangeCause
+from shared.domain.passback.powerschool import Score, WrittenField
 from workers.grade_passback.operations.history_csv import COLUMNS, csv_text, safe_cell
 
 AT = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
@@ -42,8 +44,7 @@ UPDATE = replace(
 def test_every_field_and_trigger_has_words() -> None:
     """No code is shown to a person; assignment fields are those that passback owns."""
     assert set(TRIGGER_LABELS) == set(ChangeCause)
-    assert {field.value for field in OwnedField} <= {field.value for field in HistoryField}
-    assert [HistoryField(field).label for field in ("points", "due_date")] == ["points possible", "due date"]
+    assert [WrittenField(field).label for field in ("points", "due_date")] == ["points possible", "due date"]
 
 
 def test_people_and_passback_are_named() -> None:
@@ -75,9 +76,9 @@ def test_a_score_says_what_changed(before: Score | None, after: Score | None, pa
         (HistoryQuery(), [(0, 2), (2, 0)]),
         (HistoryQuery(assignment_id="8"), []),
         (HistoryQuery(student_sis_id="S2"), [(0, 1)]),
-        (HistoryQuery(field=HistoryField.MISSING), [(0, 1)]),
-        (HistoryQuery(field=HistoryField.NAME), [(1, 0)]),
-        (HistoryQuery(student_sis_id="S1", field=HistoryField.MISSING), []),
+        (HistoryQuery(field=WrittenField.MISSING), [(0, 1)]),
+        (HistoryQuery(field=WrittenField.NAME), [(1, 0)]),
+        (HistoryQuery(student_sis_id="S1", field=WrittenField.MISSING), []),
         (HistoryQuery(actor="Rivera"), [(2, 0)]),
         (HistoryQuery(actor="passback"), [(0, 2)]),
         (HistoryQuery(actor="riv"), []),

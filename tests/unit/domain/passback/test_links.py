@@ -6,8 +6,7 @@ from datetime import date
 
 import pytest
 
-from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.link_check import LinkStatus, check_links
+from shared.domain.passback.planning.links import Link, LinkStatus, check_links
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked
 

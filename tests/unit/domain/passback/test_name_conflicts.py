@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.name_conflicts import name_conflict
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked

@@ -7,10 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.passback.planning.assignment_matching import temporary_name
-from shared.domain.passback.planning.description import MAX_BYTES
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.planning.diff import MAX_BYTES
+from shared.domain.passback.planning.links import Link, temporary_name
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -23,7 +21,14 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
     make_plan,
 )
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import (
+    OWNED_FIELDS,
+    ActualAssignment,
+    AssignmentKey,
+    DesiredAssignment,
+    Score,
+    WrittenField,
+)
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID, actual, claim, desired, linked, scores
 
@@ -141,15 +146,15 @@ class TestUpdate:
     @pytest.mark.parametrize(
         ("changes", "field"),
         [
-            ({"name": "Reading 2"}, OwnedField.NAME),
-            ({"name": "READING 1"}, OwnedField.NAME),
-            ({"description": "Chapter three."}, OwnedField.DESCRIPTION),
-            ({"due_date": OTHER_DAY}, OwnedField.DUE_DATE),
-            ({"points": Decimal("10.5")}, OwnedField.POINTS),
-            ({"category_id": 62}, OwnedField.CATEGORY),
+            ({"name": "Reading 2"}, WrittenField.NAME),
+            ({"name": "READING 1"}, WrittenField.NAME),
+            ({"description": "Chapter three."}, WrittenField.DESCRIPTION),
+            ({"due_date": OTHER_DAY}, WrittenField.DUE_DATE),
+            ({"points": Decimal("10.5")}, WrittenField.POINTS),
+            ({"category_id": 62}, WrittenField.CATEGORY),
         ],
     )
-    def test_one_field(self, changes: dict[str, object], field: OwnedField) -> None:
+    def test_one_field(self, changes: dict[str, object], field: WrittenField) -> None:
         """A field that differs is updated, and named."""
         wanted = desired(**changes)  # type: ignore[arg-type]
         assert plan(wanted) == Plan((UpdateStep(THERE, wanted, (field,)),))
@@ -160,7 +165,7 @@ class TestUpdate:
         wanted = desired(name="A", description="B", due_date=OTHER_DAY, points=Decimal(1), category_id=62, **marks)
         [update] = plan(wanted, replace(THERE, counted=True, scores_published=True)).steps
         assert isinstance(update, UpdateStep)
-        assert update.changed_fields == tuple(OwnedField)
+        assert update.changed_fields == OWNED_FIELDS
 
     @pytest.mark.parametrize(
         "changes",
@@ -189,7 +194,7 @@ class TestUpdate:
     def test_changed_by_hand(self) -> None:
         """A value changed by hand in PowerSchool is put back."""
         moved = replace(THERE, due_date=OTHER_DAY)
-        assert plan(there=moved) == Plan((UpdateStep(moved, WANTED, (OwnedField.DUE_DATE,)),))
+        assert plan(there=moved) == Plan((UpdateStep(moved, WANTED, (WrittenField.DUE_DATE,)),))
 
     def test_update_before_scores(self) -> None:
         """Assignments are written before any scores."""
@@ -462,7 +467,7 @@ class TestNames:
         made = plan(wanted, (THERE, replace(self.FOREIGN, name="ESSAY")))
         assert made.findings == (taken(in_powerschool(7005)),)
         kept = replace(wanted, name=THERE.name)
-        assert made.steps[0] == UpdateStep(THERE, kept, (OwnedField.POINTS,))
+        assert made.steps[0] == UpdateStep(THERE, kept, (WrittenField.POINTS,))
         assert kinds(made) == [UpdateStep, WriteScoresStep]
 
     def test_a_refused_rename_and_a_day_that_is_taken(self) -> None:
@@ -576,7 +581,7 @@ class TestNames:
         assert isinstance(parking, UpdateStep)
         assert replace(parking.desired, name=THERE.name, scores=WANTED.scores) == WANTED
         assert isinstance(last, UpdateStep)
-        assert last.changed_fields == (OwnedField.NAME, OwnedField.POINTS)
+        assert last.changed_fields == (WrittenField.NAME, WrittenField.POINTS)
         assert isinstance(scored, WriteScoresStep)
 
     def test_cycle_of_three(self) -> None:

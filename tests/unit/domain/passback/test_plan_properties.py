@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import (
     ClearScoresStep,
     CreateStep,
@@ -19,7 +19,7 @@ from shared.domain.passback.planning.plan import (
     WriteScoresStep,
     make_plan,
 )
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment, Score
 from shared.domain.passback.rules.reasons import Reason
 from tests.unit.domain.passback.baseline import MARK, MARKS
 from tests.unit.domain.passback.powerschool_model import Gradebook

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.desired import Echo, Link
-from shared.domain.passback.planning.plan import UpdateLinkStep, WriteScoresStep, make_plan
-from shared.domain.passback.planning.stored_forms import (
+from shared.domain.passback.planning.diff import (
     CLEARED,
-    finding,
+    echoes_after_read,
+    echoes_after_write,
     is_echo,
     is_repeated,
     score_code,
     score_digest,
     scores_to_write,
-    seen,
-    sent,
+    stored_differently,
 )
+from shared.domain.passback.planning.links import Echo, Link
+from shared.domain.passback.planning.plan import UpdateLinkStep, WriteScoresStep, make_plan
 from shared.domain.passback.powerschool import AssignmentKey, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from tests.unit.domain.passback.baseline import MARKS, actual, desired, linked
@@ -65,7 +65,7 @@ def test_only_of_what_was_sent() -> None:
 def test_a_code_stands_for_a_digest(score: Score) -> None:
     """Until the look after the write, two characters are enough; an earlier version's digest is known as well."""
     (link,) = linked((desired(), actual())).values()
-    link = _with(link, dict(sent(link, {501: score})))
+    link = _with(link, dict(echoes_after_write(link, {501: score})))
     rounded = Score(score.points.quantize(Decimal(1)), missing=score.missing)
     assert len(link.echoes["501"].sent) == 2
     for echo in (link.echoes["501"], Echo(score_digest(score))):
@@ -93,7 +93,9 @@ def test_a_code_never_outlives_the_look() -> None:
     """What is remembered for good is remembered as a digest: 7.97 points more would have the same code."""
     wanted, there = desired(students={501: "12"}), actual(scores={501: Score(Decimal(10))})
     (link,) = linked((wanted, there)).values()
-    known = seen(wanted, there, _with(link, dict(sent(link, wanted.scores))), after_write=True)
+    known = echoes_after_read(
+        wanted, there, _with(link, dict(echoes_after_write(link, wanted.scores))), after_write=True
+    )
     assert known["501"].sent == score_digest(wanted.scores[501])
     assert len(scores_to_write(desired(students={501: "19.97"}), there, known)) == 1
 
@@ -102,7 +104,9 @@ def test_what_is_known_need_not_be_plausible() -> None:
     """Once PowerSchool was looked at right after the write, its value is known, and no other is."""
     wanted, there = desired(students={501: "12"}), actual(scores={501: Score(Decimal(10))})
     (link,) = linked((wanted, there)).values()
-    written = seen(wanted, there, _with(link, {"501": Echo(score_digest(wanted.scores[501]))}), after_write=True)
+    written = echoes_after_read(
+        wanted, there, _with(link, {"501": Echo(score_digest(wanted.scores[501]))}), after_write=True
+    )
     assert scores_to_write(wanted, there, written) == {}
     assert len(scores_to_write(wanted, actual(scores={501: Score(Decimal(9))}), written)) == 1
 
@@ -127,10 +131,10 @@ def test_scores_that_were_not_read_are_left_alone() -> None:
 def test_one_finding() -> None:
     """Of all fields and scores together; what waits for a look is none, nor is what was emptied."""
     echoes = {"501": Echo("a", "b"), "502": Echo("a", "b"), "503": Echo("a"), "504": Echo(CLEARED, "b")}
-    assert list(finding({**echoes, "name": Echo("a", "b"), "scores_published": Echo("a", "b")})) == [
+    assert list(stored_differently({**echoes, "name": Echo("a", "b"), "scores_published": Echo("a", "b")})) == [
         Finding(Reason.STORED_DIFFERENTLY, "name, scores published, 2 scores")
     ]
-    assert list(finding({"503": Echo("a")})) == []
+    assert list(stored_differently({"503": Echo("a")})) == []
 
 
 @given(st.decimals(0, 100, places=6), st.integers(0, 5), st.decimals(0, 100, places=6))

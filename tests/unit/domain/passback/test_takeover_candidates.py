@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.passback.planning.desired import Link, Takeover
+from shared.domain.passback.planning.links import Link, Takeover
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import (

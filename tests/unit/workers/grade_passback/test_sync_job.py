@@ -10,7 +10,7 @@ import pytest
 
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.course_state import State
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import RosteredStudent
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import AccessDenied, ServiceUnavailable, TransientError, UnexpectedResponse

@@ -12,7 +12,7 @@ from shared.domain.passback.agreement import (
     compared_values,
     not_compared_reasons,
 )
-from shared.domain.passback.planning.assignment_matching import match_assignments
+from shared.domain.passback.planning.links import match_assignments
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, RosteredSection
 from shared.domain.passback.rules.reasons import Reason
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 
 from shared.domain.passback.agreement import SCORE, ComparedValue
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.powerschool import WrittenField
 from workers.grade_passback.operations.history_csv import safe_cell
 from workers.grade_passback.operations.verification.agreement import CourseAgreement
 
@@ -69,6 +69,6 @@ def _value(what: str, text: str) -> object:
     """Return a value; of a description, which may be long, its digest. A negative score is no formula."""
     if what == SCORE or not text:
         return text
-    if what != OwnedField.DESCRIPTION:
+    if what != WrittenField.DESCRIPTION:
         return safe_cell(text)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARS]}"

@@ -6,7 +6,7 @@ import msgspec
 
 from shared.adapters.redis.course_data.proofs import SignedProof
 from shared.domain.passback.agreement import ASSIGNMENT, SCORE, Difference, Result
-from shared.domain.passback.history import HistoryField
+from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.proof import DifferenceCount
 from shared.domain.passback.rules.reasons import Reason
 from shared.domain.wording import counted
@@ -26,7 +26,7 @@ def difference_sentence(difference: DifferenceCount) -> str:
     what = {
         SCORE: counted(difference.count, "score"),
         ASSIGNMENT: "the assignment",
-    }.get(difference.what) or HistoryField(difference.what).label
+    }.get(difference.what) or WrittenField(difference.what).label
     return f"{where}, {what}: {_why(difference)}"
 
 

@@ -8,7 +8,14 @@ from unittest.mock import Mock
 import pytest
 
 from shared.domain.outcome import Snooze
-from shared.domain.passback.audit import Arrival, AuditEntry, FieldChange, ScoreChange, WriteContext, WriteKind
+from shared.domain.passback.audit import (
+    Arrival,
+    AuditEntry,
+    FieldChange,
+    ScoreChange,
+    WriteContext,
+    WriteKind,
+)
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import Score
 from shared.errors import ServiceUnavailable, TransientError

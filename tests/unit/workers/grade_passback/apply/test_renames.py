@@ -9,7 +9,7 @@ from shared.domain.outcome import Done, Retry
 from shared.domain.passback.audit import WriteKind
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
-from shared.domain.passback.planning.diff import OwnedField
+from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.rules.reasons import Reason
 from shared.errors import LeaseLost, TransientError
 from tests.fakes import refused
@@ -68,7 +68,7 @@ def test_a_temporary_name_is_in_the_audit(synced: School) -> None:
         for entry in synced.entries()
         if entry.kind is WriteKind.UPDATE and entry.assignment_id == "11"
         for change in entry.fields
-        if change.field == OwnedField.NAME
+        if change.field == WrittenField.NAME
     ]
     assert changed == [(ONE, "(renaming 11)"), ("(renaming 11)", TWO)]
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from shared.domain.passback.planning.desired import Link
-from shared.domain.passback.planning.link_check import LinkStatus
+from shared.domain.passback.planning.links import Link, LinkStatus
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of

@@ -10,8 +10,7 @@ import pytest
 from shared.adapters.redis.client import epoch_ms
 from shared.domain.passback.audit import AuditEntry, WriteContext, WriteKind
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.planning.desired import Takeover
-from shared.domain.passback.planning.link_check import check_links
+from shared.domain.passback.planning.links import Takeover, check_links
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, Score
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.rules.reasons import Reason

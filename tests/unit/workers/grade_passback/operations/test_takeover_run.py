@@ -16,7 +16,7 @@ from shared.adapters.redis.operations.takeover_runs import SILENT_AFTER
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord, SectionRoster
-from shared.domain.passback.planning.desired import Link
+from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import ActualAssignment
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import Candidate, Selection

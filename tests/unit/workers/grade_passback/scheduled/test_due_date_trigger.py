@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.rules.due_dates import DUE_DATE_DELAY
 from tests.fakes import FakeChanges, Stores
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW, School

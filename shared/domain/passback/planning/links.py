@@ -1,13 +1,71 @@
-"""Matches Canvas assignments with PowerSchool's: by link, or by identity where the response of a create was lost."""
+"""Links Canvas assignments with PowerSchool's: by id, or by identity where the response of a create was lost."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from enum import StrEnum
 from typing import NamedTuple
 
-from shared.domain.passback.planning.desired import DesiredAssignment, Link
-from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
+from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What was sent in one field or score, and what PowerSchool had of it afterwards, as digests.
+
+    `stored` is None until PowerSchool was looked at after the write. Until then, `sent` is a code of two letters for
+    most scores, see `diff.score_code`.
+    """
+
+    sent: str
+    stored: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """That a person linked an assignment which passback did not create.
+
+    `made_by` is its ASSIGNMENT.createdbyplugin, empty for a teacher's. `is_written` says that passback has changed it
+    since, or may have: then the takeover cannot be undone.
+    """
+
+    made_by: str
+    is_written: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which PowerSchool assignment is this Canvas assignment's, in one section.
+
+    A link without ids is a claim: a create was about to be sent with `name` and `due_date`, and its response is
+    not known. `sent_to` holds the students (STUDENTS.DCID) for whom a score was written, `zeros` those whose score is
+    the 0 that went with a flag alone. `echoes` holds, by the name of an owned field or by STUDENTS.DCID, what
+    PowerSchool stores differently from what was sent, and scores that were not read since they were written.
+    `taken_over` is None for what passback created.
+    """
+
+    assignment_id: str
+    section_dcid: int
+    name: str
+    due_date: date
+    powerschool_assignment_id: int | None = None
+    powerschool_assignment_section_id: int | None = None
+    sent_to: frozenset[int] = frozenset()
+    zeros: frozenset[int] = frozenset()
+    echoes: Mapping[str, Echo] = field(default_factory=dict)
+    taken_over: Takeover | None = None
+
+    @property
+    def key(self) -> AssignmentKey:
+        """The assignment and the section that it links."""
+        return AssignmentKey(self.assignment_id, self.section_dcid)
+
+    @property
+    def is_claim(self) -> bool:
+        """Say whether the outcome of the create is still unknown."""
+        return self.powerschool_assignment_section_id is None
+
 
 # The smallest limit for names that a district can set. Canvas ids have 19 digits at most.
 MAX_TEMPORARY_CHARS = 30
@@ -166,3 +224,105 @@ def _link(desired: DesiredAssignment, actual: ActualAssignment) -> Link:
         powerschool_assignment_id=actual.assignment_id,
         powerschool_assignment_section_id=actual.assignment_section_id,
     )
+
+
+class LinkStatus(StrEnum):
+    """How a link compares with PowerSchool. `renamed`, `moved` and `not_ours` may come together."""
+
+    OK = "ok"
+    GONE = "gone"
+    RENAMED = "renamed"
+    MOVED = "moved"
+    FOREIGN = "not_ours"
+    CLAIM = "claim"
+    ORPHAN = "orphan"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCheck:
+    """One link with its status, or (`orphan`, without a Canvas assignment) an assignment of this plugin without one.
+
+    `name` and `due_date` are the link's, the other two PowerSchool's: None where it has no such assignment.
+    `unread` is the link of a section that the course does not have any more, or that has no teacher to read it as.
+    """
+
+    assignment_id: str | None
+    section_dcid: int
+    powerschool_assignment_section_id: int | None
+    standings: tuple[LinkStatus, ...]
+    name: str | None = None
+    due_date: date | None = None
+    powerschool_name: str | None = None
+    powerschool_due_date: date | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        """Say whether the link agrees with PowerSchool."""
+        return self.standings == (LinkStatus.OK,)
+
+
+def check_links(
+    links: Mapping[AssignmentKey, Link],
+    actual: Sequence[ActualAssignment],
+    read_sections: Collection[int],
+    plugin_ids: frozenset[str],
+) -> tuple[LinkCheck, ...]:
+    """Return every link with its status, and then this plugin's assignments without a link.
+
+    `actual` must be every assignment of `read_sections` (SECTIONS.DCID).
+    """
+    by_id: dict[tuple[int, int | None], ActualAssignment] = {
+        (a.section_dcid, a.assignment_section_id): a for a in actual
+    }
+    linked_ids = ids_of_links(links)
+    orphans = sorted(id_ for id_, a in by_id.items() if is_orphan(a, linked_ids, plugin_ids))
+    return (
+        *(_check(links[key], by_id, read_sections, plugin_ids) for key in sorted(links)),
+        *(
+            LinkCheck(
+                None,
+                *id_,
+                (LinkStatus.ORPHAN,),
+                powerschool_name=by_id[id_].name,
+                powerschool_due_date=by_id[id_].due_date,
+            )
+            for id_ in orphans
+        ),
+    )
+
+
+def _check(
+    link: Link,
+    by_id: Mapping[tuple[int, int | None], ActualAssignment],
+    read_sections: Collection[int],
+    plugin_ids: frozenset[str],
+) -> LinkCheck:
+    actual = by_id.get((link.section_dcid, link.powerschool_assignment_section_id))
+    return LinkCheck(
+        link.assignment_id,
+        link.section_dcid,
+        link.powerschool_assignment_section_id,
+        _statuses(link, actual, plugin_ids, is_read=link.section_dcid in read_sections),
+        link.name,
+        link.due_date,
+        actual.name if actual else None,
+        actual.due_date if actual else None,
+    )
+
+
+def _statuses(
+    link: Link, actual: ActualAssignment | None, plugin_ids: frozenset[str], *, is_read: bool
+) -> tuple[LinkStatus, ...]:
+    if link.is_claim:
+        return (LinkStatus.CLAIM,)
+    if not is_read:
+        return (LinkStatus.UNREAD,)
+    if actual is None:
+        return (LinkStatus.GONE,)
+    differences = {
+        LinkStatus.RENAMED: normalize_name(actual.name) != normalize_name(link.name),
+        LinkStatus.MOVED: actual.due_date != link.due_date,
+        LinkStatus.FOREIGN: link.taken_over is None and actual.created_by_plugin not in plugin_ids,
+    }
+    return tuple(status for status, differs in differences.items() if differs) or (LinkStatus.OK,)
