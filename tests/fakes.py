@@ -15,15 +15,14 @@ import redis
 
 from shared.adapters.redis.client import Lease, epoch_ms, text, time_at
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit, entries_of
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.links import CategoryMatches, Links
 from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.operations.counters import Counters
-from shared.adapters.redis.operations.pauses import Pauses
 from shared.adapters.redis.sync_queue.streams import AggregateResult, UnknownChanges
 from shared.clock import Clock
 from shared.domain.passback.audit import AuditEntry

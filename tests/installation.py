@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shared.adapters.redis.operations.heartbeats import Heartbeat
+from shared.adapters.redis.operations.processes import Heartbeat
 from shared.adapters.redis.sync_queue.store import Counts
 from shared.domain.notifications.state import NotificationState
 from shared.domain.passback.course_state import AssignmentStatus

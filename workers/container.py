@@ -19,33 +19,26 @@ from shared.adapters.canvas.pagination import PagedApi
 from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.gradebook.term_grades import read_formulas, read_section_grading
+from shared.adapters.redis.cache import TokenEnd, UnavailableQueries
 from shared.adapters.redis.client import connect, server_time
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.links import Links
-from shared.adapters.redis.course_data.proofs import Proofs
-from shared.adapters.redis.course_data.takeovers import Takeovers
-from shared.adapters.redis.dead_letters.batches import DeadLetterBatches
+from shared.adapters.redis.course_data.links import CategoryMatches, Links
+from shared.adapters.redis.course_data.proofs import ProofKey, Proofs
+from shared.adapters.redis.course_data.takeovers import TakeoverRuns, Takeovers
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
-from shared.adapters.redis.dead_letters.store import DeadLetters
+from shared.adapters.redis.dead_letters.store import DeadLetterBatches, DeadLetters
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.actions import Actions, ErasureLog, Pauses
 from shared.adapters.redis.operations.counters import CounterBuffer, Counters, LatencyHistogram
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.logs import Actions, ErasureLog
 from shared.adapters.redis.operations.lti import LtiStore
-from shared.adapters.redis.operations.notifications import Notifications
-from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.adapters.redis.operations.notifications import Notifications, TeacherDigests
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.adapters.redis.operations.readiness import ReadinessStore
-from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
-from shared.adapters.redis.operations.teacher_digests import TeacherDigests
-from shared.adapters.redis.operations.token_end import TokenEnd
 from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import requests_wait
-from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, SharedClock, SystemClock

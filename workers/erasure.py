@@ -9,10 +9,9 @@ from datetime import datetime
 
 import structlog
 
+from shared.adapters.redis.operations.actions import ErasureLog, Pauses
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.logs import ErasureLog
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.domain.passback.erasure import StudentIds
 from shared.domain.pauses import course_target
 from shared.log_events import LogEvent

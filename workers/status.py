@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from redis.exceptions import ResponseError
 
-from shared.adapters.redis.operations.heartbeats import Heartbeat
+from shared.adapters.redis.operations.processes import Heartbeat
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.remote_limits.outages import Outage, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_rates

@@ -18,9 +18,8 @@ from shared.adapters.powerschool import PowerSchool, district_reader, remote_api
 from shared.adapters.powerschool.client import PowerSchoolApi, SharedToken, request_token
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries
-from shared.adapters.redis.cache import JsonCache
+from shared.adapters.redis.cache import JsonCache, UnavailableQueries
 from shared.adapters.redis.remote_limits.remote_limiter import MAX_PAUSE_WITHIN_SYNC, Permit, RemoteLimiter
-from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.causes import Cause

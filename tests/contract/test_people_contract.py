@@ -5,9 +5,9 @@ from datetime import timedelta
 import redis
 from stores_under_test import START
 
-from shared.adapters.redis.dead_letters.batches import SILENT_AFTER, BatchState, DeadLetterBatches
+from shared.adapters.redis.dead_letters.store import SILENT_AFTER, BatchState, DeadLetterBatches
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.logs import Actions
+from shared.adapters.redis.operations.actions import Actions
 from shared.adapters.redis.operations.sign_in import (
     MAX_FAILED_LOGINS,
     MAX_FAILED_LOGINS_OF_ACCOUNT,

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from shared.adapters.redis.cache import stored_student_ids
 from shared.adapters.redis.client import Lease
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState, stored_student_ids
+from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState
 from shared.domain.provisioning.imports.row_errors import ImportMessage, RowError
 from shared.domain.provisioning.imports.sis_imports import DataSetState
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow

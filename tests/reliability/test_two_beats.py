@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.adapters.redis.operations.heartbeats import Heartbeat
+from shared.adapters.redis.operations.processes import Heartbeat
 from tests.integration.town import Town, town
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two-beats")]

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from shared import config
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.domain.passback.course_search import CourseSearch
 from shared.errors import NotFound
 from workers.alerts import alerts_json

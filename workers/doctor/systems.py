@@ -8,7 +8,7 @@ from itertools import islice
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.private_clients import private_canvas, private_powerschool
-from shared.adapters.redis.provisioning.runs import stored_student_ids
+from shared.adapters.redis.cache import stored_student_ids
 from shared.clock import SystemClock
 from shared.domain.passback.canvas import Course
 from shared.domain.passback.powerschool import RosteredSection

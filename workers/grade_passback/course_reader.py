@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.links import CategoryMatches, Links
 from shared.clock import Clock
 from shared.domain.passback.canvas import GradebookRow, is_cache_consistent, known_changes
 from shared.domain.passback.course_state import (

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
+from shared.adapters.redis.course_data.links import CategoryMatches
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.domain.outcome import Discard, Done, Failure, Outcome, Retry, Snooze
 from shared.domain.passback.audit import WriteContext

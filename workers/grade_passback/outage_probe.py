@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.interval_lock import IntervalLocks
+from shared.adapters.redis.operations.processes import IntervalLocks
 from shared.adapters.redis.remote_limits.outages import end_outage, idle_systems, read_outages
 from shared.clock import Clock
 from shared.config import ConfigurationError

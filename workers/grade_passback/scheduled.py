@@ -14,7 +14,7 @@ from functools import partial
 import structlog
 
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.operations.interval_lock import IntervalLocks
+from shared.adapters.redis.operations.processes import IntervalLocks
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, last_due

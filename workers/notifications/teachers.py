@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import structlog
 from pydantic import SecretStr
 
-from shared.adapters.redis.operations.teacher_digests import TeacherDigests
+from shared.adapters.redis.operations.notifications import TeacherDigests
 from shared.clock import Clock, last_due
 from shared.domain.notifications.teachers import (
     OF_ONE_MESSAGE,

@@ -14,7 +14,7 @@ from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION, SyncQueue
 from shared.clock import Clock

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, tzinfo
 import structlog
 
 from shared.adapters.redis.client import Lease
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState
 from shared.clock import Clock, last_due
 from shared.domain.causes import Cause

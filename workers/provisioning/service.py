@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.pauses import PROVISIONING

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats, process_key
+from shared.adapters.redis.operations.processes import Heartbeats, process_key
 from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import Settings
 from shared.log_events import LogEvent

@@ -18,11 +18,9 @@ from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFee
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, reject_writes
 from shared.adapters.powerschool.rosters.district import DistrictReader, DistrictSelection
 from shared.adapters.powerschool.rosters.reader import SectionRosters
-from shared.adapters.redis.cache import JsonCache
+from shared.adapters.redis.cache import JsonCache, UnavailableQueries, last_roster_change, stored_student_ids
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.provisioning.runs import last_roster_change, stored_student_ids
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
-from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.clock import Clock
 from shared.config import POWERSCHOOL_SETTINGS, Settings
 from shared.domain.provisioning.policy import SisIdTemplate

@@ -19,7 +19,7 @@ from shared.adapters.powerschool.pagination import (
     count_of,
     fetch_all,
 )
-from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
+from shared.adapters.redis.cache import UnavailableQueries
 from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.errors import IncompleteRead, QueryUnavailable, RequestRejected

@@ -2,7 +2,7 @@
 
 import redis
 
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.links import CategoryMatches
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.rules.categories import CategoryAssociation
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.adapters.redis.course_data.proofs import Proofs, SignedProof
+from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedProof
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.proof_key import ProofKey
 from shared.domain.passback.proof import Counts, Proof, document_of
 
 NOON = datetime(2031, 3, 4, 12, tzinfo=UTC)

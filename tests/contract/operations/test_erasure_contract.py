@@ -9,14 +9,13 @@ import redis
 from stores_under_test import District
 
 from shared.adapters.redis.course_data.audit import Audit
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.links import CategoryMatches, Links
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.actions import ErasureLog
 from shared.adapters.redis.operations.erasure import RedisErasure, content_of
-from shared.adapters.redis.operations.logs import ErasureLog
 from shared.domain.passback.audit import (
     AuditEntry,
     FieldChange,

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import GONE_AFTER, HEARTBEAT_TTL, Heartbeats
+from shared.adapters.redis.operations.processes import GONE_AFTER, HEARTBEAT_TTL, Heartbeats
 
 MOMENT = timedelta(seconds=5)
 

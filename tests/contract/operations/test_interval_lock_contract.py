@@ -6,7 +6,7 @@ from datetime import timedelta
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.interval_lock import MAX_RUNNING, IntervalLocks
+from shared.adapters.redis.operations.processes import MAX_RUNNING, IntervalLocks
 
 A_DAY = timedelta(days=1)
 

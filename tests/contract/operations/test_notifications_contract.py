@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from shared.adapters.redis.cache import TokenEnd
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.notifications import Notifications
-from shared.adapters.redis.operations.teacher_digests import TeacherDigests
-from shared.adapters.redis.operations.token_end import TokenEnd
+from shared.adapters.redis.operations.notifications import Notifications, TeacherDigests
 from shared.domain.notifications.state import (
     Condition,
     DeliveryFailure,

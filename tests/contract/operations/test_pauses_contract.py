@@ -3,7 +3,7 @@
 import pytest
 from stores_under_test import MAX_WAIT, NO_WAIT, District
 
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target

@@ -8,7 +8,7 @@ from stores_under_test import CLAIM_FOR, LEASE_FOR, MAX_WAIT, NO_WAIT, QUIET, Di
 
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.keys import SET_ASIDE, Keys
-from shared.adapters.redis.operations.pauses import UNKNOWN_ACTOR, Pauses
+from shared.adapters.redis.operations.actions import UNKNOWN_ACTOR, Pauses
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter, system_rates
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import SystemClock

@@ -11,8 +11,7 @@ import httpx
 import pytest
 
 from shared.adapters.redis.client import epoch_ms
-from shared.adapters.redis.course_data.proofs import Proofs
-from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.adapters.redis.course_data.proofs import ProofKey, Proofs
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.domain.passback.agreement import Difference, Result
 from shared.domain.passback.changes import ChangeCause, DebounceWindow

@@ -14,8 +14,8 @@ import redis
 from starlette.applications import Starlette
 
 from shared.adapters.powerschool import PowerSchoolRosterFeed, powerschool, roster_feed
+from shared.adapters.redis.cache import UnavailableQueries
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.remote_limits.unavailable_queries import UnavailableQueries
 from shared.config import Settings, load
 from shared.domain.causes import Cause
 from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX

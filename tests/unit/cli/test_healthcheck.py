@@ -9,7 +9,7 @@ import redis
 from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.processes import Heartbeats
 from workers.cli import status
 from workers.cli.app import app
 from workers.runtime.heartbeat import this_process

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.adapters.redis.operations.heartbeats import GONE_AFTER, Heartbeat
+from shared.adapters.redis.operations.processes import GONE_AFTER, Heartbeat
 from shared.adapters.redis.remote_limits.outages import Outage
 from shared.adapters.redis.sync_queue.store import LongWait, WaitingCourse
 from shared.domain.causes import Cause

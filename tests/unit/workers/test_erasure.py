@@ -9,10 +9,9 @@ from structlog.testing import capture_logs
 from shared.adapters.redis.course_data.audit import Audit
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.keys import Keys
+from shared.adapters.redis.operations.actions import ErasureLog, Pauses
 from shared.adapters.redis.operations.erasure import RedisErasure
-from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.logs import ErasureLog
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.clock import SystemClock
 from shared.domain.passback.audit import (
     AuditEntry,

@@ -8,8 +8,8 @@ from enum import StrEnum
 import redis
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats
-from shared.adapters.redis.operations.pauses import Pauses
+from shared.adapters.redis.operations.actions import Pauses
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.adapters.redis.remote_limits.outages import SYSTEM_NAMES, Outage, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_rates
 from shared.adapters.redis.sync_queue.store import CourseQueueState, LongWait, QueueState, SyncQueue

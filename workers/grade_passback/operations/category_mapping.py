@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
+from shared.adapters.redis.course_data.links import CategoryMatches
 from shared.clock import Clock
 from shared.domain.passback.canvas import AssignmentGroup, Course
 from shared.domain.passback.powerschool import RosteredSection, TeacherCategory

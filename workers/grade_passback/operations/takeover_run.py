@@ -15,10 +15,9 @@ import structlog
 from shared.adapters.http.exchange import low_priority
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.takeovers import Takeovers
+from shared.adapters.redis.course_data.takeovers import TakeoverRuns, Takeovers
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.operations.takeover_runs import TakeoverRuns
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope

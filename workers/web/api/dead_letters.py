@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field, StringConstraints
 
-from shared.adapters.redis.dead_letters.batches import DeadLetterBatch
+from shared.adapters.redis.dead_letters.store import DeadLetterBatch
 from shared.domain.actions import Verb
 from shared.domain.causes import Cause
 from shared.domain.dead_letters import DeadLetter

@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 from redis.exceptions import RedisError
 
-from shared.adapters.redis.dead_letters.batches import BatchState, DeadLetterBatches
 from shared.adapters.redis.dead_letters.dead_messages import ID_PREFIX
+from shared.adapters.redis.dead_letters.store import BatchState, DeadLetterBatches
 from shared.domain.actions import Verb
 from shared.domain.dead_letters import DeadLetter
 from shared.log_events import LogEvent

@@ -25,12 +25,6 @@ _DECODER = msgspec.json.Decoder(CourseSummary)
 _decode = lru_cache(maxsize=20_000)(_DECODER.decode)
 
 
-def encode_summary(summary: CourseSummary) -> bytes:
-    """Return a summary as it is stored: as JSON."""
-    # A process of schema version 1 fails on a summary without `words`: this keeps the way back open.
-    return msgspec.json.encode({**msgspec.to_builtins(summary), "words": []})
-
-
 @dataclass(frozen=True, slots=True)
 class CourseListItem:
     """A course of a list. `summary` is None for one that was never synced."""

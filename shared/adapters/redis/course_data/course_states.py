@@ -25,11 +25,11 @@ import redis
 from pydantic import TypeAdapter
 
 from shared.adapters.redis.client import epoch_ms, load_script, text, time_at
-from shared.adapters.redis.course_data.course_index import encode_summary
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.course_state import (
     AssignmentRecord,
     CourseRecord,
+    CourseSummary,
     SectionRecord,
     SectionRoster,
     State,
@@ -161,6 +161,12 @@ def _student(student: StudentRecord) -> tuple[object, ...]:
 
 def _finding(finding: Finding) -> tuple[str, ...]:
     return (finding.reason, finding.detail) if finding.detail else (finding.reason,)
+
+
+def encode_summary(summary: CourseSummary) -> bytes:
+    """Return a summary as it is stored: as JSON."""
+    # A process of schema version 1 fails on a summary without `words`: this keeps the way back open.
+    return msgspec.json.encode({**msgspec.to_builtins(summary), "words": []})
 
 
 class CourseStates:

@@ -1,8 +1,8 @@
-"""Takeovers: links that a person makes or undoes, and what PowerSchool answered to the first change of each maker's."""
+"""Takeovers: links that a person makes or undoes, PowerSchool's answers to the first changes, and the newest run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import cast
 
 import msgspec
@@ -12,8 +12,10 @@ from redis.exceptions import WatchError
 from shared.adapters.redis.client import text
 from shared.adapters.redis.course_data.links import encode_link, link_field, links_of
 from shared.adapters.redis.keys import Keys
+from shared.clock import Clock
 from shared.domain.passback.planning.links import Link
 from shared.domain.passback.powerschool import AssignmentKey
+from shared.domain.passback.takeover_run import TakeoverRun, TakeoverState
 from shared.errors import CourseBusy
 
 MAX_TRIES = 10
@@ -108,3 +110,66 @@ class Takeovers:
     def _hash(self, key: str) -> dict[str, bytes]:
         stored = cast("dict[bytes, bytes]", self._redis.hgetall(key))
         return {text(field): value for field, value in stored.items()}
+
+
+RUN_TTL = timedelta(days=30)
+# A run that was not seen for so long has no process any more. A course may wait this long for PowerSchool.
+SILENT_AFTER = timedelta(seconds=90)
+_RUN = msgspec.json.Decoder(TakeoverRun)
+
+
+class TakeoverRuns:
+    """One run at a time, stored until the next one begins."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:
+        self._redis = client
+        self._key = keys.takeover_run
+        self._clock = clock
+
+    def newest(self) -> TakeoverRun | None:
+        """Return the newest run; one whose process ended is interrupted."""
+        stored = cast("bytes | None", self._redis.hget(self._key, "run"))
+        return None if stored is None else self._read(stored)
+
+    def begin(self, run: TakeoverRun) -> bool:
+        """Store the run; False while another one is running."""
+        with self._redis.pipeline(transaction=True) as pipeline:
+            while True:
+                pipeline.watch(self._key)  # type: ignore[no-untyped-call]
+                stored = cast("bytes | None", pipeline.hget(self._key, "run"))
+                if stored is not None and self._read(stored).state is TakeoverState.RUNNING:
+                    return False
+                pipeline.multi()
+                pipeline.delete(self._key)
+                pipeline.hset(self._key, "run", _ENCODER.encode(self._seen(run)))
+                pipeline.expire(self._key, RUN_TTL)
+                try:
+                    pipeline.execute()
+                except WatchError:
+                    continue
+                return True
+
+    def save(self, run: TakeoverRun) -> bool:
+        """Store how far the run is; False if a person wants it to end."""
+        self.record_alive(run)
+        return not self._redis.hexists(self._key, "cancel")
+
+    def record_alive(self, run: TakeoverRun) -> None:
+        """Store that the run goes on: it waits for its turn at a system."""
+        self._redis.hset(self._key, "run", _ENCODER.encode(self._seen(run)))
+
+    def cancel(self) -> bool:
+        """Ask the run to end after its course; False if none is running."""
+        run = self.newest()
+        if run is None or run.state is not TakeoverState.RUNNING:
+            return False
+        self._redis.hset(self._key, "cancel", "1")
+        return True
+
+    def _seen(self, run: TakeoverRun) -> TakeoverRun:
+        return replace(run, seen_at=self._clock.now())
+
+    def _read(self, stored: bytes) -> TakeoverRun:
+        run = _RUN.decode(stored)
+        is_silent = run.state is TakeoverState.RUNNING and self._clock.now() - run.seen_at > SILENT_AFTER
+        return replace(run, state=TakeoverState.INTERRUPTED) if is_silent else run

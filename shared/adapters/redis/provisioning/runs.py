@@ -16,7 +16,6 @@ from shared.domain.provisioning.imports.row_errors import ImportMessage
 from shared.domain.provisioning.imports.sis_imports import DataSetState
 from shared.domain.provisioning.live_rows import LiveCounts
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity
-from shared.domain.provisioning.rows.users import student_dcid_of
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import LeaseLost, RunChanged
 
@@ -279,19 +278,6 @@ class ProvisionRuns:
     def _found(self, ids: Iterable[bytes]) -> list[Run]:
         runs = (self.find(text(run_id)) for run_id in ids)
         return [run for run in runs if run is not None]
-
-
-def stored_student_ids(client: redis.Redis, keys: Keys) -> dict[int, str]:
-    """Return the SIS ids by STUDENTS.DCID; empty where nobody was renumbered lately."""
-    stored = cast("dict[bytes, bytes]", client.hgetall(keys.student_sis_ids))
-    ids = ((student_dcid_of(text(source)), text(sis_id)) for source, sis_id in stored.items())
-    return {dcid: sis_id for dcid, sis_id in ids if dcid is not None}
-
-
-def last_roster_change(client: redis.Redis, keys: Keys) -> str:
-    """Return a name of the latest change of rosters that PowerSchool confirmed, empty if there was none."""
-    changed = client.get(keys.rosters_changed)
-    return "" if changed is None else f"@{text(changed)}"
 
 
 def _as_written_now(stored: bytes) -> bytes:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from shared.adapters.http.exchange import RequestContext, current_context
 from shared.adapters.redis.client import clock_ms, load_script, milliseconds, text, with_right_types
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import GONE_AFTER, process_key
+from shared.adapters.redis.operations.processes import GONE_AFTER, process_key
 from shared.clock import Clock
 from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent

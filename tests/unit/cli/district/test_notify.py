@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.notifications import Notifications
-from shared.adapters.redis.operations.teacher_digests import TeacherDigests
+from shared.adapters.redis.operations.notifications import Notifications, TeacherDigests
 from shared.domain.notifications.state import (
     Condition,
     DeliveryFailure,

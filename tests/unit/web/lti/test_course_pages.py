@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from shared.adapters.redis.values import Lease
 
 from shared.adapters.http.exchange import current_context
+from shared.adapters.redis.client import Lease
 from shared.domain.passback.canvas import Course, Person
 from shared.domain.passback.changes import ChangeCause, PendingChanges
 from shared.domain.passback.course_state import LastChange

@@ -20,9 +20,8 @@ from structlog.testing import capture_logs
 from shared.adapters.canvas import canvas_client
 from shared.adapters.powerschool import powerschool
 from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
-from shared.adapters.redis.course_data.category_matches import CategoryMatches
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.links import Links
+from shared.adapters.redis.course_data.links import CategoryMatches, Links
 from shared.adapters.redis.course_data.takeovers import Takeovers
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys

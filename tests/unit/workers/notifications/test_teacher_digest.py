@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.teacher_digests import TeacherDigests
+from shared.adapters.redis.operations.notifications import TeacherDigests
 from shared.domain.notifications.messages import Message
 from shared.domain.notifications.state import DeliveryFailure
 from shared.domain.notifications.teachers import (

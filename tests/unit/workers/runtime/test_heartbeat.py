@@ -11,7 +11,7 @@ import redis
 from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.heartbeats import Heartbeats
+from shared.adapters.redis.operations.processes import Heartbeats
 from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import load
 from tests.waiting import wait_until

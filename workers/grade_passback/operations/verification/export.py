@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from shared.adapters.redis.course_data.proofs import SignedProof
-from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.adapters.redis.course_data.proofs import ProofKey, SignedProof
 from shared.domain.passback.course_state import CourseSummary
 from workers.grade_passback.operations.history_csv import safe_cell
 from workers.grade_passback.operations.verification.verifier import Verification

@@ -10,9 +10,8 @@ import structlog
 
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.proofs import Proofs, SignedProof
-from shared.adapters.redis.operations.pauses import Pauses
-from shared.adapters.redis.operations.proof_key import ProofKey
+from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedProof
+from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.clock import Clock
 from shared.domain.passback.agreement import SCORE, ComparedValue

@@ -1,4 +1,4 @@
--- The rate that all workers share for one system, and what it learns. Prelude of the scripts of `system_health.py`.
+-- The rate that all workers share for one system, and what it learns. Prelude of the scripts of `remote_limiter.py`.
 --
 -- `interval` is the time between two admissions (ms). As in BIC, the predecessor of TCP's CUBIC, it is searched for
 -- between `limit`, the longest interval at which the system throttled, and `good`, the shortest that it accepted:

@@ -1,7 +1,7 @@
 -- Folds a batch of messages into change sets and acknowledges it, in one step.
 -- KEYS[7] last event, KEYS[8] courses, KEYS[9] unknown changes, KEYS[10] malformed messages,
 -- KEYS[11] when each course was last heard of.
--- Own arguments: the batch as JSON (see batches.py), the consumer group.
+-- Own arguments: the batch as JSON (see streams.py), the consumer group.
 local LAST_EVENT, COURSES, UNKNOWN, MALFORMED, HEARD = unpack(KEYS, 7, 11)
 local MAX_MALFORMED, MOST_MALFORMED_FIELDS, MOST_MALFORMED_BYTES = 10000, 200, 65536
 local batch, group = cjson.decode(ARGV[FIRST_ARG]), ARGV[FIRST_ARG + 1]

@@ -51,7 +51,7 @@ local function fields_of(hash, ...)
   return values
 end
 
--- Says whether a member of a sorted set can be a course: a local Canvas id, as in wire.py.
+-- Says whether a member of a sorted set can be a course: a local Canvas id, as in streams.py.
 local function is_course(member)
   return #member <= 13 and string.match(member, '^%d+$') ~= nil
 end
@@ -71,7 +71,7 @@ local function note_event(hash, at)
 end
 
 -- Notes a cause (c:...), a kind (k:...), a person (p:...) or an assignment (a:...). Over the bound no assignment is named
--- any more, so that the sync looks at all of them (batches.py).
+-- any more, so that the sync looks at all of them (streams.py).
 local function mark(hash, field)
   if redis.call('HLEN', hash) < MOST_FIELDS or string.sub(field, 1, 2) ~= 'a:' then
     redis.call('HSET', hash, field, '1')

@@ -11,8 +11,7 @@ from typing import Any
 import fakeredis
 import pytest
 
-from shared.adapters.redis.course_data.takeovers import TakeoverResponse
-from shared.adapters.redis.operations.takeover_runs import SILENT_AFTER
+from shared.adapters.redis.course_data.takeovers import SILENT_AFTER, TakeoverResponse
 from shared.config import load
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord, SectionRoster

@@ -1,15 +1,18 @@
-"""What people did, and what was erased: bounded streams of entries without the data they are about."""
+"""What people did: the log of actions, what they paused, and what they erased."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
+import msgspec
 import redis
 from redis.typing import EncodableT
 
-from shared.adapters.redis.client import text, time_at
+from shared.adapters.redis.client import EPOCH, text, time_at
 from shared.adapters.redis.keys import Keys
+from shared.clock import Clock
 from shared.domain.actions import Action, Verb
+from shared.domain.pauses import EVERYTHING, Pause, course_target
 
 MAX_ACTIONS = 5000
 
@@ -68,3 +71,45 @@ class ErasureLog:
 def _to_entry(at: datetime, fields: Mapping[bytes, bytes]) -> dict[str, object]:
     counts = {text(k).removeprefix("n:"): int(n) for k, n in fields.items() if k.startswith(b"n:")}
     return {"at": at, "what": text(fields[b"what"]), "actor": text(fields[b"actor"]), "erased": counts}
+
+
+UNKNOWN_ACTOR = "unknown"
+
+
+class Pauses:
+    """Stores what a person paused. Changes are collected meanwhile, and nothing that is paused is claimed."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:
+        self._redis = client
+        self._key = keys.paused
+        self._clock = clock
+
+    def pause(self, target: str, actor: str, reason: str = "") -> bool:
+        """Hold the target back; False if it was already, and then its first pause stays."""
+        pause = Pause(target, self._clock.now(), actor, reason)
+        return bool(self._redis.hsetnx(self._key, target, msgspec.json.encode(pause).decode()))
+
+    def resume(self, target: str) -> bool:
+        """Let the target go on; False if it was not held back."""
+        return bool(self._redis.hdel(self._key, target))
+
+    def all(self) -> list[Pause]:
+        """Return what is held back, the longest first."""
+        stored = self._redis.hgetall(self._key)
+        return sorted((_pause(text(target), value) for target, value in stored.items()), key=lambda pause: pause.since)
+
+    def of_course(self, course_id: str) -> Pause | None:
+        """Return what holds the course back: its own pause, else everything's."""
+        for target in (course_target(course_id), EVERYTHING):
+            stored = self._redis.hget(self._key, target)
+            if stored is not None:
+                return _pause(target, stored)
+        return None
+
+
+def _pause(target: str, value: bytes | str) -> Pause:
+    try:
+        return msgspec.convert({**msgspec.json.decode(value), "target": target}, Pause)
+    except (msgspec.ValidationError, msgspec.DecodeError, TypeError):
+        # It holds its target back all the same, so that it has to be seen and can be resumed.
+        return Pause(target, EPOCH, UNKNOWN_ACTOR, "")
