@@ -14,7 +14,7 @@ from shared.domain.provisioning.imports.corrections import (
     corrections_before,
     with_new_ids,
 )
-from shared.domain.provisioning.imports.sis_imports import DataSetChange, DataSetState, ImportProgress
+from shared.domain.provisioning.imports.sis_imports import DataSetChange, ImportProgress
 from shared.domain.provisioning.imports.uploads import LastApplied, PlannedImport
 from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan
@@ -24,6 +24,7 @@ from shared.domain.provisioning.rows.terms import ended_terms
 from shared.domain.provisioning.run import Run, RunCause, RunKind, digest_of, plan_digest_of
 from shared.domain.provisioning.school_plans import plan_without
 from shared.ports.provisioning import RosterFeed, SisImports
+from workers.provisioning.corrections import last_applied
 from workers.provisioning.planning import PlanBuilder
 from workers.provisioning.upload_planner import UploadPlanner, correction_change
 
@@ -164,12 +165,6 @@ class PlanComparer:
         return Comparison(plan, imports, (), "", corrections=corrections, renumbered=renumbered)
 
 
-def last_applied(runs: ProvisionRuns, state: DataSetState) -> LastApplied:
-    """Return what Canvas was given last of a data set, with the rows as far as they are stored."""
-    digests = (state.digest, state.attempted, state.refused)
-    return LastApplied(state, *(runs.rows(digest) if digest else None for digest in digests))
-
-
 def _always(plan: ImportPlan) -> Replan:
     return lambda _: plan
 
@@ -192,8 +187,8 @@ def _missing_accounts(imports: SisImports, applied: Iterable[DataSet], planned: 
     """
     courses = [data_set for data_set in planned if data_set.key.entity is Entity.COURSES]
     named: dict[str, dict[int, int]] = {}
-    for difference in differences(applied, courses):
-        for row in (*difference.added, *(now for _, now in difference.changed)):
+    for changes in differences(applied, courses).values():
+        for row in (change.after for change in changes if change.after):
             schools = named.setdefault(value(Entity.COURSES, row, "account_id"), {})
             schools[row.school_number] = schools.get(row.school_number, 0) + 1
     named.pop("", None)
@@ -230,12 +225,13 @@ def _school_plan(
     all_before = [with_new_ids(each, ids) for each in applied]
     changes = []
     rows: dict[str, DataSet] = {}
-    for d in differences(all_before, plan_without(all_before, plan.data_sets, lambda number: number != school)):
-        before = DataSet(d.key, in_order((*d.removed, *(was for was, _ in d.changed))))
-        after = DataSet(d.key, in_order((*d.added, *(now for _, now in d.changed))))
+    all_after = plan_without(all_before, plan.data_sets, lambda number: number != school)
+    for key, changed in differences(all_before, all_after).items():
+        before = DataSet(key, in_order(row.before for row in changed if row.before))
+        after = DataSet(key, in_order(row.after for row in changed if row.after))
         digests = (digest_of(before), digest_of(after))
         rows |= dict(zip(digests, (before, after), strict=True))
-        changes.append(DataSetChange(d.key, *digests, len(d.added), len(d.changed), len(d.removed)))
+        changes.append(DataSetChange.of(key, *digests, changed))
     id_changes = [change for change in plan.id_changes if change.school_number == school]
     renumbering = change_imports(id_changes)
     rows |= {digest_of(each): each for each in renumbering}

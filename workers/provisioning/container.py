@@ -25,7 +25,7 @@ from workers.provisioning.changed_rows import resync_touched_courses
 from workers.provisioning.comparison import PlanComparer
 from workers.provisioning.importer import Importer
 from workers.provisioning.outcome_handler import RunOutcomeHandler
-from workers.provisioning.planning import PlanBuilder, upload_rules
+from workers.provisioning.planning import PlanBuilder, import_options
 from workers.provisioning.run import ProvisionRun
 from workers.provisioning.runner import ProvisioningRunner, ProvisionSchedule, StopCheck
 from workers.provisioning.upload_planner import UploadPlanner
@@ -95,7 +95,8 @@ class ProvisioningContainer:
 
     @cached_property
     def _uploads(self) -> UploadPlanner:
-        return UploadPlanner(upload_rules(self.settings), self.settings.redis_prefix, self.planner.today)
+        s = self.settings
+        return UploadPlanner(import_options(s), s.provision_remaster_days, s.redis_prefix, self.planner.today)
 
     @cached_property
     def comparer(self) -> PlanComparer:

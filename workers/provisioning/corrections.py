@@ -18,6 +18,7 @@ from shared.domain.provisioning.imports.corrections import (
 )
 from shared.domain.provisioning.imports.row_errors import RowError, row_of
 from shared.domain.provisioning.imports.sis_imports import DataSetState
+from shared.domain.provisioning.imports.uploads import LastApplied
 from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, SisRow, value
 from shared.domain.provisioning.run import Run, digest_of
 from shared.errors import AccessDenied, PermanentError
@@ -54,6 +55,12 @@ def stored_rows(runs: ProvisionRuns, digest: str) -> DataSet:
     if rows is None:
         raise PermanentError("the rows of this run are not kept any more", cause=Cause.ROWS_EXPIRED)
     return rows
+
+
+def last_applied(runs: ProvisionRuns, state: DataSetState | None) -> LastApplied:
+    """Return what Canvas was given last of a data set, with the rows as far as they are stored."""
+    digests = (state.digest, state.attempted, state.refused) if state else ()
+    return LastApplied(state, *(runs.rows(digest) if digest else None for digest in digests))
 
 
 def _refused(imports: SisImports, sent: DataSet, messages: Collection[RowError]) -> tuple[SisRow, ...]:

@@ -22,13 +22,13 @@ from shared.domain.provisioning.imports.sis_imports import (
     UploadState,
     WaitedFor,
 )
-from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, LastApplied, Part, entities_of, files_of
+from shared.domain.provisioning.imports.uploads import CLASSES, DISTRICT, Part, entities_of, files_of
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, in_order
 from shared.domain.provisioning.run import Run, RunState, digest_of
 from shared.errors import NotFound, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.provisioning import SisImports
-from workers.provisioning.corrections import record_correction, stored_rows
+from workers.provisioning.corrections import last_applied, record_correction, stored_rows
 from workers.provisioning.upload_planner import UploadPlanner
 
 log = structlog.get_logger()
@@ -104,7 +104,9 @@ class Importer:
     def _find_or_start(self, run: Run, number: int, lease: Lease) -> Run:
         """Continue after a crash between saving that the import starts and saving its id."""
         upload = run.uploads[number]
-        found = self._find_unrecorded(upload)
+        newest = self._imports.newest(IMPORTS_SEARCHED)
+        unrecorded = (e for e in newest if e.data_set_id == upload.data_set_id and e.id > upload.newest_seen)
+        found = max(unrecorded, key=lambda each: each.id, default=None)
         if found is not None:
             return self._started(run, number, lease, found, adopted=True)
         assert upload.intended_at is not None
@@ -112,13 +114,6 @@ class Importer:
         if self._clock.now() < settled_at:
             return self._save(replace(run, not_before=settled_at, waits_for="upload_to_settle"), lease)
         return self._start(run, number, lease)
-
-    def _find_unrecorded(self, upload: ImportProgress) -> SisImport | None:
-        newest = self._imports.newest(IMPORTS_SEARCHED)
-        unrecorded = [
-            each for each in newest if each.data_set_id == upload.data_set_id and each.id > upload.newest_seen
-        ]
-        return max(unrecorded, key=lambda each: each.id, default=None)
 
     def _started(self, run: Run, number: int, lease: Lease, started: SisImport, *, adopted: bool) -> Run:
         upload = run.uploads[number]
@@ -226,17 +221,19 @@ class Importer:
         """Return the run with an upload of the same data sets, as a new base, after this upload or instead of it."""
         upload = run.uploads[number]
         states = {state.key: state for state in self._runs.data_set_states()}
-        parts = [self._part(part, states.get(part.key)) for part in upload.parts]
+        parts = [
+            Part(
+                last_applied(self._runs, states.get(part.key)).candidates,
+                stored_rows(self._runs, part.holds),
+                part.holds,
+            )
+            for part in upload.parts
+        ]
         planned = self._uploads.as_remaster(upload, parts)
         for digest, data_set in planned.rows.items():
             self._runs.save_rows(digest, data_set)
         before = run.uploads[: number if instead else number + 1]
         return replace(run, uploads=(*before, planned.upload, *run.uploads[number + 1 :]))
-
-    def _part(self, part: UploadPart, state: DataSetState | None) -> Part:
-        digests = (state.digest, state.attempted) if state else (None, None)
-        last = LastApplied(state, *(self._runs.rows(digest) if digest else None for digest in digests))
-        return Part(last.candidates, stored_rows(self._runs, part.holds), part.holds)
 
     def _mark_attempted(self, upload: ImportProgress) -> list[DataSetState]:
         """Return that Canvas may hold the old rows or the new ones of each data set; corrections are none."""

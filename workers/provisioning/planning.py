@@ -8,7 +8,8 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.provisioning.hold_reasons import Limits
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers, with_new_ids
-from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, UploadRules
+from shared.domain.provisioning.imports.sis_imports import ImportOptions
+from shared.domain.provisioning.imports.uploads import CHANGE_THRESHOLD, USER_REMOVE_STATUS
 from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import (
@@ -95,7 +96,6 @@ def limits(settings: Settings) -> Limits:
     return Limits({entity: percent[entity] for entity in counted}, percent["leavers"])
 
 
-def upload_rules(settings: Settings) -> UploadRules:
-    """Return how imports are made."""
-    dropped = DroppedStatus(settings.enrollment_statuses["dropped"])
-    return UploadRules(dropped, CHANGE_THRESHOLD, settings.provision_remaster_days)
+def import_options(settings: Settings) -> ImportOptions:
+    """Return the options of an import that Canvas compares."""
+    return ImportOptions(settings.enrollment_statuses["dropped"], USER_REMOVE_STATUS, CHANGE_THRESHOLD)

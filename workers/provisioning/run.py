@@ -24,7 +24,8 @@ from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, dig
 from shared.errors import PermanentError, RunChanged
 from shared.log_events import LogEvent
 from shared.ports.provisioning import RosterFeed
-from workers.provisioning.comparison import MAX_PROBLEMS, Comparison, PlanComparer, SchoolPlan, last_applied
+from workers.provisioning.comparison import MAX_PROBLEMS, Comparison, PlanComparer, SchoolPlan
+from workers.provisioning.corrections import last_applied
 from workers.provisioning.importer import Importer
 from workers.provisioning.upload_planner import UploadPlanner
 

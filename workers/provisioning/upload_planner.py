@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from shared.domain.provisioning.imports.sis_imports import DataSetChange, ImportProgress, UploadPart
+from shared.domain.provisioning.imports.sis_imports import DataSetChange, ImportOptions, ImportProgress, UploadPart
 from shared.domain.provisioning.imports.uploads import (
     AGAIN,
     CLASSES,
@@ -12,7 +12,6 @@ from shared.domain.provisioning.imports.uploads import (
     LastApplied,
     Part,
     PlannedImport,
-    UploadRules,
     group_index,
     group_of,
     is_remaster_due,
@@ -26,10 +25,14 @@ NOTHING_APPLIED = LastApplied()
 
 
 class UploadPlanner:
-    """Plans imports by the rules. `prefix` begins every identifier in Canvas, `today` is the district's date."""
+    """Plans imports. `prefix` begins every identifier in Canvas, `today` is the district's date.
 
-    def __init__(self, rules: UploadRules, prefix: str, today: Callable[[], date]) -> None:
-        self._rules = rules
+    `options` are those of an import that Canvas compares; every `remaster_days` one is sent whole, 0 is never.
+    """
+
+    def __init__(self, options: ImportOptions, remaster_days: int, prefix: str, today: Callable[[], date]) -> None:
+        self._options = options
+        self._remaster_days = remaster_days
         self.prefix = prefix
         self.today = today
 
@@ -54,7 +57,7 @@ class UploadPlanner:
             parts = self._parts(name, data_sets, applied, ended_terms)
             is_unsure = any(part.last.state is not None and part.last.known_digest is None for part in parts)
             is_due = is_unsure or (renew and self._is_due(group, parts))
-            planned = plan_import(name, parts, self._rules, live, has_base=_has_base(parts), is_due=is_due)
+            planned = plan_import(name, parts, self._options, live, has_base=_has_base(parts), is_due=is_due)
             found += [planned] if planned else []
         remastered = {part.key for each in found if each.upload.options.remaster for part in each.upload.parts}
         again = self._refused_again(plan, applied, remastered) if renew else None
@@ -83,7 +86,7 @@ class UploadPlanner:
             parts.append(UploadPart(data_set.key, digest, last.known_digest, len(sent.rows), state.live or {}))
         if not any(part.rows for part in parts):
             return None
-        options = replace(self._rules.options, remaster=True)
+        options = replace(self._options, remaster=True)
         name = data_set_id_of(self.prefix, AGAIN)
         return PlannedImport(ImportProgress(name, tuple(parts), options, offers_again=True), (), rows)
 
@@ -94,7 +97,7 @@ class UploadPlanner:
         """
         key, digest = data_set.key, digest_of(data_set)
         name = data_set_id_of(self.prefix, f"{key.entity}-{key.term_sis_id}-{run_id}")
-        options = replace(self._rules.options, change_threshold=MAX_THRESHOLD)
+        options = replace(self._options, change_threshold=MAX_THRESHOLD)
         return ImportProgress(name, (UploadPart(key, digest, digest, len(data_set.rows)),), options)
 
     def as_remaster(self, upload: ImportProgress, parts: Sequence[Part]) -> PlannedImport:
@@ -103,7 +106,7 @@ class UploadPlanner:
         `parts` are its data sets: what Canvas may hold, and what it should hold then.
         """
         live = {part.key: part.live for part in upload.parts}
-        planned = plan_import(upload.data_set_id, parts, self._rules, live, has_base=False, is_due=True)
+        planned = plan_import(upload.data_set_id, parts, self._options, live, has_base=False, is_due=True)
         assert planned is not None
         return replace(planned, upload=replace(planned.upload, resting=upload.resting))
 
@@ -159,7 +162,7 @@ class UploadPlanner:
         if last is not None and last < self.today() and any(state and state.has_errors for state in unnamed):
             # It is not known which rows Canvas refused.
             last = None
-        return bool(active) and is_remaster_due(last, self.today(), self._rules.remaster_days, group_index(group))
+        return bool(active) and is_remaster_due(last, self.today(), self._remaster_days, group_index(group))
 
 
 def _part(name: str, after: DataSet, last: LastApplied) -> Part:

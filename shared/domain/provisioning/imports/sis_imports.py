@@ -1,12 +1,14 @@
 """SIS imports: as Canvas reports them, and how far a run has come with each. Digests stand for rows."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Self
 
 from shared.domain.provisioning.imports.corrections import FREED_LOGINS
-from shared.domain.provisioning.rows.sis_rows import DataSetKey, Entity, SisRow
+from shared.domain.provisioning.rows.sis_rows import ChangedRow, DataSetKey, Entity, SisRow
 
 SisFiles = Sequence[tuple[Entity, Sequence[SisRow]]]
 """The files of an import: one of a kind, in Canvas's order; a file may be empty."""
@@ -105,6 +107,12 @@ class DataSetChange:
     added: int
     changed: int
     removed: int
+
+    @classmethod
+    def of(cls, key: DataSetKey, before: str | None, after: str, rows: Iterable[ChangedRow]) -> Self:
+        """Return the change that these rows make."""
+        counts = Counter(row.kind for row in rows)
+        return cls(key, before, after, counts["added"], counts["changed"], counts["removed"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ moves to another term finds its course in the same upload.
 Source: canvas-lms app/models/sis_batch.rb (`generate_diff`), lib/sis/csv/diff_generator.rb.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from math import ceil
@@ -24,17 +24,16 @@ from shared.domain.provisioning.imports.sis_imports import (
     SisFiles,
     UploadPart,
 )
-from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.rows.sis_rows import (
     HEADERS,
+    ChangedRow,
     DataSet,
-    DataSetDifference,
     DataSetKey,
     Entity,
     SisRow,
-    difference,
     in_order,
     replace_value,
+    row_changes,
 )
 from shared.domain.provisioning.run import digest_of
 
@@ -54,20 +53,6 @@ CLASSES: Final = "classes-"
 AGAIN: Final = "again"
 ENTITIES: Final = {DISTRICT: (Entity.TERMS, Entity.USERS)}
 CLASS_ENTITIES: Final = (Entity.COURSES, Entity.SECTIONS, Entity.ENROLLMENTS)
-
-
-@dataclass(frozen=True, slots=True)
-class UploadRules:
-    """What a district decided about imports. `change_threshold` is a percentage; 0 remaster days is never."""
-
-    dropped_status: DroppedStatus
-    change_threshold: int
-    remaster_days: int
-
-    @property
-    def options(self) -> ImportOptions:
-        """Return the options of an import that Canvas compares."""
-        return ImportOptions(self.dropped_status.value, USER_REMOVE_STATUS, self.change_threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +123,7 @@ class PlannedImport:
 def plan_import(
     data_set_id: str,
     parts: Sequence[Part],
-    rules: UploadRules,
+    options: ImportOptions,
     live: Mapping[DataSetKey, Mapping[int, int]],
     *,
     has_base: bool,
@@ -146,16 +131,16 @@ def plan_import(
 ) -> PlannedImport | None:
     """Return the import that makes Canvas hold all parts; None where nothing changed and no remaster is due.
 
-    Without `has_base` it is not known what Canvas would compare with: it is sent as a remaster. Canvas may remember an
-    import that passback forgot, and would drop everything that is not in this one. `live` counts the rows of each data
-    set that give somebody something, by school number.
+    `options` are those of an import that Canvas compares. Without `has_base` it is not known what Canvas would compare
+    with: it is sent as a remaster. Canvas may remember an import that passback forgot, and would drop everything that
+    is not in this one. `live` counts the rows of each data set that give somebody something, by school number.
     """
-    differences = [difference(part.before, part.after) for part in parts]
+    differences = [row_changes(part.before, part.after) for part in parts]
     if not any(differences) and not (is_due and any(part.after.rows for part in parts)):
         return None
-    threshold = max(rules.change_threshold, _size_change(parts))
+    threshold = max(options.change_threshold, _size_change(parts))
     remaster = is_due or not has_base or threshold > MAX_THRESHOLD
-    options = replace(rules.options, change_threshold=min(threshold, MAX_THRESHOLD), remaster=remaster)
+    options = replace(options, change_threshold=min(threshold, MAX_THRESHOLD), remaster=remaster)
     planned = {entity: _identities(parts, entity) for entity in Entity} if remaster else {}
     sent: list[UploadPart] = []
     changes: list[DataSetChange] = []
@@ -165,14 +150,13 @@ def plan_import(
         if remaster and part.may_omit:
             continue
         if remaster:
-            data_set = _with_ended(part.after, found, planned[key.entity], rules)
+            data_set = _with_ended(part.after, found, planned[key.entity], options)
             digest = part.digest if data_set is part.after else digest_of(data_set)
         sent.append(UploadPart(key, digest, part.digest, len(data_set.rows), live.get(key, {})))
         if found or part.last.rows is None or digest != part.digest:
             rows |= {part.digest: part.after, digest: data_set}
         if found:
-            counts = (len(found.added), len(found.changed), len(found.removed))
-            changes.append(DataSetChange(key, part.last.digest, part.digest, *counts))
+            changes.append(DataSetChange.of(key, part.last.digest, part.digest, found))
     resting = tuple(part.after.key for part in parts if remaster and part.may_omit and part.is_in_base)
     return PlannedImport(ImportProgress(data_set_id, tuple(sent), options, resting), tuple(changes), rows)
 
@@ -182,14 +166,15 @@ def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
 
 
 def _with_ended(
-    after: DataSet, change: DataSetDifference, planned: Collection[tuple[str, ...]], rules: UploadRules
+    after: DataSet, changes: Iterable[ChangedRow], planned: Collection[tuple[str, ...]], options: ImportOptions
 ) -> DataSet:
     """Return the data set with the rows that are gone, unless another data set of the import has them now.
 
     A remaster would forget them: they are sent once more, with their last status.
     """
     entity = after.key.entity
-    ended = [_ended(entity, row, rules) for row in change.removed if row.key(entity) not in planned]
+    gone = (change.before for change in changes if change.after is None and change.before)
+    ended = [_ended(entity, row, options) for row in gone if row.key(entity) not in planned]
     return DataSet(after.key, in_order((*after.rows, *ended))) if ended else after
 
 
@@ -226,13 +211,13 @@ def _size(data_set: DataSet | None) -> int:
     return sum(len(",".join(values).encode()) + 1 for values in rows)
 
 
-def _ended(entity: Entity, row: SisRow, rules: UploadRules) -> SisRow:
+def _ended(entity: Entity, row: SisRow, options: ImportOptions) -> SisRow:
     status = {
         Entity.TERMS: "active",
         Entity.COURSES: "completed",
         Entity.SECTIONS: "deleted",
-        Entity.USERS: USER_REMOVE_STATUS,
-        Entity.ENROLLMENTS: rules.dropped_status.value,
+        Entity.USERS: options.user_remove_status,
+        Entity.ENROLLMENTS: options.drop_status,
     }
     return replace_value(entity, row, "status", status[entity])
 

@@ -21,8 +21,8 @@ from shared.domain.provisioning.roster import (
     TeachingAssignment,
 )
 from shared.domain.provisioning.rows.sis_rows import (
+    ChangedRow,
     DataSet,
-    DataSetDifference,
     DataSetKey,
     Entity,
     SisRow,
@@ -133,11 +133,13 @@ def data_set(plan: ImportPlan, entity: Entity, term: str = "100-3601") -> DataSe
     return next(s for s in plan.data_sets if s.key == DataSetKey(entity, term))
 
 
-def with_difference(before: DataSet | None, change: DataSetDifference) -> DataSet:
-    """Return the data set once the difference is applied."""
-    entity = change.key.entity
+def with_changes(before: DataSet | None, key: DataSetKey, changes: Iterable[ChangedRow]) -> DataSet:
+    """Return the data set once the changes are applied."""
+    entity = key.entity
     rows = {row.key(entity): row for row in (before.rows if before else ())}
-    for row in change.removed:
-        del rows[row.key(entity)]
-    rows |= {row.key(entity): row for row in (*change.added, *(now for _, now in change.changed))}
-    return DataSet(change.key, in_order(rows.values()))
+    for change in changes:
+        if change.after is not None:
+            rows[change.after.key(entity)] = change.after
+        elif change.before is not None:
+            del rows[change.before.key(entity)]
+    return DataSet(key, in_order(rows.values()))

@@ -9,7 +9,8 @@ from itertools import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.domain.provisioning.imports.uploads import Part, UploadRules, plan_import
+from shared.domain.provisioning.imports.sis_imports import ImportOptions
+from shared.domain.provisioning.imports.uploads import Part, plan_import
 from shared.domain.provisioning.plan import ImportPlan, plan_roster
 from shared.domain.provisioning.policy import CoursePer, DroppedStatus, ProvisioningPolicy, SisIdTemplate
 from shared.domain.provisioning.roster import (
@@ -20,7 +21,7 @@ from shared.domain.provisioning.roster import (
     School,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, difference, differences, value
+from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, differences, row_changes, value
 from shared.domain.provisioning.run import digest_of
 from shared.domain.provisioning.safety import roster_facts, safety_findings
 from shared.domain.provisioning.school_plans import plan_without
@@ -32,7 +33,7 @@ from tests.unit.domain.provisioning.rosters import (
     SPRING,
     student,
     teacher,
-    with_difference,
+    with_changes,
 )
 from tests.unit.domain.provisioning.test_roster_safety import LIMITS
 
@@ -43,7 +44,7 @@ STATUSES = {
     Entity.USERS: {"active", "suspended"},
     Entity.ENROLLMENTS: {"active", "completed", "inactive", "deleted_last_completed"},
 }
-RULES = UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=7)
+OPTIONS = ImportOptions("completed", "suspended", change_threshold=10)
 
 # Few of everything, so that all collides: two schools, three terms, three teachers, four sections and students.
 days = st.sampled_from([date(2026, 8, 17), date(2026, 10, 5), date(2026, 12, 18), date(2027, 1, 11), date(2027, 6, 9)])
@@ -182,9 +183,9 @@ def test_a_second_run_is_no_import(history: list[tuple[Roster, date]], policy: P
     state = {s.key: s for s in chain(before, plan.data_sets)}
     again = plan_roster(roster, policy, today, state.values())
 
-    assert differences(state.values(), again.data_sets) == ()
+    assert differences(state.values(), again.data_sets) == {}
     parts = [Part(state.get(s.key), s, digest_of(s)) for s in again.data_sets]
-    assert plan_import("passback:district", parts, RULES, {}, has_base=True) is None
+    assert plan_import("passback:district", parts, OPTIONS, {}, has_base=True) is None
     assert again.problems == plan.problems
 
 
@@ -214,7 +215,7 @@ def test_applying_the_differences_gives_the_plan(
     old = {s.key: s for s in before}
 
     for s in plan.data_sets:
-        result = with_difference(old.get(s.key), difference(old.get(s.key), s))
+        result = with_changes(old.get(s.key), s.key, row_changes(old.get(s.key), s))
         assert sorted(row.values for row in result.rows) == sorted(row.values for row in s.rows)
 
 
@@ -227,8 +228,8 @@ def test_nothing_is_deleted_but_sections_of_courses_that_go_on(
     old = {s.key: s for s in before}
 
     for s in plan.data_sets:
-        gone = difference(old.get(s.key), s).removed
-        assert s.key.entity not in (Entity.TERMS, Entity.COURSES) or gone == ()
+        gone = [c.before for c in row_changes(old.get(s.key), s) if c.before and c.after is None]
+        assert s.key.entity not in (Entity.TERMS, Entity.COURSES) or not gone
         assert not {row.key(s.key.entity) for row in gone} & rows_of(plan, s.key.entity)
 
 
@@ -295,7 +296,7 @@ def test_a_plan_without_schools_is_between_the_old_and_the_new(
     """
     before, plan = planned(history, policy)
     assert plan_without(before, plan.data_sets, lambda _: False) == plan.data_sets
-    assert differences(before, plan_without(before, plan.data_sets, lambda _: True)) == ()
+    assert differences(before, plan_without(before, plan.data_sets, lambda _: True)) == {}
     partly = plan_without(before, plan.data_sets, lambda school: school == 100)
     old = {(s.key, row.key(s.key.entity)): row for s in before for row in s.rows}
     for s in partly:

@@ -8,17 +8,15 @@ from shared.domain.provisioning.imports.sis_imports import ImportOptions
 from shared.domain.provisioning.imports.uploads import (
     Part,
     PlannedImport,
-    UploadRules,
     files_of,
     plan_import,
 )
-from shared.domain.provisioning.policy import DroppedStatus
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, differences
+from shared.domain.provisioning.rows.sis_rows import ChangedRow, DataSet, DataSetKey, Entity, SisRow, differences
 from shared.domain.provisioning.run import digest_of
-from tests.unit.domain.provisioning.rosters import with_difference
+from tests.unit.domain.provisioning.rosters import with_changes
 
-RULES = UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=7)
-ANY_SIZE = replace(RULES, change_threshold=100)
+OPTIONS = ImportOptions("completed", "suspended", change_threshold=10)
+ANY_SIZE = replace(OPTIONS, change_threshold=100)
 USERS = DataSetKey(Entity.USERS)
 
 
@@ -40,15 +38,17 @@ def part(before: DataSet | None, after: DataSet, *, rests: bool = False) -> Part
 
 
 def planned(
-    *parts: Part, has_base: bool = True, is_due: bool = False, rules: UploadRules = RULES
+    *parts: Part, has_base: bool = True, is_due: bool = False, options: ImportOptions = OPTIONS
 ) -> PlannedImport | None:
     """Return the import that the parts need, if they need one."""
-    return plan_import("passback:district", parts, rules, {}, has_base=has_base, is_due=is_due)
+    return plan_import("passback:district", parts, options, {}, has_base=has_base, is_due=is_due)
 
 
-def needed(*parts: Part, has_base: bool = True, is_due: bool = False, rules: UploadRules = RULES) -> PlannedImport:
+def needed(
+    *parts: Part, has_base: bool = True, is_due: bool = False, options: ImportOptions = OPTIONS
+) -> PlannedImport:
     """Return the import that the parts need."""
-    found = planned(*parts, has_base=has_base, is_due=is_due, rules=rules)
+    found = planned(*parts, has_base=has_base, is_due=is_due, options=options)
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def test_without_a_base_everything_is_sent_whole() -> None:
 
 def test_a_data_set_that_joins_an_import_is_compared_like_the_others() -> None:
     """A new term's rows are new to Canvas's base; nothing is sent whole for that."""
-    found = needed(part(users(100), users(100)), part(None, sections("100-2", "8")), rules=ANY_SIZE)
+    found = needed(part(users(100), users(100)), part(None, sections("100-2", "8")), options=ANY_SIZE)
 
     assert not found.upload.options.remaster
 
@@ -107,7 +107,7 @@ def test_a_remaster_leaves_out_what_rests() -> None:
 
     assert [each.key.term_sis_id for each in found.upload.parts] == ["100-2"]
     assert found.upload.resting == (over.after.key,)
-    compared = needed(over, part(sections("100-2", "8"), sections("100-2", "8", "9")), rules=ANY_SIZE)
+    compared = needed(over, part(sections("100-2", "8"), sections("100-2", "8", "9")), options=ANY_SIZE)
     assert ([each.rows for each in compared.upload.parts], compared.upload.resting) == ([1, 2], ())
 
 
@@ -169,20 +169,20 @@ def test_differences_name_the_rows() -> None:
     """Added, removed and changed, each with both of its rows."""
     changed = SisRow(("00001", "other", "Stu", "Dent", "", "student", "active"), 100, "00001")
     after = DataSet(USERS, (changed, *users(1, first=2).rows))
-    (difference,) = differences([users(2)], [after])
+    added, other, removed = differences([users(2)], [after])[USERS]
 
-    assert [row.values[0] for row in (*difference.added, *difference.removed)] == ["00002", "00000"]
-    assert difference.changed == ((users(2).rows[1], changed),)
-    assert with_difference(users(2), difference) == after
+    assert (added, removed) == (ChangedRow(None, after.rows[1]), ChangedRow(users(2).rows[0], None))
+    assert other == ChangedRow(users(2).rows[1], changed)
+    assert with_changes(users(2), USERS, [added, other, removed]) == after
 
 
 def test_what_a_plan_does_not_name_makes_no_difference() -> None:
     """Data sets of ended terms are left alone."""
-    assert differences([users(2)], []) == ()
+    assert differences([users(2)], []) == {}
 
 
 def test_a_row_that_only_counts_elsewhere_did_not_change() -> None:
     """Canvas knows nothing of schools and records."""
     moved = DataSet(USERS, tuple(replace(row, school_number=200, source="other") for row in users(2).rows))
 
-    assert differences([users(2)], [moved]) == ()
+    assert differences([users(2)], [moved]) == {}

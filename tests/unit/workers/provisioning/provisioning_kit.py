@@ -12,10 +12,9 @@ from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.corrections import NOTHING_KNOWN, CanvasUsers
 from shared.domain.provisioning.imports.row_errors import RowError
 from shared.domain.provisioning.imports.sis_imports import DataSetState, ImportOptions, ImportState, SisFiles, SisImport
-from shared.domain.provisioning.imports.uploads import UploadRules, entities_of, files_of, group_of
+from shared.domain.provisioning.imports.uploads import entities_of, files_of, group_of
 from shared.domain.provisioning.live_rows import LiveHistory
 from shared.domain.provisioning.plan import ImportPlan
-from shared.domain.provisioning.policy import DroppedStatus
 from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, data_set_id_of, digest_of
@@ -319,8 +318,8 @@ class Campus:
         runs, imports, feed = (
             cast("Any", each if fuse is None else Mortal(each, fuse)) for each in (self.runs, self.imports, self.feed)
         )
-        rules = UploadRules(DroppedStatus.COMPLETED, 10, self.remaster_days)
-        uploads = UploadPlanner(rules, "passback", lambda: self.clock.now().date())
+        options = ImportOptions("completed", "suspended", 10)
+        uploads = UploadPlanner(options, self.remaster_days, "passback", lambda: self.clock.now().date())
         importer = Importer(imports, runs, self.clock, uploads)
         comparer = PlanComparer(feed, self.planner, runs, imports, uploads, self.clock, lambda: UTC)
         resync: Callable[[Run], object] = lambda run: self.resynced.append(run.id)  # noqa: E731

@@ -5,11 +5,11 @@ from zoneinfo import ZoneInfo
 
 from shared.config import Settings, load
 from shared.domain.provisioning.hold_reasons import Limits
-from shared.domain.provisioning.imports.uploads import UploadRules
+from shared.domain.provisioning.imports.sis_imports import ImportOptions
 from shared.domain.provisioning.policy import CoursePer, DroppedStatus, PreRegistered, ReplacedStatus
 from shared.domain.provisioning.rows.sis_rows import Entity
 from tests.unit.domain.provisioning.rosters import plan, roster
-from workers.provisioning.planning import limits, provisioning_policy, upload_rules
+from workers.provisioning.planning import import_options, limits, provisioning_policy
 
 CHICAGO = ZoneInfo("America/Chicago")
 
@@ -75,8 +75,8 @@ def test_every_choice_reaches_the_policy() -> None:
 
 def test_limits_and_rules_come_from_the_settings() -> None:
     """With the percentages by entity."""
-    settings = loaded(PROVISION_SHRINK_PERCENT="users:7,leavers:9", PROVISION_REMASTER_DAYS="3")
+    settings = loaded(PROVISION_SHRINK_PERCENT="users:7,leavers:9")
     percent = {Entity.COURSES: 10, Entity.SECTIONS: 10, Entity.USERS: 7, Entity.ENROLLMENTS: 10}
 
     assert limits(settings) == Limits(percent, leavers=9, rows=10)
-    assert upload_rules(settings) == UploadRules(DroppedStatus.COMPLETED, change_threshold=10, remaster_days=3)
+    assert import_options(settings) == ImportOptions("completed", "suspended", change_threshold=10)
