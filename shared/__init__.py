@@ -5,8 +5,8 @@ adapters/      everything that does I/O: http, canvas, powerschool, redis (store
 events/        from the bytes of an event to a change; signatures
 ports/         what the jobs need from the remote systems
 errors.py      one tree of errors with two branches: transient and permanent
-domain/        rules as functions of values, with the standard library only; for both jobs: outcome.py, dead_letters.py,
-               causes.py (each cause of a failure with its scope, meaning and remedy)
+domain/        rules as functions of values, with the standard library only; for both jobs: outcome.py (with dead
+               letters), actions.py (with pauses), causes.py (each cause of a failure with its scope and remedy)
   passback/      Canvas and PowerSchool as values, changes, rules/ (eligibility, scores, reasons), planning/ (the plan),
                  readiness/ (what would keep grades back), totals/ (why they differ),
                  takeover.py (assignments of other makers), agreement.py and proof.py (verification)

@@ -7,9 +7,9 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.adapters.redis.sync_queue.store import LongWait
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from shared.domain.causes import Cause, Scope
-from shared.domain.pauses import EVERYTHING, PROVISIONING
-from shared.domain.plugin_queries import PROVISIONING_PREFIX
+from shared.domain.plugin import PROVISIONING_PREFIX
 from shared.domain.provisioning.run import RunState
 from shared.domain.wording import describe
 from workers.provisioning.service import KIND as PROVISIONING_WORKER

@@ -13,7 +13,7 @@ from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
 from shared.domain.causes import Cause
-from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.outcome import DeadLetter, DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
 from shared.log_events import LogEvent
 

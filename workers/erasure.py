@@ -12,8 +12,8 @@ import structlog
 from shared.adapters.redis.operations.actions import ErasureLog, Pauses
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.processes import Heartbeats
+from shared.domain.actions import course_target
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.pauses import course_target
 from shared.log_events import LogEvent
 
 log = structlog.get_logger()

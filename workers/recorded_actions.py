@@ -4,13 +4,12 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from shared.domain.actions import Verb
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.actions import Verb, course_target
+from shared.domain.outcome import DeadLetter
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.readiness.results import ReadinessRun
+from shared.domain.passback.readiness.findings import ReadinessRun
 from shared.domain.passback.takeover import Selection
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun
-from shared.domain.pauses import course_target
 from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.dead_letters import RetryResult

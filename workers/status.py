@@ -11,14 +11,13 @@ from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.remote_limits.outages import Outage, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_rates
 from shared.adapters.redis.sync_queue.store import Counts, LongWait, WaitingCourse
-from shared.domain.actions import Action
+from shared.domain.actions import Action, Pause
 from shared.domain.causes import Cause, Scope
 from shared.domain.metrics import HourlyLatency
 from shared.domain.notifications.state import NotificationState
 from shared.domain.notifications.teachers import Digest
 from shared.domain.passback.course_state import AssignmentStatus
-from shared.domain.pauses import Pause
-from shared.domain.plugin_queries import UnavailableQuery
+from shared.domain.plugin import UnavailableQuery
 from shared.domain.provisioning.run import Run, RunKind
 from shared.queues import Queue, Stream
 from workers.container import Container

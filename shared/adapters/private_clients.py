@@ -23,7 +23,7 @@ from shared.adapters.redis.remote_limits.remote_limiter import MAX_PAUSE_WITHIN_
 from shared.clock import Clock
 from shared.config import Settings
 from shared.domain.causes import Cause
-from shared.domain.plugin_queries import UnavailableQuery
+from shared.domain.plugin import UnavailableQuery
 
 # A request that was throttled is sent again so often, and waits so long where the system does not say how long.
 MAX_THROTTLED = 5

@@ -1,8 +1,9 @@
-"""Defines how a job ends: done, snoozed, to be retried or discarded, and how long a retry waits."""
+"""Defines how a job ends: done, snoozed, to be retried or discarded; how long a retry waits; and dead letters."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 # Courses that failed together are retried spread over the last quarter of their wait.
 JITTERED_SHARE = 0.25
@@ -66,3 +67,34 @@ def next_wait(attempts: int, waits: Sequence[timedelta], jitter: Callable[[], fl
     if attempts > len(waits):
         return None
     return waits[attempts - 1] * (1 - JITTERED_SHARE * jitter())
+
+
+class DeadLetterKind(StrEnum):
+    """What a dead letter holds: the job of a course, a provisioning run, or an unreadable message."""
+
+    COURSE = "course"
+    MESSAGE = "message"
+    PROVISIONING = "provisioning"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job kept for a person. `answer` is the remote answer without personal data.
+
+    `attempt_times` are the newest failed attempts, the oldest first. A letter that a person retried stays open,
+    with `retried_at`, until its work succeeds. A message has no course (an empty `course_id`), but the stream or
+    queue it came from as its `source`; provisioning has the id of the run that failed last.
+    """
+
+    id: str
+    course_id: str
+    assignment_id: str | None
+    cause: str
+    answer: str
+    attempts: int
+    first_failed_at: datetime
+    last_failed_at: datetime
+    kind: DeadLetterKind = DeadLetterKind.COURSE
+    attempt_times: tuple[datetime, ...] = ()
+    retried_at: datetime | None = None
+    source: str = ""

@@ -6,7 +6,7 @@ import pytest
 from stores_under_test import District
 
 from shared.adapters.redis.dead_letters.store import DeadLetters
-from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.outcome import DeadLetter, DeadLetterKind
 
 
 @pytest.fixture

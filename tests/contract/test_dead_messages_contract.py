@@ -5,7 +5,7 @@ from stores_under_test import NO_WAIT, District
 
 from shared.adapters.redis.dead_letters.dead_messages import MAX_BYTES, DeadMessages
 from shared.adapters.redis.sync_queue.store import SyncQueue
-from shared.domain.dead_letters import DeadLetterKind
+from shared.domain.outcome import DeadLetterKind
 from shared.queues import Queue, Stream
 
 BROKEN = {b"c": b"\xff\x00", b"u": b"event"}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from shared.domain.causes import is_known
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from shared.domain.wording import counted
 from workers.cli.district.progress import cancellable
 from workers.cli.options import Actor, Yes, confirm, fail, services, time_option

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from shared.domain.actions import course_target
 from shared.domain.passback.erasure import StudentIds
-from shared.domain.pauses import course_target
 from workers.cli.options import Actor, require_course_ids, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container

@@ -8,8 +8,14 @@ from typing import Annotated
 import structlog
 import typer
 
+from shared.domain.actions import (
+    EVERYTHING,
+    PROVISIONING,
+    course_target,
+    resume_command,
+    target_text,
+)
 from shared.domain.passback.course_state import State
-from shared.domain.pauses import EVERYTHING, PROVISIONING, course_target, resume_command, target_text
 from shared.log_events import LogEvent
 from workers.cli.district.bulk_sync import check_options, sync_many
 from workers.cli.district.selection import AllCourses, OptionalCourse, School, Term, select_courses

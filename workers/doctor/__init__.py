@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from itertools import chain
 
-from shared.domain.passback.readiness.results import SystemFinding
+from shared.domain.passback.readiness.findings import SystemFinding
 from shared.domain.passback.rules.reasons import Actor
 from workers.container import Container
 from workers.doctor import canvas, configuration, events, lti, matches, notifications, powerschool, processes, redis

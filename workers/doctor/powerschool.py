@@ -11,15 +11,13 @@ from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, FailureKind, failure_of, problems_of
 from shared.adapters.powerschool.client import METADATA
 from shared.adapters.powerschool.gradebook.reader import StateRow
-from shared.adapters.powerschool.grants import GRANTS
 from shared.adapters.powerschool.pagination import QueryList, page_of
-from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, QUERY_FAULTS, Args, query_path
+from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, Args, query_path
 from shared.adapters.powerschool.provisioning.rows import LISTS, SCHOOLS
-from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
-from shared.adapters.powerschool.rosters.sis_ids import ONLY_DCID
+from shared.adapters.powerschool.rosters.reader import INDEX, ONLY_DCID, SECTIONS, STUDENTS
 from shared.config import PREFIX
 from shared.domain.causes import Cause
-from shared.domain.plugin_queries import STATE_QUERY
+from shared.domain.plugin import GRANTS, QUERY_FAULTS, STATE_QUERY
 from shared.domain.wording import counted
 from shared.errors import AccessDenied, RejectedRow, RequestRejected
 from workers.doctor.canvas import CLOCK_FIX

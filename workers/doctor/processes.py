@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate
-from shared.domain.pauses import resume_command
+from shared.domain.actions import resume_command
 from workers.container import Container
 from workers.doctor.redis import NEEDS
 from workers.doctor.result import Check, CheckResult, Step, ok

@@ -18,9 +18,9 @@ from shared.adapters.redis.operations.processes import IntervalLocks
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, last_due
+from shared.domain.actions import EVERYTHING
 from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.pauses import EVERYTHING
 from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CourseFinder

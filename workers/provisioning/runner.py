@@ -17,9 +17,9 @@ from shared.adapters.redis.client import Lease
 from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns, ScheduleState
 from shared.clock import Clock, last_due
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from shared.domain.causes import Cause
 from shared.domain.outcome import Outcome, Retry, Snooze
-from shared.domain.pauses import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run, RunCause, RunKind
 from shared.errors import LeaseLost, RunChanged
 from shared.log_events import LogEvent

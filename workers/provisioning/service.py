@@ -9,7 +9,7 @@ import structlog
 from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
-from shared.domain.pauses import PROVISIONING
+from shared.domain.actions import PROVISIONING
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.errors import RunChanged
 from shared.log_events import LogEvent

@@ -22,6 +22,7 @@ from shared.adapters.powerschool.pagination import (
 from shared.adapters.redis.cache import UnavailableQueries
 from shared.clock import Clock
 from shared.domain.causes import Cause
+from shared.domain.plugin import QUERY_FAULTS
 from shared.errors import IncompleteRead, QueryUnavailable, RequestRejected
 from shared.log_events import LogEvent
 
@@ -38,9 +39,6 @@ MIN_RETRY_INTERVAL = timedelta(seconds=50)
 MAX_IDS_PER_CALL = 500
 # More odd rows than these in one list are no typing errors of single records.
 MAX_ODD_ROWS = 10
-
-# 400 counts as an outdated plugin: passback sends nothing but the arguments that its own version declares.
-QUERY_FAULTS = {404: Cause.QUERY_MISSING, 403: Cause.QUERY_NOT_GRANTED, 400: Cause.QUERY_OUTDATED}
 
 
 class PowerQueries:

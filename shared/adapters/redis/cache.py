@@ -14,7 +14,7 @@ from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
 from shared.clock import Clock
 from shared.domain.causes import Cause
-from shared.domain.plugin_queries import UnavailableQuery
+from shared.domain.plugin import UnavailableQuery
 from shared.domain.provisioning.rows.users import student_dcid_of
 
 # A section is a few kilobytes: this many at once stay far below what a Redis buffers for a client.

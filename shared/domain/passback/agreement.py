@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from shared.domain.passback.planning.diff import (
     agrees,
     changed_fields,
@@ -81,8 +83,7 @@ class ComparedValue:
         return self.result in (Result.EQUAL, Result.STORED_DIFFERENTLY)
 
 
-@dataclass(frozen=True, slots=True)
-class NotCompared:
+class NotCompared(msgspec.Struct, frozen=True):
     """An assignment of a section, or some scores of it, that the rules keep back; with the codes of the reasons.
 
     `section_dcid` is None for a section that PowerSchool does not have. `scores` is 0 where the whole assignment is.

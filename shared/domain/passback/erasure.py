@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from shared.domain.passback.audit import AuditEntry, ScoreChange
-from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, SectionRecord, SectionRoster
+from shared.domain.passback.course_state import CourseRecord, SectionRecord
 from shared.domain.passback.planning.links import Link
 
 
@@ -35,8 +35,17 @@ def remove_student_from_entry(entry: AuditEntry, student: StudentIds) -> AuditEn
 
 def remove_student_from_record(record: CourseRecord, student: StudentIds) -> CourseRecord:
     """Return the record without the student's reasons, and without the student on its rosters."""
-    assignments = tuple(_assignment_without(assignment, student) for assignment in record.assignments)
-    return replace(record, assignments=assignments, rosters=tuple(_roster_without(r, student) for r in record.rosters))
+    return replace(
+        record,
+        assignments=tuple(
+            replace(assignment, sections=tuple(_section_without(section, student) for section in assignment.sections))
+            for assignment in record.assignments
+        ),
+        rosters=tuple(
+            replace(roster, student_sis_ids=tuple(id_ for id_ in roster.student_sis_ids if id_ != student.sis_id))
+            for roster in record.rosters
+        ),
+    )
 
 
 def remove_student_from_link(link: Link, student: StudentIds) -> Link:
@@ -46,14 +55,6 @@ def remove_student_from_link(link: Link, student: StudentIds) -> Link:
     return replace(link, sent_to=link.sent_to - student.dcids, zeros=link.zeros - student.dcids, echoes=echoes)
 
 
-def _assignment_without(assignment: AssignmentRecord, student: StudentIds) -> AssignmentRecord:
-    return replace(assignment, sections=tuple(_section_without(section, student) for section in assignment.sections))
-
-
 def _section_without(section: SectionRecord, student: StudentIds) -> SectionRecord:
     others = tuple(record for record in section.students if record.student_sis_id != student.sis_id)
     return replace(section, students=others)
-
-
-def _roster_without(roster: SectionRoster, student: StudentIds) -> SectionRoster:
-    return replace(roster, student_sis_ids=tuple(an_id for an_id in roster.student_sis_ids if an_id != student.sis_id))

@@ -45,15 +45,6 @@ class DifferenceCount(msgspec.Struct, frozen=True):
     count: int
 
 
-class NotComparedPart(msgspec.Struct, frozen=True):
-    """What was not compared, with the codes of the reasons; `scores` is 0 for the whole assignment."""
-
-    assignment_id: str
-    section_dcid: int | None
-    reasons: tuple[str, ...]
-    scores: int = 0
-
-
 class Proof(msgspec.Struct, frozen=True):
     """What a verification found.
 
@@ -73,7 +64,7 @@ class Proof(msgspec.Struct, frozen=True):
     assignments: Counts
     scores: Counts
     differences: tuple[DifferenceCount, ...]
-    not_compared: tuple[NotComparedPart, ...]
+    not_compared: tuple[NotCompared, ...]
     powerschool_only: int
     rows_sha256: str
     scores_sha256: str
@@ -165,13 +156,10 @@ def difference_counts(values: Iterable[ComparedValue]) -> tuple[DifferenceCount,
     )
 
 
-def not_compared_parts(parts: Sequence[NotCompared]) -> tuple[NotComparedPart, ...]:
-    """Return what was not compared, in order."""
+def not_compared_parts(parts: Sequence[NotCompared]) -> tuple[NotCompared, ...]:
+    """Return what was not compared, each once and in order."""
     rows = {(p.assignment_id, p.section_dcid or 0, p.reasons, p.scores): p for p in parts}
-    return tuple(
-        NotComparedPart(part.assignment_id, part.section_dcid, part.reasons, part.scores)
-        for _, part in sorted(rows.items())
-    )
+    return tuple(part for _, part in sorted(rows.items()))
 
 
 def _is_only_in_powerschool(difference: DifferenceCount) -> bool:

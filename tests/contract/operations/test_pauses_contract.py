@@ -5,8 +5,13 @@ from stores_under_test import MAX_WAIT, NO_WAIT, District
 
 from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
+from shared.domain.actions import (
+    EVERYTHING,
+    PROVISIONING,
+    Pause,
+    course_target,
+)
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause, course_target
 from tests.manual_clock import ManualClock
 
 

@@ -11,7 +11,12 @@ import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.config import load
-from shared.domain.passback.readiness.results import CourseReadiness, DistrictReadiness, ReadinessFinding, ReadinessRun
+from shared.domain.passback.readiness.findings import (
+    CourseReadiness,
+    DistrictReadiness,
+    ReadinessFinding,
+    ReadinessRun,
+)
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.powerschool.app import create_app as powerschool_app

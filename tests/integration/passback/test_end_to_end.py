@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.config import load
-from shared.domain.pauses import course_target
+from shared.domain.actions import course_target
 from shared.sandbox.district.small import Ids, user_id_of
 from tests.integration.town import Town, town
 from workers.container import Container

@@ -9,10 +9,10 @@ import pytest
 
 from shared.adapters.http.exchange import current_context
 from shared.adapters.redis.client import epoch_ms
+from shared.domain.actions import EVERYTHING
 from shared.domain.causes import Cause
-from shared.domain.passback.readiness.results import ReadinessRun, SystemFinding
+from shared.domain.passback.readiness.findings import ReadinessRun, SystemFinding
 from shared.domain.passback.rules.reasons import Actor, Reason
-from shared.domain.pauses import EVERYTHING
 from shared.errors import QueryUnavailable
 from shared.queues import Task
 from shared.sandbox.canvas.seed import changed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
-from shared.domain.pauses import PROVISIONING
+from shared.domain.actions import PROVISIONING
 from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
 from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES

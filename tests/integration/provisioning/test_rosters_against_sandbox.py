@@ -18,7 +18,7 @@ from shared.adapters.redis.cache import UnavailableQueries
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings, load
 from shared.domain.causes import Cause
-from shared.domain.plugin_queries import PROVISIONING_PREFIX as PREFIX
+from shared.domain.plugin import PROVISIONING_PREFIX as PREFIX
 from shared.domain.provisioning.roster import Roster
 from shared.errors import IncompleteRead, QueryUnavailable
 from shared.sandbox.district.generator import DistrictSize, unprovisioned_district

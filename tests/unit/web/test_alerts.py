@@ -8,12 +8,17 @@ import pytest
 from shared.adapters.redis.operations.processes import GONE_AFTER, Heartbeat
 from shared.adapters.redis.remote_limits.outages import Outage
 from shared.adapters.redis.sync_queue.store import LongWait, WaitingCourse
+from shared.domain.actions import EVERYTHING, PROVISIONING, Pause
 from shared.domain.causes import Cause
 from shared.domain.metrics import HourlyLatency
 from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
 from shared.domain.notifications.teachers import Digest, DigestPhase
-from shared.domain.pauses import EVERYTHING, PROVISIONING, Pause
-from shared.domain.plugin_queries import PROVISIONING_PREFIX, QUERY_FAULTS, STATE_QUERY, UnavailableQuery
+from shared.domain.plugin import (
+    PROVISIONING_PREFIX,
+    QUERY_FAULTS,
+    STATE_QUERY,
+    UnavailableQuery,
+)
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState
 from shared.domain.wording import describe
 from tests.installation import ALIVE, NOW, WELL
@@ -114,7 +119,7 @@ def test_what_is_wrong_is_named(changed: dict[str, object], expected: list[str])
     assert all(alert.title and alert.remedy for alert in alerts(status))
 
 
-@pytest.mark.parametrize("fault", QUERY_FAULTS)
+@pytest.mark.parametrize("fault", QUERY_FAULTS.values())
 @pytest.mark.parametrize(
     ("query", "waits"), [(f"{PROVISIONING_PREFIX}schools", "No roster is read"), (STATE_QUERY, "No course is synced")]
 )

@@ -15,7 +15,7 @@ import pytest
 from shared.adapters.redis.client import RedisUnavailable
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter
 from shared.domain.actions import Verb
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from shared.domain.passback.audit import (
     Arrival,
     AuditEntry,

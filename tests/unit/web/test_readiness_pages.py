@@ -9,8 +9,8 @@ import pytest
 
 from shared.adapters.redis.operations.readiness import Work
 from shared.domain.actions import Verb
-from shared.domain.passback.readiness.concerns import Concern
-from shared.domain.passback.readiness.results import (
+from shared.domain.passback.readiness.findings import (
+    Concern,
     CourseReadiness,
     DistrictReadiness,
     ReadinessFinding,

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.dead_letters.dead_messages import MALFORMED
-from shared.domain.dead_letters import DeadLetterKind
+from shared.domain.outcome import DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
 from shared.queues import Queue
 from tests.unit.workers.grade_passback.school import School

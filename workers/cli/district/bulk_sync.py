@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import typer
 
-from shared.domain.pauses import EVERYTHING, resume_command
+from shared.domain.actions import EVERYTHING, resume_command
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
 from workers.cli.district.selection import Selection

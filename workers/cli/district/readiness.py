@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shared.domain.passback.readiness.results import ReadinessRun
+from shared.domain.passback.readiness.findings import ReadinessRun
 from shared.domain.passback.rules.reasons import Actor as Mender
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from shared.domain.passback.audit import entries_about
 from shared.sandbox.district.small import Ids, student_dcid_of, user_id_of
 from workers.container import Container

@@ -14,9 +14,9 @@ from shared.adapters.redis.remote_limits.outages import SYSTEM_NAMES, Outage, re
 from shared.adapters.redis.remote_limits.remote_limiter import SystemRate, system_rates
 from shared.adapters.redis.sync_queue.store import CourseQueueState, LongWait, QueueState, SyncQueue
 from shared.clock import Clock
+from shared.domain.actions import EVERYTHING, Pause
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import PendingChanges
-from shared.domain.pauses import EVERYTHING, Pause
 from shared.domain.wording import counted
 
 # At shorter intervals a course does not wait noticeably.

@@ -4,14 +4,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.domain.actions import Pause
 from shared.domain.causes import Cause
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.course_state import AssignmentRecord, CourseRecord, LastChange, SectionRecord, State
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.student_status import NOT_IN_COURSE, StudentFacts, student_status
-from shared.domain.pauses import Pause
 
 Json = dict[str, object]
 

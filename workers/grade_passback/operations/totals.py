@@ -14,10 +14,16 @@ from shared.domain.passback.powerschool import ActualAssignment, RosteredSection
 from shared.domain.passback.rules.eligibility import is_not_gradable
 from shared.domain.passback.rules.reasons import INFORMATIVE, Finding, Reason
 from shared.domain.passback.rules.score import UNFINISHED
+from shared.domain.passback.totals.formulas import formula_of, widest
 from shared.domain.passback.totals.grading import CourseGrading, SectionGrading
-from shared.domain.passback.totals.term_grade import formula_of, widest
+from shared.domain.passback.totals.sheet import (
+    POINTS,
+    CanvasWork,
+    PowerSchoolWork,
+    StudentWork,
+    stores_weighted,
+)
 from shared.domain.passback.totals.waterfall import Explanation, explain_totals
-from shared.domain.passback.totals.work import POINTS, CanvasWork, PowerSchoolWork, StudentWork, stores_weighted
 from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader

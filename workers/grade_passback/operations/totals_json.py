@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.term_grade import ReportedGrade
+from shared.domain.passback.totals.formulas import ReportedGrade
 from shared.domain.passback.totals.waterfall import Explanation, Step, totals_by_cause
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.totals import CourseTotals, StudentTotals

@@ -15,7 +15,7 @@ from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessS
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.readiness.district import DistrictRead, is_near
-from shared.domain.passback.readiness.results import CourseReadiness, ReadinessRun, SystemFinding
+from shared.domain.passback.readiness.findings import CourseReadiness, ReadinessRun, SystemFinding
 from shared.errors import CourseGone, PermanentError, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import RosterReader

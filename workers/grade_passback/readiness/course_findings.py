@@ -9,9 +9,8 @@ from shared.domain.passback.canvas import Assignment, AssignmentGroup, Section, 
 from shared.domain.passback.planning.links import normalize_name
 from shared.domain.passback.planning.plan import Plan, make_plan
 from shared.domain.passback.powerschool import RosteredSection, Score, TeacherCategory
-from shared.domain.passback.readiness.concerns import Concern
 from shared.domain.passback.readiness.district import is_over
-from shared.domain.passback.readiness.results import CategoryUse, CourseReadiness, ReadinessFinding
+from shared.domain.passback.readiness.findings import CategoryUse, Concern, CourseReadiness, ReadinessFinding
 from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.rules.categories import CategoryMatch, NoCategory, match_category
 from shared.domain.passback.rules.eligibility import CONNECTION_RULES, connection_findings, describe_missing
@@ -209,8 +208,8 @@ class _Course:
     ) -> None:
         if self.weights is not None:
             formulas = self.weights.formulas.get(rostered.dcid, ())
-            for differs in weight_differences(self.weights.grading, formulas, used, self.today):
-                self._add(Concern.WEIGHTS_DIFFER, differs.detail, course_section, 0, about=differs.group_id)
+            for group_id, detail in weight_differences(self.weights.grading, formulas, used, self.today):
+                self._add(Concern.WEIGHTS_DIFFER, detail, course_section, 0, about=group_id)
 
     def _match(
         self, group: AssignmentGroup, rostered: RosteredSection, of: Sequence[TeacherCategory]

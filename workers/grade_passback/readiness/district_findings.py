@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from shared.domain.passback.readiness.concerns import Concern
-from shared.domain.passback.readiness.district import DistrictRead, is_near, section_findings
-from shared.domain.passback.readiness.results import CourseReadiness, DistrictReadiness, ReadinessFinding
-from shared.domain.passback.readiness.terms import term_findings
+from shared.domain.passback.readiness.district import DistrictRead, is_near, section_findings, term_findings
+from shared.domain.passback.readiness.findings import Concern, CourseReadiness, DistrictReadiness, ReadinessFinding
 from shared.domain.passback.rules.reasons import Reason
 
 

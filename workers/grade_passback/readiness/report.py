@@ -10,8 +10,8 @@ from typing import TextIO
 
 from shared.adapters.redis.operations.readiness import ReadinessStore
 from shared.domain.causes import Cause
-from shared.domain.passback.readiness.concerns import ROWS
-from shared.domain.passback.readiness.results import (
+from shared.domain.passback.readiness.findings import (
+    ROWS,
     CourseFindings,
     DistrictReadiness,
     ReadinessFinding,

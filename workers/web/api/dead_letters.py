@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from shared.adapters.redis.dead_letters.store import DeadLetterBatch
 from shared.domain.actions import Verb
 from shared.domain.causes import Cause
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from workers.container import Container
 from workers.dead_letters import dead_letter_json
 from workers.grade_passback.explain.response import Json

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import StringConstraints
 
-from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.run import Run
 from workers.alerts import alerts_json
 from workers.grade_passback.explain.response import Json, pause_json

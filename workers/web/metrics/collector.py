@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.adapters.redis.remote_limits.remote_limiter import SYSTEMS
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from shared.domain.metrics import EVENT_BOUNDS_S, OVERFLOW, REQUEST_BOUNDS_S, SUM_MS, CounterName
-from shared.domain.pauses import EVERYTHING, PROVISIONING
-from shared.domain.plugin_queries import QUERY_FAULTS
+from shared.domain.plugin import QUERY_FAULTS
 from shared.domain.provisioning.run import RunKind, RunState
 from shared.queues import Queue, Stream
 from workers.container import Container
@@ -145,7 +145,7 @@ class MetricsCollector(Collector):
         yield from self._counters(of.FAILURES, CounterName.FAILURES_BY_KIND)
         yield from self._counters(of.LTI_LAUNCHES, CounterName.LTI_LAUNCHES)
         faults = Counter(query.fault for query in self._service.unavailable_queries.all())
-        for fault in QUERY_FAULTS:
+        for fault in QUERY_FAULTS.values():
             yield of.QUERIES_UNAVAILABLE, (fault,), faults[fault]
 
     def _tokens(self) -> Iterator[Sample]:

@@ -4,7 +4,7 @@ import re
 
 from starlette.responses import Response
 
-from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from workers.alerts import alerts
 from workers.status import read_status
 from workers.web.api.installation import TARGET

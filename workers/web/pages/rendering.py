@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
 from shared.clock import Clock
-from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.outcome import DeadLetter, DeadLetterKind
 from shared.domain.passback.audit import grader_text, triggers_text
 from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.dead_letters.dead_messages import ID_PREFIX
 from shared.adapters.redis.dead_letters.store import BatchState, DeadLetterBatches
 from shared.domain.actions import Verb
-from shared.domain.dead_letters import DeadLetter
+from shared.domain.outcome import DeadLetter
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.dead_letters import DeadLetterQueue, filter_dead_letters, group_by_job

@@ -6,9 +6,8 @@ from datetime import timedelta
 import structlog
 
 from shared.config import ConfigurationError
-from shared.domain.actions import Verb
-from shared.domain.dead_letters import DeadLetter
-from shared.domain.pauses import EVERYTHING, course_target
+from shared.domain.actions import EVERYTHING, Verb, course_target
+from shared.domain.outcome import DeadLetter
 from shared.errors import CourseGone
 from shared.log_events import LogEvent
 from workers.container import Container

@@ -27,7 +27,7 @@ from shared.adapters.powerschool.pagination import page_of
 from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, PowerQueries
 from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, Mark, RosteredSection, Score
 from shared.domain.passback.rules.score import is_reckonable
-from shared.domain.plugin_queries import STATE_QUERY
+from shared.domain.plugin import STATE_QUERY
 from shared.errors import IncompleteRead
 
 # An empty list is no valid IN list, and no id is 0.

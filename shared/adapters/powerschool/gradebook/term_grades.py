@@ -15,10 +15,10 @@ from pydantic import BeforeValidator, TypeAdapter, model_validator
 from shared.adapters.http.wire import AnyText, EnrollmentDate, OptionalId, OptionalNumber, Wire, without_nulls
 from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.adapters.powerschool.pagination import page_of
-from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, QUERY_FAULTS, query_path
+from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, query_path
 from shared.domain.passback.powerschool import TeacherCategory
 from shared.domain.passback.totals.grading import SectionGrading, TermFormula, TermGrade
-from shared.domain.plugin_queries import FORMULAS_QUERY, TERM_GRADES_QUERY
+from shared.domain.plugin import FORMULAS_QUERY, QUERY_FAULTS, TERM_GRADES_QUERY
 from shared.errors import RequestRejected
 
 R = TypeVar("R", bound=Wire)

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from shared.adapters.http.wire import AnyText, Date, EnrollmentDate, IntOrZero, OptionalId, Wire
 from shared.adapters.powerschool.pagination import QueryList
-from shared.adapters.powerschool.rosters.sis_ids import ENROLLED, PRE_REGISTERED
-from shared.domain.plugin_queries import PROVISIONING_PREFIX
+from shared.adapters.powerschool.rosters.reader import ENROLLED, PRE_REGISTERED
+from shared.domain.plugin import PROVISIONING_PREFIX
 from shared.domain.provisioning.roster import (
     ClassSection,
     StaffMember,

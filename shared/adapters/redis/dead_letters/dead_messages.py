@@ -10,7 +10,7 @@ from redis.typing import EncodableT
 
 from shared.adapters.redis.client import load_script, text, time_at
 from shared.adapters.redis.keys import Keys
-from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.outcome import DeadLetter, DeadLetterKind
 from shared.queues import Queue, Stream
 
 ID_PREFIX = "message-"

@@ -13,7 +13,7 @@ from shared.adapters.redis.client import epoch_ms, load_script, text, time_at, t
 from shared.adapters.redis.keys import Keys
 from shared.clock import Clock
 from shared.domain.actions import Verb
-from shared.domain.dead_letters import DeadLetter, DeadLetterKind
+from shared.domain.outcome import DeadLetter, DeadLetterKind
 
 PROVISIONING = "provisioning"
 

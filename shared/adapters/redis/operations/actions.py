@@ -11,8 +11,7 @@ from redis.typing import EncodableT
 from shared.adapters.redis.client import EPOCH, text, time_at
 from shared.adapters.redis.keys import Keys
 from shared.clock import Clock
-from shared.domain.actions import Action, Verb
-from shared.domain.pauses import EVERYTHING, Pause, course_target
+from shared.domain.actions import EVERYTHING, Action, Pause, Verb, course_target
 
 MAX_ACTIONS = 5000
 

@@ -16,7 +16,7 @@ from shared.adapters.redis.course_data.course_states import encode_record, recor
 from shared.adapters.redis.course_data.links import Links
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys
-from shared.domain.dead_letters import DeadLetterKind
+from shared.domain.outcome import DeadLetterKind
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.erasure import (
     StudentIds,

@@ -12,7 +12,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from shared.adapters.redis.keys import Keys
-from shared.domain.passback.readiness.results import (
+from shared.domain.passback.readiness.findings import (
     CourseFindings,
     CourseReadiness,
     DistrictReadiness,

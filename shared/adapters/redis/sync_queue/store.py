@@ -29,9 +29,9 @@ from shared.adapters.redis.sync_queue.streams import (
     StreamReader,
     sort_batch,
 )
+from shared.domain.actions import EVERYTHING, course_target
 from shared.domain.causes import Cause
 from shared.domain.passback.changes import Change, ChangeCause, DebounceWindow, PendingChanges
-from shared.domain.pauses import EVERYTHING, course_target
 from shared.errors import LeaseLost
 from shared.log_events import LogEvent
 from shared.queues import CONSUMER_GROUP

@@ -1,7 +1,6 @@
 """Compares the weights of a course's assignment groups with those of PowerSchool's categories, where it shows any."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -13,18 +12,12 @@ from shared.domain.wording import plain_number
 MAX_DIFFERENCE = Fraction(1, 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class WeightDifference:
-    """A group whose weight differs, or "" where one of the two does not weight at all; with both in words."""
-
-    group_id: str
-    detail: str
-
-
 def weight_differences(
     grading: CourseGrading, formulas: Iterable[TermFormula], categories: Mapping[str, tuple[int, str]], today: date
-) -> Iterator[WeightDifference]:
-    """Yield what differs in a section, each once; `categories` are ids and names by assignment group id.
+) -> Iterator[tuple[str, str]]:
+    """Yield what differs in a section, each once: the id of an assignment group, and both weights in words.
+
+    The id is empty where one of the two systems does not weight at all. `categories` are ids and names by group id.
 
     Shares are compared, of the categories that a group of the course has: PowerSchool leaves a category without work
     out, and takes weights that do not add up to 100. Reporting terms that are over do not count.
@@ -32,23 +25,23 @@ def weight_differences(
     seen = set[str]()
     current = (f for f in formulas if f.last_day is None or f.last_day >= today)
     for formula in sorted(current, key=lambda f: f.store_code):
-        for difference in _differences(grading, formula, categories):
-            if difference.group_id not in seen:
-                seen.add(difference.group_id)
-                yield difference
+        for group_id, detail in _differences(grading, formula, categories):
+            if group_id not in seen:
+                seen.add(group_id)
+                yield group_id, detail
 
 
 def _differences(
     grading: CourseGrading, formula: TermFormula, categories: Mapping[str, tuple[int, str]]
-) -> Iterator[WeightDifference]:
+) -> Iterator[tuple[str, str]]:
     is_weighted, code = formula.kind == CATEGORY_WEIGHTING and len(formula.weights) > 1, formula.store_code
     if len({category_id for category_id, _ in categories.values()}) < 2:
         # The work of one category counts alike either way.
         return
     if grading.weighted and formula.kind == TOTAL_POINTS:
-        yield WeightDifference("", f"Canvas weights groups, PowerSchool counts total points in {code}")
+        yield "", f"Canvas weights groups, PowerSchool counts total points in {code}"
     if not grading.weighted and is_weighted:
-        yield WeightDifference("", f"Canvas counts total points, PowerSchool weights categories in {code}")
+        yield "", f"Canvas counts total points, PowerSchool weights categories in {code}"
     if not (grading.weighted and is_weighted):
         return
     in_canvas, groups = dict[int, Decimal](), dict[int, str]()
@@ -63,7 +56,7 @@ def _differences(
         if abs(shares[category_id] - theirs[category_id]) > MAX_DIFFERENCE:
             canvas_weight, powerschool_weight = plain_number(in_canvas[category_id]), plain_number(there[category_id])
             detail = f"{names[category_id]}: {canvas_weight} in Canvas, {powerschool_weight} in PowerSchool, {code}"
-            yield WeightDifference(group_id, detail)
+            yield group_id, detail
 
 
 def _shares(weights: Mapping[int, Decimal]) -> Mapping[int, Fraction]:

@@ -67,11 +67,6 @@ class TermGrade:
     first_day: date | None = None
     last_day: date | None = None
 
-    @property
-    def days(self) -> int:
-        """How many days the reporting term has; 0 where they are not known."""
-        return (self.last_day - self.first_day).days if self.first_day and self.last_day else 0
-
 
 TOTAL_POINTS, CATEGORY_WEIGHTING = "total_points", "category_weighting"
 

@@ -12,12 +12,26 @@ from fractions import Fraction
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.caveats import caveats_of
-from shared.domain.passback.totals.formulas import canvas_formula, canvas_formula_text, has_weight, powerschool_formula
+from shared.domain.passback.totals.formulas import (
+    ReportedGrade,
+    canvas_formula,
+    canvas_formula_text,
+    caveats_of,
+    has_weight,
+    powerschool_formula,
+    reported_grade,
+)
 from shared.domain.passback.totals.grading import CanvasTotals
-from shared.domain.passback.totals.sheet import Row, Sheet, is_rounding_of, quantized, shown
-from shared.domain.passback.totals.term_grade import ReportedGrade, reported_grade
-from shared.domain.passback.totals.work import CanvasWork, PowerSchoolWork, StudentWork
+from shared.domain.passback.totals.sheet import (
+    CanvasWork,
+    PowerSchoolWork,
+    Row,
+    Sheet,
+    StudentWork,
+    is_rounding_of,
+    quantized,
+    shown,
+)
 from shared.domain.wording import plain_number
 
 HIDDEN = "{} counts in PowerSchool. It is not posted to the student in Canvas, where the total leaves it out."

@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from shared.adapters.powerschool.grants import GRANTS
+from shared.domain.plugin import GRANTS
 
 PLUGIN = Path(__file__).parents[4] / "deploy" / "powerschool-plugin" / "plugin.xml"
 

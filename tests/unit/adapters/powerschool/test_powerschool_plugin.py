@@ -11,7 +11,7 @@ from shared.adapters.powerschool.gradebook.term_grades import FormulaRow, TermGr
 from shared.adapters.powerschool.pagination import AFTER
 from shared.adapters.powerschool.provisioning.rows import LISTS
 from shared.adapters.powerschool.rosters.reader import INDEX, SECTIONS, STUDENTS
-from shared.domain.plugin_queries import FORMULAS_QUERY, STATE_QUERY, TERM_GRADES_QUERY
+from shared.domain.plugin import FORMULAS_QUERY, STATE_QUERY, TERM_GRADES_QUERY
 
 ROOT = Path(__file__).parents[4]
 PLUGIN = ROOT / "deploy" / "powerschool-plugin"

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shared.domain.actions import Verb
-from shared.domain.passback.readiness.results import ReadinessRun
+from shared.domain.passback.readiness.findings import ReadinessRun
 from tests.unit.web.site_kit import Site
 from tests.unit.web.test_readiness_pages import NOON, RUN, UNDATED, store_readiness
 from workers.cli import options

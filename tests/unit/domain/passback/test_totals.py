@@ -1,6 +1,6 @@
 """Totals calculated by hand: Canvas's rules, PowerSchool's, and what leads from one to the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.powerschool import Score
 from shared.domain.passback.totals.causes import TotalCause
-from shared.domain.passback.totals.drops import Droppable, keys_after_drops
+from shared.domain.passback.totals.formulas import formula_of, widest
 from shared.domain.passback.totals.grading import (
     CanvasTotals,
     CourseGrading,
@@ -22,10 +22,16 @@ from shared.domain.passback.totals.grading import (
     TermFormula,
     TermGrade,
 )
-from shared.domain.passback.totals.sheet import rounded
-from shared.domain.passback.totals.term_grade import formula_of, widest
+from shared.domain.passback.totals.sheet import (
+    CanvasWork,
+    PowerSchoolWork,
+    Row,
+    StudentWork,
+    keys_after_drops,
+    rounded,
+    stores_weighted,
+)
 from shared.domain.passback.totals.waterfall import Explanation, canvas_sheet, explain_totals
-from shared.domain.passback.totals.work import CanvasWork, PowerSchoolWork, StudentWork, stores_weighted
 
 HOMEWORK, TESTS = "31", "32"
 CATEGORY = {HOMEWORK: 61, TESTS: 62}
@@ -163,26 +169,26 @@ SCORES = st.tuples(st.integers(-10, 260), st.sampled_from([1, 3, 5, 10, 20, 100]
 @given(st.lists(SCORES, min_size=1, max_size=7), st.integers(0, 4), st.integers(0, 3))
 def test_no_other_selection_is_better(scores: list[tuple[int, int]], low: int, high: int) -> None:
     """Every selection is tried: first the best without the lowest, of these the worst without the highest."""
-    works = [Droppable(str(n), Fraction(earned, 2), Fraction(possible)) for n, (earned, possible) in enumerate(scores)]
+    works = {str(n): Row(Fraction(earned, 2), Fraction(points), "") for n, (earned, points) in enumerate(scores)}
 
-    def percent(kept: Sequence[Droppable]) -> Fraction:
-        return sum((w.earned for w in kept), Fraction(0)) / sum((w.possible for w in kept), Fraction(0))
+    def percent(kept: Iterable[str]) -> Fraction:
+        rows = [works[key] for key in kept]
+        return sum((row.earned for row in rows), Fraction(0)) / sum((row.possible for row in rows), Fraction(0))
 
     low = min(low, len(works) - 1)
     high = high if low + high < len(works) else 0
     best = keys_after_drops(works, GroupRules("1", "", drop_lowest=low))
-    assert percent([w for w in works if w.key in best]) == max(map(percent, combinations(works, len(works) - low)))
-    remaining = [w for w in works if w.key in best]
+    assert percent(best) == max(map(percent, combinations(works, len(works) - low)))
     both = keys_after_drops(works, GroupRules("1", "", drop_lowest=low, drop_highest=high))
-    worst = min(map(percent, combinations(remaining, len(remaining) - high)))
-    assert percent([w for w in works if w.key in both]) == worst
+    worst = min(map(percent, combinations(best, len(best) - high)))
+    assert percent(both) == worst
 
 
 def test_scores_of_0_points_are_dropped_by_their_size() -> None:
     """Where nothing has points possible there is no percentage."""
-    works = [Droppable(str(n), Fraction(n), Fraction(0)) for n in range(5)]
+    works = {str(n): Row(Fraction(n), Fraction(0), "") for n in range(5)}
     assert keys_after_drops(works, GroupRules("1", "", drop_lowest=1, drop_highest=2)) == {"1", "2"}
-    extra = [Droppable("1", Fraction(5), Fraction(10)), Droppable("2", Fraction(3), Fraction(0))]
+    extra = {"1": Row(Fraction(5), Fraction(10), ""), "2": Row(Fraction(3), Fraction(0), "")}
     # Canvas finds 3 of 0 better than any percentage.
     assert keys_after_drops(extra, GroupRules("1", "", drop_lowest=1)) == {"2"}
 

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.notifications import LEASE_DURATION, Notifications
+from shared.domain.actions import EVERYTHING, Pause
 from shared.domain.notifications.messages import MAY_HAVE_ARRIVED, Message
 from shared.domain.notifications.rules import RETRY_WAITS
 from shared.domain.notifications.state import DeliveryFailure, TargetState
-from shared.domain.pauses import EVERYTHING, Pause
 from shared.errors import TransientError
 from tests.installation import NOW, WELL
 from tests.manual_clock import ManualClock

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.pauses import EVERYTHING, PROVISIONING
+from shared.domain.actions import EVERYTHING, PROVISIONING
 from shared.domain.provisioning.hold_reasons import Hold
 from shared.domain.provisioning.imports.sis_imports import ImportState
 from shared.domain.provisioning.rows.sis_rows import DataSet

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.pauses import PROVISIONING
+from shared.domain.actions import PROVISIONING
 from shared.domain.provisioning.run import RunCause, RunState
 from shared.errors import ServiceUnavailable
 from shared.ports.provisioning import DataVersion

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from shared.domain.passback.readiness.concerns import ROWS
+from shared.domain.passback.readiness.findings import ROWS
 from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.readiness.report import ListedFinding, ReadinessQuery, readiness_csv, readiness_report
 from workers.web.errors import ApiError

@@ -6,9 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from shared.domain.passback.powerschool import Term
-from shared.domain.passback.readiness.concerns import Concern
-from shared.domain.passback.readiness.district import DistrictTerm
-from shared.domain.passback.readiness.terms import term_findings
+from shared.domain.passback.readiness.district import DistrictTerm, term_findings
+from shared.domain.passback.readiness.findings import Concern
 
 TODAY = date(2026, 8, 1)
 YEAR_ID = 36

@@ -31,7 +31,7 @@ def found(
     weights = {id_: Decimal(weight) for id_, weight in (powerschool or {}).items()}
     kind = TOTAL_POINTS if powerschool is None else CATEGORY_WEIGHTING
     formula = TermFormula("Q1", kind, weights, None, last_day)
-    return [(d.group_id, d.detail) for d in weight_differences(grading, [formula], categories, TODAY)]
+    return list(weight_differences(grading, [formula], categories, TODAY))
 
 
 @pytest.mark.parametrize(

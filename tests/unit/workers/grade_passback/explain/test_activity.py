@@ -12,8 +12,8 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.outages import Outage, read_outages
 from shared.adapters.redis.remote_limits.remote_limiter import RemoteLimiter, SystemRate
 from shared.adapters.redis.sync_queue.store import CourseQueueState, LongWait, QueueState
+from shared.domain.actions import EVERYTHING, Pause, course_target
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.pauses import EVERYTHING, Pause, course_target
 from tests.manual_clock import ManualClock
 from workers.grade_passback.explain.activity import CourseActivity, activity_json
 
