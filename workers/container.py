@@ -55,7 +55,7 @@ from workers.grade_passback.course_sync import CourseSync
 from workers.grade_passback.explain.activity import CourseActivities
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.operations.bulk_sync import BulkSync
-from workers.grade_passback.operations.category_mapping import CategoryLinks
+from workers.grade_passback.operations.categories import CategoryLinks
 from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.operations.takeover import CourseTakeover
 from workers.grade_passback.operations.takeover_run import TakeoverRunner

@@ -14,7 +14,7 @@ from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.dead_letters import RetryResult
 from workers.erasure import Erasure, ErasureResult
-from workers.grade_passback.operations.category_mapping import MappingResult
+from workers.grade_passback.operations.categories import MappingResult
 from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
 from workers.grade_passback.operations.verification.verifier import Verification
 

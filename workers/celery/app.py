@@ -28,7 +28,7 @@ RECONCILE_TICK_S = 30.0
 PROVISION_TICK_S = 30.0
 # Beat's clock sets when a tick expires, and the worker's decides: they may differ by almost as much as this.
 TICK_EXPIRES_S = 3600.0
-TASK_MODULES = ["workers.grade_passback.tasks", "workers.notifications.tasks", "workers.provisioning.worker"]
+TASK_MODULES = ["workers.grade_passback.worker", "workers.notifications.tasks", "workers.provisioning.worker"]
 
 
 def make_app(settings: Settings) -> Celery:

@@ -13,7 +13,7 @@ from shared.log_events import LogEvent
 from workers.cli.district.category_map import category_map
 from workers.cli.options import Actor, Course, services
 from workers.cli.terminal.output import JsonOption, emit
-from workers.grade_passback.operations.category_mapping import GroupInSection
+from workers.grade_passback.operations.categories import GroupInSection
 from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()

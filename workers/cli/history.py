@@ -27,8 +27,7 @@ from shared.domain.passback.student_status import sentence_of
 from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, private_file
 from workers.cli.terminal.times import local_time
-from workers.grade_passback.operations.audit_json import entry_json
-from workers.grade_passback.operations.history_csv import write_csv
+from workers.grade_passback.operations.history import entry_json, write_csv
 
 PAGE_SIZE = 100
 

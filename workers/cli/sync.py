@@ -34,7 +34,7 @@ from workers.cli.terminal.plan_text import plan_text
 from workers.container import Container
 from workers.grade_passback.explain.activity import Activity, activity_json, is_hindered
 from workers.grade_passback.explain.response import Json
-from workers.grade_passback.operations.dry_run import plan_preview
+from workers.grade_passback.operations.preview import plan_preview
 from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()

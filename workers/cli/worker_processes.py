@@ -5,7 +5,7 @@ from shared import config
 
 def worker() -> None:
     """Run a passback worker: the dispatcher, and the threads that sync courses."""
-    from workers.grade_passback.worker_steps import start_worker  # noqa: PLC0415
+    from workers.grade_passback.worker import start_worker  # noqa: PLC0415
 
     start_worker(_settings_for("worker"))
 

@@ -26,7 +26,7 @@ from workers.cli.explain import explanation_text
 from workers.cli.history import history_lines
 from workers.cli.terminal.output import private_file
 from workers.grade_passback.explain.activity import CourseActivity
-from workers.grade_passback.operations.history_csv import COLUMNS, write_csv
+from workers.grade_passback.operations.history import COLUMNS, write_csv
 
 NOON = datetime(2031, 3, 4, 12, 0, tzinfo=UTC)
 CREATED = AuditEntry(

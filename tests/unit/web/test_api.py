@@ -26,7 +26,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import CourseGone, NotFound
 from tests.unit.workers.grade_passback.school import School
 from workers.container import Container
-from workers.grade_passback.operations.history_csv import COLUMNS
+from workers.grade_passback.operations.history import COLUMNS
 from workers.web.api.app import create_api
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.rejections import RejectionLog

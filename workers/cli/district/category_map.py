@@ -9,7 +9,7 @@ from rich.table import Table
 from shared.domain.wording import counted
 from workers.cli.options import Actor, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.category_map import InvalidMap, check_entry, read_category_map
+from workers.grade_passback.operations.categories import InvalidMap, check_entry, read_category_map
 from workers.recorded_actions import RecordedActions
 
 APPLIES = (

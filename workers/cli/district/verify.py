@@ -22,10 +22,13 @@ from workers.cli.district.selection import (
 from workers.cli.options import Actor, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
-from workers.grade_passback.operations.verification.explained import difference_sentence, proof_json
-from workers.grade_passback.operations.verification.export import ExportFailed, ProofExport
-from workers.grade_passback.operations.verification.many_courses import VerificationProgress, verify_many
-from workers.grade_passback.operations.verification.verifier import Verification
+from workers.grade_passback.operations.verification.proofs import (
+    ExportFailed,
+    ProofExport,
+    difference_sentence,
+    proof_json,
+)
+from workers.grade_passback.operations.verification.verifier import Verification, VerificationProgress, verify_many
 from workers.recorded_actions import RecordedActions
 
 # How long a course may take to come to rest, while its changes are synced.

@@ -23,7 +23,7 @@ from workers.cli.terminal.printable import printable
 from workers.dev.process_group import ProcessDied
 from workers.doctor.network import exception_chain
 from workers.erasure import SyncsRunning
-from workers.grade_passback.operations.category_mapping import InvalidMapping
+from workers.grade_passback.operations.categories import InvalidMapping
 from workers.provisioning.service import InvalidOperation, UnknownRun
 
 log = structlog.get_logger()

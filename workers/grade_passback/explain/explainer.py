@@ -15,7 +15,7 @@ from shared.errors import PassbackError, PermanentError, TransientError
 from workers.grade_passback.compare import compare
 from workers.grade_passback.course_reader import CourseReader
 from workers.grade_passback.explain.activity import CourseActivity, activity_json
-from workers.grade_passback.explain.live import live_reading
+from workers.grade_passback.explain.readings import LastWrites, live_reading, stored_reading
 from workers.grade_passback.explain.response import (
     CourseReading,
     ExplainQuery,
@@ -27,7 +27,6 @@ from workers.grade_passback.explain.response import (
     sections_json,
     time_json,
 )
-from workers.grade_passback.explain.stored import LastWrites, stored_reading
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from shared.domain.passback.totals.waterfall import Explanation, explain_totals
 from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.compare import AssignmentInSection, CourseComparison, compare
 from workers.grade_passback.course_reader import CourseReader
-from workers.grade_passback.explain.live import live_reading
+from workers.grade_passback.explain.readings import live_reading
 from workers.grade_passback.explain.response import ExplainQuery
 
 ReadSectionGrading = Callable[

@@ -20,7 +20,7 @@ from shared.domain.passback.readiness.findings import (
 )
 from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.explain.response import Json, time_json
-from workers.grade_passback.operations.history_csv import safe_cell
+from workers.grade_passback.operations.history import safe_cell
 from workers.grade_passback.readiness.check import CANVAS_COURSES, COURSES, POWERSCHOOL_LISTS
 
 NOT_CHECKED: Mapping[str, str] = {

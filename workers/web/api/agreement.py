@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from shared.domain.passback.course_search import CourseSearch
 from workers.grade_passback.explain.response import Json
-from workers.grade_passback.operations.verification.explained import proof_json
-from workers.grade_passback.operations.verification.export import summary_csv
+from workers.grade_passback.operations.verification.proofs import proof_json, summary_csv
 from workers.web.api.dependencies import Actions, CourseId, Service
 
 MAX_PROOFS = 200

@@ -12,8 +12,7 @@ from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.powerschool import WrittenField
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
-from workers.grade_passback.operations.audit_json import entry_json
-from workers.grade_passback.operations.history_csv import csv_text
+from workers.grade_passback.operations.history import csv_text, entry_json
 from workers.web.api.dependencies import (
     CANVAS_ID,
     MAX_ENTRIES,

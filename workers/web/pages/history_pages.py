@@ -20,7 +20,7 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.powerschool import WrittenField
 from workers.container import Container
-from workers.grade_passback.operations.history_csv import csv_text
+from workers.grade_passback.operations.history import csv_text
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
 from workers.web.pages.page_context import status_page_context

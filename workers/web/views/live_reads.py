@@ -10,7 +10,7 @@ from shared.domain.passback.takeover import Selection
 from shared.errors import ServiceUnavailable
 from workers.container import Container
 from workers.grade_passback.explain.response import ExplainQuery, Json
-from workers.grade_passback.operations.dry_run import plan_preview
+from workers.grade_passback.operations.preview import plan_preview
 from workers.grade_passback.operations.takeover import TakeoverPlan
 from workers.grade_passback.operations.totals_json import totals_json
 

@@ -12,7 +12,7 @@ from shared.config import load
 from workers import container
 from workers.cli.app import app
 from workers.container import Container
-from workers.grade_passback.operations.category_map import InvalidMap, read_category_map
+from workers.grade_passback.operations.categories import InvalidMap, read_category_map
 
 
 @pytest.fixture

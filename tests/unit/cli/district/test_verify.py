@@ -25,7 +25,7 @@ from tests.unit.cli.district.town_of_courses import Courses, courses_on
 from tests.unit.workers.grade_passback.readings import Readings
 from workers.cli.app import app
 from workers.cli.district import verify
-from workers.grade_passback.operations.verification import many_courses
+from workers.grade_passback.operations.verification import verifier
 
 GUIDE = ROOT / "deploy" / "guides" / "verify.md"
 
@@ -88,7 +88,7 @@ def test_changes_go_first(courses: Courses, run: Callable[[str], Result]) -> Non
     courses.service.changes.request("203", ChangeCause.WEBHOOK)
     courses.service.changes.claim_due(1)
     assert run("--school 100").exit_code == 0
-    assert courses.clock.ahead >= 4 * many_courses.MAX_COURTESY - timedelta(seconds=5)
+    assert courses.clock.ahead >= 4 * verifier.MAX_COURTESY - timedelta(seconds=5)
 
 
 def test_a_course_that_cannot_be_read_is_named(readings: Readings, run: Callable[[str], Result]) -> None:

@@ -24,7 +24,7 @@ from shared.domain.passback.audit import (
 )
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import Score, WrittenField
-from workers.grade_passback.operations.history_csv import COLUMNS, csv_text, safe_cell
+from workers.grade_passback.operations.history import COLUMNS, csv_text, safe_cell
 
 AT = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
 EIGHT, NINE = Score(Decimal(8)), Score(Decimal(9))

@@ -2,8 +2,8 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedPro
 from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.clock import Clock
+from shared.domain.causes import Cause, Scope
 from shared.domain.passback.agreement import SCORE, ComparedValue
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.proof import (
@@ -24,12 +25,12 @@ from shared.domain.passback.proof import (
     document_of,
     not_compared_parts,
 )
+from shared.errors import PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CachePolicy
 from workers.grade_passback.compare import compare
 from workers.grade_passback.course_reader import CourseReader
-from workers.grade_passback.operations.verification.agreement import CourseAgreement, agreement_of
-from workers.grade_passback.operations.verification.agreement_csv import rows_csv, scores_csv
+from workers.grade_passback.operations.verification.agreement import CourseAgreement, agreement_of, rows_csv, scores_csv
 
 log = structlog.get_logger()
 
@@ -41,6 +42,10 @@ POLL_INTERVAL = timedelta(seconds=0.5)
 # times at which their work began, and this one (ms) never comes.
 LOWEST_PRIORITY = 8_000_000_000_000_000
 MAX_REQUEST_WAIT = timedelta(minutes=10)
+# While changes wait for a worker, the next course waits, but never so long that a busy day has no proof.
+MAX_COURTESY = timedelta(seconds=30)
+# So many failures in a row that may pass are an outage: the rest is left for later.
+MAX_FAILURES_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +161,65 @@ class Verifier:
         )
         document = document_of(proof)
         return Verification(SignedProof(proof, document, self.key.sign(document)), rows, scores)
+
+
+@dataclass
+class VerificationProgress:
+    """How far it is: the proofs, and the courses that could not be read, with the code and the error.
+
+    `remaining` were not looked at yet. `stopped` says why it ended before its end.
+    """
+
+    remaining: list[str]
+    proofs: list[Proof] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def selected(self) -> int:
+        """Return how many courses were selected."""
+        return len(self.remaining) + len(self.proofs) + len(self.failed)
+
+    @property
+    def is_fine(self) -> bool:
+        """Say whether every course was verified completely, and is equal."""
+        return not (self.remaining or self.failed) and all(p.is_equal and p.is_complete for p in self.proofs)
+
+
+def verify_many(
+    course_ids: Sequence[str],
+    verify: Callable[[str], Verification],
+    clock: Clock,
+    changes_wait: Callable[[], bool],
+    report: Callable[[VerificationProgress, Verification | None], None],
+    is_cancelled: Callable[[], bool],
+) -> VerificationProgress:
+    """Verify the courses. `report` gets the progress after each, with its verification if there is one."""
+    progress, in_a_row = VerificationProgress(list(course_ids)), 0
+    while progress.remaining and not progress.stopped:
+        if is_cancelled():
+            progress.stopped = "cancelled"
+            break
+        _let_changes_go_first(clock, changes_wait, is_cancelled)
+        course_id = progress.remaining[0]
+        found = None
+        try:
+            found = verify(course_id)
+            progress.proofs.append(found.proof)
+            in_a_row = 0
+        except (TransientError, PermanentError) as error:
+            if error.cause == Cause.REDIS_UNAVAILABLE:
+                raise
+            in_a_row = in_a_row + 1 if isinstance(error, TransientError) else 0
+            if in_a_row == MAX_FAILURES_IN_A_ROW or Cause(error.cause).scope is Scope.DISTRICT:
+                progress.stopped = f"{error.cause}: {error}"
+            progress.failed[course_id] = f"{error.cause}: {error}"
+        progress.remaining.pop(0)
+        report(progress, found)
+    return progress
+
+
+def _let_changes_go_first(clock: Clock, changes_wait: Callable[[], bool], is_cancelled: Callable[[], bool]) -> None:
+    until = clock.now() + MAX_COURTESY
+    while changes_wait() and clock.now() < until and not is_cancelled():
+        clock.sleep(POLL_INTERVAL)

@@ -12,7 +12,7 @@ from shared.domain.passback.rules.reasons import Reason
 from tests.fakes import refused
 from tests.unit.domain.passback.baseline import CHICAGO, GROUP, HOMEWORK, ROSTERED, SECTION, TESTS
 from tests.unit.workers.grade_passback.school import School
-from workers.grade_passback.operations.category_mapping import CategoryLinks, InvalidMapping
+from workers.grade_passback.operations.categories import CategoryLinks, InvalidMapping
 
 COURSE = "1"
 DISTRICT = 5

@@ -11,8 +11,7 @@ from rich.console import Console
 from shared.domain.passback.canvas import Unreadable
 from tests.unit.workers.grade_passback.school import NOW, ROWS, School, row
 from workers.cli.terminal.plan_text import plan_text
-from workers.grade_passback.operations.dry_run import plan_preview
-from workers.grade_passback.operations.preview import ScoreAction
+from workers.grade_passback.operations.preview import ScoreAction, plan_preview
 
 
 def preview(school: School, assignment_id: str | None = None) -> Any:  # JSON

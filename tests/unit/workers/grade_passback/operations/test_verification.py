@@ -19,7 +19,7 @@ from shared.domain.passback.rules.reasons import Reason
 from shared.errors import ServiceUnavailable
 from tests.unit.domain.passback.baseline import HOMEWORK, TESTS, desired
 from tests.unit.workers.grade_passback.school import NOW, School, row
-from workers.grade_passback.operations.verification.explained import difference_sentence
+from workers.grade_passback.operations.verification.proofs import difference_sentence
 from workers.grade_passback.operations.verification.verifier import MAX_READS, Systems, Verification, Verifier
 
 PATIENCE = timedelta(seconds=30)

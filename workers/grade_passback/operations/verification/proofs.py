@@ -1,17 +1,34 @@
-"""Writes proofs to a new directory, for a registrar: what `sha256sum` and `openssl` check without passback."""
+"""Shows proofs: each difference in a sentence, as JSON, and as files for a registrar.
+
+`sha256sum` and `openssl` check the files without passback.
+"""
 
 import csv
 import hashlib
 import io
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
+
+import msgspec
 
 from shared.adapters.redis.course_data.proofs import ProofKey, SignedProof
+from shared.domain.passback.agreement import ASSIGNMENT, SCORE, Difference, Result
 from shared.domain.passback.course_state import CourseSummary
-from workers.grade_passback.operations.history_csv import safe_cell
+from shared.domain.passback.powerschool import WrittenField
+from shared.domain.passback.proof import DifferenceCount
+from shared.domain.passback.rules.reasons import Reason
+from shared.domain.wording import counted
+from workers.grade_passback.explain.response import Json
+from workers.grade_passback.operations.history import safe_cell
 from workers.grade_passback.operations.verification.verifier import Verification
 
+_TEXTS = {
+    Difference.NOT_IN_POWERSCHOOL: "PowerSchool does not have it",
+    Difference.OTHER_VALUE: "PowerSchool has another value",
+    Difference.ONLY_IN_POWERSCHOOL: "only PowerSchool has it",
+}
+_REASONS = {str(reason): reason for reason in Reason}
 SUMS, PUBLIC_KEY, SUMMARY, HELP = "SHA256SUMS", "public-key.pem", "summary.csv", "HOW-TO-CHECK.txt"
 SIGNATURE_COMMAND = f"openssl dgst -sha256 -verify {PUBLIC_KEY} -signature {SUMS}.sig {SUMS}"
 SUMS_COMMAND = f"sha256sum --check {SUMS}"
@@ -39,6 +56,43 @@ For each course N: course-N.json is the proof, course-N.sig its own signature, c
 was compared, course-N-scores.csv the same with the values. The proof has the digests of both as rows_sha256 and
 scores_sha256. deploy/guides/verify.md of passback explains every column.
 """
+
+
+def difference_sentence(difference: DifferenceCount) -> str:
+    """Return what differs, how, and what becomes of it."""
+    where = f"assignment {difference.assignment_id}, section {difference.section_dcid}"
+    what = {
+        SCORE: counted(difference.count, "score"),
+        ASSIGNMENT: "the assignment",
+    }.get(difference.what) or WrittenField(difference.what).label
+    return f"{where}, {what}: {_why(difference)}"
+
+
+def _why(difference: DifferenceCount) -> str:
+    if difference.result is Result.DIFFERS:
+        return f"{_TEXTS[Difference(difference.why)]}; a sync makes it equal."
+    if difference.why == Difference.ONLY_IN_POWERSCHOOL:
+        return "only PowerSchool has it, and it stays: a teacher's own, or of a student who left."
+    if difference.why in set(Difference):
+        return f"{_TEXTS[Difference(difference.why)]}; a sync leaves it."
+    reason = _REASONS[difference.why]
+    return f"not equal. {reason.message} {reason.remedy}"
+
+
+def proof_json(signed: SignedProof) -> Json:
+    """Return a proof with the exact text that was signed, and the signature in Base64."""
+    proof = signed.proof
+    fields = cast("Json", msgspec.to_builtins(proof))
+    differences = [{**msgspec.to_builtins(each), "sentence": difference_sentence(each)} for each in proof.differences]
+    return {
+        **fields,
+        "differences": differences,
+        "sentence": proof.sentence,
+        "is_equal": proof.is_equal,
+        "is_complete": proof.is_complete,
+        "document": signed.document.decode(),
+        "signature": signed.signature_base64,
+    }
 
 
 class ExportFailed(Exception):

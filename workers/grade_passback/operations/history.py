@@ -1,4 +1,4 @@
-"""Writes audit entries as CSV: a row per changed field or value, for the command line, the pages and the API."""
+"""Renders audit entries: as JSON for `history --json` and the API, and as CSV with a row per changed field or value."""
 
 import csv
 import io
@@ -9,6 +9,7 @@ from typing import TextIO
 from shared.domain.passback.audit import AuditEntry, changed_parts, triggers_text
 from shared.domain.passback.course_state import CourseRecord
 from shared.domain.passback.powerschool import Score, WrittenField
+from workers.grade_passback.explain.response import Json, score_json
 
 COLUMNS = (
     "at", "course_id", "assignment_id", "assignment", "section_dcid", "section_sis_id", "powerschool_assignment_id",
@@ -17,6 +18,40 @@ COLUMNS = (
 )  # fmt: skip
 # A spreadsheet runs text that begins so; a name in Canvas may.
 FORMULA_MARKS = ("=", "+", "-", "@")
+
+
+def entry_json(entry: AuditEntry) -> Json:
+    """Return the entry; points are text, to stay exact."""
+    return {
+        "at": entry.at.isoformat(),
+        "course_id": entry.course_id,
+        "assignment_id": entry.assignment_id,
+        "section_dcid": entry.section_dcid,
+        "powerschool_assignment_id": entry.powerschool_assignment_id,
+        "powerschool_assignment_section_id": entry.powerschool_assignment_section_id,
+        "kind": entry.kind,
+        "answer_lost": entry.answer_lost,
+        "arrival": entry.arrival,
+        "causes": list(entry.occasion.causes),
+        "trigger": triggers_text(entry),
+        "actor": entry.occasion.actor,
+        "token": entry.occasion.token,
+        "points_possible": None if entry.points_possible is None else str(entry.points_possible),
+        "fields": [
+            {"field": f.field, "name": WrittenField(f.field).label, "before": f.before, "after": f.after}
+            for f in entry.fields
+        ],
+        "students": [
+            {
+                "student_dcid": s.student_dcid,
+                "student_sis_id": s.student_sis_id,
+                "before": score_json(s.before),
+                "after": score_json(s.after),
+                "graded_by": s.graded_by,
+            }
+            for s in entry.scores
+        ],
+    }
 
 
 def write_csv(

@@ -1,9 +1,9 @@
-"""The passback worker: a Celery worker that syncs courses, with the dispatcher beside its pool."""
+"""The passback worker: a Celery worker that syncs courses, with the dispatcher beside its pool, and its tasks."""
 
 from functools import partial
 
 import structlog
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, shared_task
 
 from shared.adapters.http.client import RemoteApi
 from shared.config import Settings
@@ -13,6 +13,7 @@ from workers.celery.worker import consumer_responds, run_celery_worker
 from workers.container import Container, get_container
 from workers.grade_passback.dispatcher import Dispatcher
 from workers.grade_passback.outage_probe import OutageProbe
+from workers.grade_passback.scheduled import SCHEDULED, run_scheduled
 from workers.runtime.heartbeat import HeartbeatThread, this_process
 from workers.runtime.process_end import VitalThread
 
@@ -66,3 +67,19 @@ def start_worker(settings: Settings) -> None:
     """Run a Celery worker with the dispatcher until it is asked to stop."""
     queues = (Queue.COURSE_SYNCS, Queue.HOUSEKEEPING)
     run_celery_worker(settings, DispatcherStep, "passback", queues, settings.worker_threads)
+
+
+@shared_task(name=Task.SYNC_COURSE)
+def sync_course(course_id: str) -> None:
+    """Sync a course that was claimed. Does nothing if another worker already took the course."""
+    get_container().sync_job.run(course_id)
+
+
+def _register(task: Task) -> None:
+    @shared_task(name=task)
+    def scheduled_task() -> None:
+        run_scheduled(get_container(), task)
+
+
+for _task in SCHEDULED:
+    _register(_task)
