@@ -26,7 +26,6 @@ from shared.domain.provisioning.imports.sis_imports import (
 )
 from shared.domain.provisioning.rows.sis_rows import (
     HEADERS,
-    ChangedRow,
     DataSet,
     DataSetKey,
     Entity,
@@ -135,8 +134,8 @@ def plan_import(
     with: it is sent as a remaster. Canvas may remember an import that passback forgot, and would drop everything that
     is not in this one. `live` counts the rows of each data set that give somebody something, by school number.
     """
-    differences = [row_changes(part.before, part.after) for part in parts]
-    if not any(differences) and not (is_due and any(part.after.rows for part in parts)):
+    differences = [_difference(part) for part in parts]
+    if not any(change for change, _ in differences) and not (is_due and any(part.after.rows for part in parts)):
         return None
     threshold = max(options.change_threshold, _size_change(parts))
     remaster = is_due or not has_base or threshold > MAX_THRESHOLD
@@ -145,20 +144,29 @@ def plan_import(
     sent: list[UploadPart] = []
     changes: list[DataSetChange] = []
     rows: dict[str, DataSet] = {}
-    for part, found in zip(parts, differences, strict=True):
+    for part, (change, gone) in zip(parts, differences, strict=True):
         key, data_set, digest = part.after.key, part.after, part.digest
         if remaster and part.may_omit:
             continue
         if remaster:
-            data_set = _with_ended(part.after, found, planned[key.entity], options)
+            data_set = _with_ended(part.after, gone, planned[key.entity], options)
             digest = part.digest if data_set is part.after else digest_of(data_set)
+        changes += [change] if change else []
         sent.append(UploadPart(key, digest, part.digest, len(data_set.rows), live.get(key, {})))
-        if found or part.last.rows is None or digest != part.digest:
+        if change or part.last.rows is None or digest != part.digest:
             rows |= {part.digest: part.after, digest: data_set}
-        if found:
-            changes.append(DataSetChange.of(key, part.last.digest, part.digest, found))
     resting = tuple(part.after.key for part in parts if remaster and part.may_omit and part.is_in_base)
     return PlannedImport(ImportProgress(data_set_id, tuple(sent), options, resting), tuple(changes), rows)
+
+
+def _difference(part: Part) -> tuple[DataSetChange | None, list[SisRow]]:
+    """Return what changes with a part, if anything does, and the rows that are gone.
+
+    Not all rows that change: a large district has a million.
+    """
+    rows = row_changes(part.before, part.after)
+    gone = [row.before for row in rows if row.before and row.after is None]
+    return DataSetChange.of(part.after.key, part.last.digest, part.digest, rows) if rows else None, gone
 
 
 def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
@@ -166,14 +174,13 @@ def _identities(parts: Sequence[Part], entity: Entity) -> set[tuple[str, ...]]:
 
 
 def _with_ended(
-    after: DataSet, changes: Iterable[ChangedRow], planned: Collection[tuple[str, ...]], options: ImportOptions
+    after: DataSet, gone: Iterable[SisRow], planned: Collection[tuple[str, ...]], options: ImportOptions
 ) -> DataSet:
     """Return the data set with the rows that are gone, unless another data set of the import has them now.
 
     A remaster would forget them: they are sent once more, with their last status.
     """
     entity = after.key.entity
-    gone = (change.before for change in changes if change.after is None and change.before)
     ended = [_ended(entity, row, options) for row in gone if row.key(entity) not in planned]
     return DataSet(after.key, in_order((*after.rows, *ended))) if ended else after
 
