@@ -175,6 +175,12 @@ def test_a_page_whose_hour_is_over_says_so(browser: Browser, canvas: CanvasSite,
         opened.frame.evaluate("() => { document.body.dataset.fields = 'lti_token=old'; return refresh(); }")
         expect(opened.frame.locator("#connection")).to_contain_text("Open it again from its link in Canvas")
         expect(opened.frame.get_by_text("Lab report")).to_be_visible()
+        opened.frame.evaluate(
+            "() => document.querySelectorAll('[name=lti_token]').forEach((each) => { each.value = 'old'; })"
+        )
+        opened.frame.get_by_role("button", name="Sync now").click()
+        expect(opened.frame.locator("main")).to_contain_text("Open it again from its link in Canvas")
+        assert canvas.site.service.changes.state_of("1").pending is None
 
 
 def test_keyboard_reaches_what_acts(browser: Browser, canvas: CanvasSite, address: str) -> None:
@@ -187,3 +193,27 @@ def test_keyboard_reaches_what_acts(browser: Browser, canvas: CanvasSite, addres
             opened.page.keyboard.press("Tab")
             reached.append(opened.frame.evaluate("document.activeElement.textContent"))
         assert reached[:6] == ["Assignments", "Preview", "One student", "Totals", "History", "Sync now"]
+
+
+def test_back_leads_to_the_page_before(browser: Browser, canvas: CanvasSite, address: str) -> None:
+    """Also after a sync, which going back asks for no second time; and forward again."""
+    with browser.new_context() as context:
+        opened = open_in_canvas(context, address, "/lti/course", canvas.frame())
+        frame, heading = opened.frame, opened.frame.locator("h1")
+        frame.get_by_role("button", name="History").click()
+        expect(heading).to_have_text("What was written to PowerSchool")
+        frame.get_by_role("button", name="Preview", exact=True).click()
+        expect(heading).to_have_text("What a sync would do now")
+        frame.get_by_role("button", name="Sync now").click()
+        expect(frame.locator("#request")).to_contain_text("The sync that you asked for at")
+        actions = len(canvas.site.service.actions.newest(10))
+        opened.page.evaluate("history.back()")
+        expect(heading).to_have_text("What a sync would do now")
+        opened.page.evaluate("history.back()")
+        expect(heading).to_have_text("What was written to PowerSchool")
+        opened.page.evaluate("history.forward()")
+        expect(heading).to_have_text("What a sync would do now")
+        opened.page.evaluate("history.forward()")
+        expect(frame.locator("#request")).to_contain_text("The sync that you asked for at")
+        assert len(canvas.site.service.actions.newest(10)) == actions
+        assert faults_of(frame) == []

@@ -20,7 +20,10 @@ from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSess
 from workers.web.pages.page_handlers import Form, first, parse_form
 from workers.web.views.live_reads import FOR_BOTH_SIDES, waits_at_most
 
-TOO_OLD = "This page was opened more than an hour ago. Open it again from its link in Canvas."
+TOO_OLD = (
+    "This page was opened more than an hour ago, or passback was set up anew since. Open it again from its link in "
+    "Canvas."
+)
 
 VIEWS: Mapping[str, View] = {**course_pages.POST, **student_pages.POST, **account_pages.POST}
 LANDING: Mapping[str, View] = {

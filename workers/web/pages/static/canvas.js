@@ -5,8 +5,10 @@
 //                                   with the fields of data-with; it waits for data-waits seconds at most
 "use strict";
 
-const { canvas, messageToken, fields } = document.body.dataset;
-const ask = (path, more = "") => fetch(path, { method: "POST", body: new URLSearchParams(`${fields}&${more}`), cache: "no-store" });
+const { canvas, messageToken } = document.body.dataset;
+const send = (path, body) => fetch(path, { method: "POST", body: new URLSearchParams(body), cache: "no-store" });
+const ask = (path, more = "") => send(path, `${document.body.dataset.fields}&${more}`);
+const parse = async (response) => new DOMParser().parseFromString(await response.text(), "text/html");
 
 function tellCanvas(message) {
   if (canvas && window.parent !== window) window.parent.postMessage({ ...message, token: messageToken }, canvas);
@@ -51,7 +53,7 @@ async function load(element) {
   element.setAttribute("aria-busy", "true");
   element.textContent = `Reading both gradebooks. This page waits ${element.dataset.waits} seconds at most …`;
   try {
-    const page = new DOMParser().parseFromString(await (await ask(element.dataset.load, element.dataset.with)).text(), "text/html");
+    const page = await parse(await ask(element.dataset.load, element.dataset.with));
     const found = page.getElementById(element.id);
     if (found) element.replaceChildren(...found.childNodes);
     else element.textContent = page.querySelector("h1")?.textContent ?? "This could not be read now.";
@@ -74,3 +76,53 @@ document.addEventListener("followed", () => {
 });
 readNames();
 loadAll();
+
+// A browser does not go back to the answer of a form: it shows an error in place of the page. So pages are exchanged in
+// place, and each is asked for again when somebody goes back to it. The token stays in this document.
+
+const visits = [{ path: document.body.dataset.page, body: document.body.dataset.fields }];
+let newest = 0;
+
+function enter(page) {
+  for (const id of ["top", "systems", "main", "as-of"]) document.getElementById(id)?.replaceChildren(...page.getElementById(id)?.childNodes ?? []);
+  for (const name of ["refresh", "page", "fields"]) document.body.dataset[name] = page.body.dataset[name] ?? "";
+  document.title = page.title;
+  document.getElementById("news").textContent = page.title;
+  document.getElementById("main").focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+  tellCanvas({ subject: "lti.scrollToTop" });
+  before = state();
+  readNames();
+  showNames();
+  loadAll();
+  if (page.body.dataset.page) found("passback answers again.");
+  schedule();
+}
+
+async function openPage({ path, body }) {
+  const number = ++newest, main = document.getElementById("main");
+  main.setAttribute("aria-busy", "true");
+  try {
+    const page = await parse(await send(path, body));
+    if (number !== newest) return null;
+    enter(page);
+    return page;
+  } catch {
+    if (number === newest) lost("passback does not answer.");
+    return null;
+  } finally {
+    if (number === newest) main.removeAttribute("aria-busy");
+  }
+}
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target, asked = { path: new URL(form.action).pathname, body: new URLSearchParams(new FormData(form)).toString() };
+  event.preventDefault();
+  const page = await openPage(asked);
+  if (!page) return;
+  // Whoever goes back asks for the page that a sync has shown, and not for another sync.
+  const { page: path, fields: body } = page.body.dataset;
+  visits.push(asked.path === "/lti/course/sync" && path ? { path, body } : asked);
+  history.pushState({ visit: visits.length - 1 }, "");
+});
+window.addEventListener("popstate", ({ state }) => openPage(visits[state?.visit ?? 0]));

@@ -147,7 +147,7 @@ function end(page) {
 
 function show(page, watched) {
   const had = new Set([...document.querySelectorAll("#systems > [data-name]")].map((each) => each.dataset.name));
-  follow(page, watched ? ["top", "systems"] : ["top", "systems", "main"]);
+  follow(page, watched ? ["top", "systems"] : ["top", "systems", "main", "as-of"]);
   if (!watched) {
     document.title = page.title;
     document.body.dataset.refresh = page.body.dataset.refresh;
