@@ -7,7 +7,7 @@ import pytest
 
 from shared.queues import ROUTES, Queue, Stream, Task
 from tests.architecture.project import ROOT, files, first_cells, section
-from workers.cli.app import app
+from tests.command_line import app
 from workers.cli.docs.settings_table import with_settings_table
 
 README = ROOT / "README.md"

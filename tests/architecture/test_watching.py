@@ -113,7 +113,7 @@ def test_the_dashboard_asks_for_metrics_that_exist() -> None:
 
 def test_the_runbook_names_commands_that_exist() -> None:
     """Whoever follows it at night types nothing that is not there."""
-    from workers.cli.app import app
+    from tests.command_line import app
 
     commands = {str(c.name) for c in app.registered_commands} | {str(g.name) for g in app.registered_groups}
     assert set(re.findall(r"`passback ([a-z]+)", RUNBOOK)) <= commands

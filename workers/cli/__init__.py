@@ -28,6 +28,6 @@ def _command() -> Callable[[], None]:
         from workers.cli import worker_processes  # noqa: PLC0415
 
         return worker_processes.worker if sys.argv[1] == "worker" else worker_processes.provisioning_worker
-    from workers.cli.app import app  # noqa: PLC0415
+    from workers.cli.app import VERBS, command_line  # noqa: PLC0415
 
-    return app
+    return command_line(*(verb for verb in sys.argv[1:2] if verb in VERBS))

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from textwrap import fill
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,8 +15,9 @@ import typer
 from shared.config import ConfigurationError, Settings, is_loopback_address, load
 from shared.domain.passback.audit import AuditEntry, entries_about
 from shared.domain.passback.powerschool import Score
-from workers.container import Container
-from workers.grade_passback.explain.response import ExplainQuery
+
+if TYPE_CHECKING:
+    from workers.container import Container
 
 ARRIVES_WITHIN_S = 20.0
 POLL_S = 0.1
@@ -47,6 +48,9 @@ def grade(
 
     Needs the settings of the running sandbox, which `passback up` prints as a line to paste.
     """
+    # The sandboxes' own processes, which share this module, need none of it.
+    from workers.container import Container  # noqa: PLC0415
+
     settings = load()
     url = _sandbox_url(settings)
     with closing(Container(settings)) as service, httpx.Client(base_url=url, timeout=10, trust_env=False) as canvas:
@@ -174,6 +178,8 @@ def _points(score: Score | None) -> str:
 
 def _reasons(service: Container, key: ScoreKey) -> list[str]:
     """Return why the grade is not in PowerSchool, as the last sync recorded it."""
+    from workers.grade_passback.explain.response import ExplainQuery  # noqa: PLC0415
+
     query = ExplainQuery(str(key.course_id), str(key.assignment_id), key.student_sis_id)
     assignments: Any = service.explainer.explain_stored(query)["assignments"]
     of_student = [a["student"]["section_sis_id"] for a in assignments if a.get("student")]

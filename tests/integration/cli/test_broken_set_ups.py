@@ -22,8 +22,8 @@ from shared.config import PREFIX, load
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.district.small import Ids, small_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
+from tests.command_line import app
 from tests.integration.sandbox_server import served
-from workers.cli.app import app
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.process_group import free_port, without_settings

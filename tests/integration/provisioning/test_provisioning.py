@@ -11,8 +11,8 @@ from shared.domain.actions import PROVISIONING
 from shared.domain.provisioning.run import RunState
 from shared.sandbox.district.generator import DistrictSize
 from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES
+from tests.command_line import app
 from tests.fault_injection.provisioning.town import RosterTown, roster_town
-from workers.cli.app import app
 from workers.provisioning.changed_rows import changed_rows
 from workers.status import read_status, status_json
 

@@ -18,8 +18,8 @@ from shared.adapters.redis.client import RedisUnavailable
 from shared.config import ConfigurationError
 from shared.domain.causes import Cause
 from shared.errors import AccessDenied, CourseGone, PersonUnknown, QueryUnavailable, ServiceUnavailable
+from tests import command_line as cli
 from workers import container
-from workers.cli import app as cli
 from workers.cli import processes
 from workers.cli.terminal.error_text import explain_error
 

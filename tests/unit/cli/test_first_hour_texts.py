@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from shared.config import ConfigurationError
 from shared.sandbox.district.small import Ids
-from workers.cli.app import app
+from tests.command_line import app
 from workers.dev import demo
 from workers.dev.demo.check import DemoReport, MissingScore, RequestCounts
 from workers.dev.demo.scenario import QUIZ, SINGLE

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.processes import Heartbeats
+from tests.command_line import app
 from workers.cli import status
-from workers.cli.app import app
 from workers.runtime.heartbeat import this_process
 
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from shared.config import load
 from shared.domain.passback.audit import Arrival
+from tests.command_line import app
 from tests.unit.web.test_pages import ENTRY, NOW, RECORD, RENAMED
 from workers import container
-from workers.cli.app import app
 from workers.container import Container
 
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.changes import ChangeCause
+from tests.command_line import app
 from workers import container
-from workers.cli.app import app
 
 COURSE = "7301"
 

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from shared.config import load
-from workers.cli import app as cli
+from tests import command_line as cli
 from workers.cli import options, sync
 from workers.container import Container
 

@@ -15,10 +15,10 @@ from shared.adapters.redis.provisioning.runs import RUNS_TTL, ProvisionRuns
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.config import load
 from shared.domain.actions import Verb
+from tests.command_line import app
 from tests.unit.web.lti.test_installations import PENDING
 from tests.unit.web.test_pages import HELD
 from workers import container
-from workers.cli.app import app
 from workers.container import Container
 
 # Each with what is recorded. Those that need both systems are tried in tests/integration/passback.

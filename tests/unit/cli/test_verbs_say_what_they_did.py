@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from shared.adapters.redis.client import Lease
 from shared.config import load
+from tests.command_line import app
 from workers import container
 from workers.cli import sync
-from workers.cli.app import app
 from workers.container import Container
 
 

@@ -16,14 +16,16 @@ from shared.adapters.redis.client import Lease
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
+from tests.command_line import app
 from tests.unit.cli.district.town_of_courses import EARLIER, Courses, courses_on, record
 from workers.cli import sync
-from workers.cli.app import app
 from workers.grade_passback.operations import bulk_sync
 
 
 @pytest.fixture
 def courses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Courses]:
+    # Minutes pass in fewer steps.
+    monkeypatch.setattr(bulk_sync, "POLL_INTERVAL", timedelta(seconds=5))
     with courses_on(fakeredis.FakeServer()) as found:
         monkeypatch.setattr(sync, "services", lambda: nullcontext(found.service))
         yield found

@@ -9,8 +9,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from shared.config import load
+from tests.command_line import app
 from workers import container
-from workers.cli.app import app
 from workers.container import Container
 from workers.grade_passback.operations.categories import InvalidMap, read_category_map
 

@@ -16,8 +16,8 @@ from shared.domain.notifications.state import (
     TargetState,
 )
 from shared.domain.notifications.teachers import Digest, DigestPhase
+from tests.command_line import app
 from tests.installation import NOW
-from workers.cli.app import app
 from workers.cli.district import notify
 
 SECRET = "hunter2-secret"

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from shared.domain.actions import Verb
 from shared.domain.passback.readiness.findings import ReadinessRun
+from tests.command_line import app
 from tests.unit.web.site_kit import Site
 from tests.unit.web.test_readiness_pages import NOON, RUN, UNDATED, store_readiness
 from workers.cli import options
-from workers.cli.app import app
 from workers.cli.district import readiness
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.times import local_time

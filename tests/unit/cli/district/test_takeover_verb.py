@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from typer.testing import CliRunner
 
+from tests.command_line import app
 from tests.unit.web.test_takeover_pages import VendorSite
 from workers.cli import options
-from workers.cli.app import app
 from workers.cli.district import takeover
 from workers.cli.terminal.output import ExitCode
 

@@ -21,9 +21,9 @@ from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
 from shared.errors import AccessDenied, CourseGone, ServiceUnavailable
 from tests.architecture.project import ROOT
+from tests.command_line import app
 from tests.unit.cli.district.town_of_courses import Courses, courses_on
 from tests.unit.workers.grade_passback.readings import Readings
-from workers.cli.app import app
 from workers.cli.district import verify
 from workers.grade_passback.operations.verification import verifier
 
