@@ -1,7 +1,8 @@
-"""For all tests: hypothesis without deadline, logging as it was before each test, and a Redis where there is none."""
+"""For all tests: Hypothesis's profiles, logging as it was before each test, and a Redis where there is none."""
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,8 +13,14 @@ from hypothesis import settings
 
 from workers.dev.embedded_redis import RedisKind, executable
 
-settings.register_profile("without_deadline", deadline=None)
-settings.load_profile("without_deadline")
+# For a long search: `pytest --hypothesis-profile thorough`.
+settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile("quick")
+
+# The processes that tests start, hundreds in all, would compile passback anew each time.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MAX_ID_CHARS = 60
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.notifications.rules import (
@@ -140,6 +140,7 @@ def test_not_judged_minutes_do_not_count_towards_an_end() -> None:
     assert len(notified.messages) == 2
 
 
+@settings(max_examples=10)
 @given(st.lists(st.booleans(), min_size=24 * 60, max_size=24 * 60))
 def test_a_condition_that_comes_and_goes_does_not_flood(is_there: list[bool]) -> None:
     """Whatever it does within a day: a few messages, each end after its beginning."""

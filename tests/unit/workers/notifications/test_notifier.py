@@ -136,13 +136,13 @@ def test_a_process_that_is_interrupted_each_time_does_not_send_for_ever() -> Non
     """An interruption is an attempt, and attempts are bounded."""
     one = Installation()
     one.server.plan = [Killed() for _ in range(100)]
-    for _ in range(12 * 60):
+    for _ in range(12 * 12):
         try:
             one.once(LETTERS)
         except Killed:
             # Redis ends the lease of the dead process; here no time passes for it.
             one.redis.delete(Keys().notifications_lease)
-        one.clock.advance(MINUTE)
+        one.clock.advance(5 * MINUTE)
     assert len(one.server.messages) == len(RETRY_WAITS) + 1
     assert one.target().lost == 1
 
@@ -196,11 +196,11 @@ def test_a_lost_message_is_reported_until_one_arrives() -> None:
     one = Installation()
     one.server.plan = [DeliveryFailure.CREDENTIALS_REFUSED] * (len(RETRY_WAITS) + 1)
     with structlog.testing.capture_logs() as logs:
-        one.check(LETTERS, minutes=12 * 60, every=5)
+        one.check(LETTERS, minutes=12 * 60, every=10)
     assert len(one.server.messages) == len(RETRY_WAITS) + 1
     assert [line["event"] for line in logs if line["log_level"] == "error"] == ["notification_lost"]
     assert [target.lost for target in one.store.read().failing()] == [1]
-    one.check(LETTERS, minutes=12 * 60, every=5)
+    one.check(LETTERS, minutes=12 * 60, every=10)
     (_, summary, _) = one.server.messages[-1]
     assert summary.subject == "passback, daily summary: 1 thing needs a person"
     assert "Canvas kept answering" in summary.body
@@ -241,7 +241,7 @@ def test_without_the_extra_nothing_is_lost() -> None:
     """It is a problem at once, no attempt is spent, and once it is installed everything open is told."""
     one = Installation()
     one.can_send = False
-    one.check(LETTERS, minutes=24 * 60, every=5)
+    one.check(LETTERS, minutes=24 * 60, every=15)
     assert one.server.messages == []
     (alert,) = alerts(replace(WELL, notifications=one.store.read()))
     assert "pip install 'passback[notify]'" in alert.remedy
@@ -276,10 +276,10 @@ def test_quiet_hours_end_on_the_districts_clocks(evening: datetime, morning: dat
 
 
 def test_the_daily_summary_goes_once_a_day_and_waits_for_the_end_of_quiet_hours() -> None:
-    """Seven days, one of them without an hour: seven summaries, the first thing of the day."""
-    one = Installation(quiet="* 0-6 * * *", at=local(6, 12))
-    one.check(minutes=7 * 24 * 60, every=5)
-    assert one.server.subjects == ["passback, daily summary: nothing needs a person"] * 7
+    """Three days, one of them without an hour: three summaries, the first thing of the day."""
+    one = Installation(quiet="* 0-6 * * *", at=local(7, 12))
+    one.check(minutes=3 * 24 * 60, every=10)
+    assert one.server.subjects == ["passback, daily summary: nothing needs a person"] * 3
 
 
 def test_what_another_version_stored_is_no_end_of_messages() -> None:
