@@ -131,7 +131,7 @@ def _post_score(canvas: httpx.Client, key: ScoreKey, score: float) -> None:
         _fail(f"the sandbox Canvas refused the grade: {response.json().get('error', response.status_code)}")
 
 
-def _follow(service: Container, key: ScoreKey, since: datetime) -> None:
+def _follow(service: "Container", key: ScoreKey, since: datetime) -> None:
     """Print when PowerSchool has the grade, or why it has not. The exit code is 1 where it has not."""
     until = time.monotonic() + ARRIVES_WITHIN_S
     while time.monotonic() < until:
@@ -154,12 +154,12 @@ def _follow(service: Container, key: ScoreKey, since: datetime) -> None:
     raise typer.Exit(PROBLEMS)
 
 
-def _writes(service: Container, key: ScoreKey, since: datetime) -> Iterator[AuditEntry]:
+def _writes(service: "Container", key: ScoreKey, since: datetime) -> Iterator[AuditEntry]:
     entries = service.audit.of_course(str(key.course_id), since)
     return entries_about(entries, str(key.assignment_id), key.student_sis_id)
 
 
-def _was_synced(service: Container, key: ScoreKey, since: datetime) -> bool:
+def _was_synced(service: "Container", key: ScoreKey, since: datetime) -> bool:
     """Say whether the course was synced since then and rests: nothing more will be written."""
     record = service.records.course(str(key.course_id))
     is_idle = not service.changes.pending_messages() and not any(service.changes.counts())
@@ -176,7 +176,7 @@ def _points(score: Score | None) -> str:
     return "no score" if score is None else f"{float(score.points or 0):g} points"
 
 
-def _reasons(service: Container, key: ScoreKey) -> list[str]:
+def _reasons(service: "Container", key: ScoreKey) -> list[str]:
     """Return why the grade is not in PowerSchool, as the last sync recorded it."""
     from workers.grade_passback.explain.response import ExplainQuery  # noqa: PLC0415
 
