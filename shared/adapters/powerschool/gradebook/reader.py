@@ -1,20 +1,22 @@
-"""Reads PowerSchool's gradebook by one PowerQuery of the plugin, and groups its rows into assignments with scores.
+"""Reads PowerSchool's gradebook: assignments with scores by one PowerQuery of the plugin, and categories.
 
 The query joins: every score comes with all columns of its assignment, thousands of rows for a course.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import msgspec
-from pydantic import TypeAdapter, ValidationError, model_validator
+import structlog
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, model_validator
 
 from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.http.wire import (
     AnyText,
     Date,
+    FirstId,
     Flag,
     Number,
     OptionalFlag,
@@ -23,15 +25,22 @@ from shared.adapters.http.wire import (
     Wire,
     without_nulls,
 )
+from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.adapters.powerschool.pagination import page_of
 from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, PowerQueries
-from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, Mark, RosteredSection, Score
+from shared.adapters.redis.cache import JsonCache
+from shared.domain.passback.powerschool import NO_MARKS, ActualAssignment, Mark, RosteredSection, Score, TeacherCategory
 from shared.domain.passback.rules.score import is_reckonable
 from shared.domain.plugin import STATE_QUERY
 from shared.errors import IncompleteRead
+from shared.log_events import LogEvent
+
+log = structlog.get_logger()
 
 # An empty list is no valid IN list, and no id is 0.
 NO_ID = 0
+# How old a teacher's cached categories may be. A missing category refreshes them sooner.
+CATEGORY_MAX_AGE = timedelta(minutes=10)
 SCORE_CODE = "SCORE_CODE"
 
 
@@ -110,19 +119,9 @@ DECODER = msgspec.json.Decoder(FastRows, strict=False)
 _STATE_ROWS = TypeAdapter(list[StateRow])
 IDENTIFYING_COLUMNS = ("section_dcid", "assignment_id", "assignment_section_id")
 # The columns of a score; every other one is its assignment's.
-SCORE_COLUMNS = frozenset(
-    [
-        "student_dcid",
-        "score_points",
-        "score_kind",
-        "is_missing",
-        "is_exempt",
-        "is_late",
-        "is_collected",
-        "is_absent",
-        "is_incomplete",
-    ]
-)
+SCORE_COLUMNS = frozenset({"student_dcid", "score_points", "score_kind", "is_missing", "is_exempt"}) | {
+    f"is_{mark}" for mark in Mark
+}
 
 
 def read_assignments(
@@ -241,3 +240,85 @@ def _assignment(row: GradebookRow | StateRow, scores: Mapping[int, Score]) -> Ac
         score_type=row.score_type,
         scores=scores,
     )
+
+
+class SectionRef(Wire):
+    """A section that a category or an assignment names."""
+
+    sectionsdcid: int
+
+
+class CategoryWire(Wire):
+    """One of `GET /ws/xte/teacher_category`; the documented and the measured names differ."""
+
+    id: int = Field(validation_alias=AliasChoices("teachercategoryid", "id"))
+    name: AnyText
+    isactive: bool
+    districtteachercategoryid: int | None = None
+    defaultpublishoption: str | None = None
+    isinfinalgrades: bool | None = None
+    isdefaultpublishscores: bool | None = None
+    excluded: list[SectionRef] = Field(
+        default_factory=list,
+        validation_alias=AliasChoices(
+            "_teachercategorysectionexcludeassociations", "_teachercategorysectionexcludeassocs"
+        ),
+    )
+
+    def to_domain(self) -> TeacherCategory:
+        """Return the category."""
+        return TeacherCategory(
+            id=self.id,
+            name=self.name,
+            active=self.isactive,
+            district_category_id=self.districtteachercategoryid,
+            excluded_section_dcids=frozenset(section.sectionsdcid for section in self.excluded),
+            default_publish_option=self.defaultpublishoption or None,
+            counted=self.isinfinalgrades,
+            scores_published=self.isdefaultpublishscores,
+        )
+
+
+class AssignmentSpan(Wire):
+    """One of `GET /ws/xte/section/assignment/`: in which sections the assignment is."""
+
+    assignmentid: FirstId
+    sections: list[SectionRef] = Field(validation_alias="_assignmentsections")
+
+
+_CATEGORIES = TypeAdapter(list[CategoryWire])
+_SPANS = TypeAdapter(list[AssignmentSpan])
+
+
+def read_categories(
+    api: PowerSchoolApi, cache: JsonCache, users_dcid: int, year_id: int, *, refresh: bool
+) -> tuple[TeacherCategory, ...]:
+    """Return the teacher's categories, inactive ones included. One that cannot be read is left out and logged.
+
+    Source: PowerSchool xte API, `GET /ws/xte/teacher_category`.
+    """
+    of = f"{users_dcid}-{year_id}"
+    cached = None if refresh else cache.get("categories", of)
+    if cached is not None:
+        return tuple(category.to_domain() for category in _CATEGORIES.validate_python(cached, by_name=True))
+    params = [("users_dcid", str(users_dcid)), ("year_id", str(year_id))]
+    found, unreadable = api.send("GET", "/ws/xte/teacher_category", params=params).rows(_CATEGORIES)
+    for row in unreadable:
+        category_id = row.id("teachercategoryid") or row.id()
+        log.warning(LogEvent.CATEGORY_SKIPPED, category_id=category_id, fields=row.fields)
+    # The parsed values are cached: text such as NaN is another one after a round trip through JSON.
+    cache.put("categories", of, _CATEGORIES.dump_python(found, mode="json"), CATEGORY_MAX_AGE)
+    return tuple(category.to_domain() for category in found)
+
+
+def read_sections_of_assignments(
+    api: PowerSchoolApi, users_dcid: int, section_dcids: Sequence[int]
+) -> dict[int, frozenset[int]]:
+    """Return every section (SECTIONS.DCID) of each assignment of these sections; unreadable ones are left out.
+
+    Source: PowerSchool xte API, `GET /ws/xte/section/assignment/`: a plain array. That an assignment is listed with
+    all of its sections is inferred from the update, which must include them.
+    """
+    params = [("users_dcid", str(users_dcid)), ("section_ids", ",".join(map(str, section_dcids)))]
+    spans, _ = api.send("GET", "/ws/xte/section/assignment/", params=params).rows(_SPANS)
+    return {span.assignmentid: frozenset(section.sectionsdcid for section in span.sections) for span in spans}
