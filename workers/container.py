@@ -12,11 +12,10 @@ from redis import Redis
 
 from shared import config
 from shared.adapters.canvas import canvas_api, canvas_client
-from shared.adapters.canvas.account import CanvasAccount
+from shared.adapters.canvas.account import CanvasAccount, CanvasPeople
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.pagination import PagedApi
-from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.powerschool.gradebook.term_grades import read_formulas, read_section_grading
 from shared.adapters.redis.cache import TokenEnd, UnavailableQueries

@@ -10,8 +10,7 @@ from datetime import timedelta
 
 from shared.adapters.canvas import paged_api, provisioning_token
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.page_sizes import MAX_CELLS, MAX_ROWS, ROWS, PageSizes
-from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.canvas.sis_import import CanvasSisImports
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.decimal_json import Json
 from shared.adapters.powerschool import PowerSchool, district_reader, remote_api, section_rosters
@@ -33,7 +32,7 @@ THROTTLED_WAIT = timedelta(seconds=1)
 def private_canvas(settings: Settings, clock: Clock) -> CanvasClient:
     """Return a client that reads Canvas as workers do. Raises `ConfigurationError` without URL or token."""
     api = paged_api(settings, settings.canvas_token, PrivateLimiter(clock), clock, probe=None)
-    return CanvasClient(api, PrivateCache(), FixedPageSizes(), settings.canvas_account)
+    return CanvasClient(api, PrivateCache(), settings.canvas_account)
 
 
 def private_sis_imports(settings: Settings, clock: Clock) -> CanvasSisImports:
@@ -130,25 +129,6 @@ class PrivateCache(JsonCache):
     def put_all(self, kind: str, values: Iterable[tuple[str, Json]], max_age: timedelta) -> None:
         """Cache the values."""
         self._values.update({(kind, of): value for of, value in values})
-
-
-class FixedPageSizes(PageSizes):
-    """Begins every list with the largest pages, and stores nothing."""
-
-    def __init__(self) -> None:
-        """Store nothing."""
-
-    def _heavy(self, course_id: str) -> set[str]:
-        return set()
-
-    def _add_heavy(self, course_id: str, assignment_id: str) -> None:
-        """Store nothing."""
-
-    def _size(self, unit: str, of: str) -> int:
-        return MAX_ROWS if unit == ROWS else MAX_CELLS
-
-    def _save(self, unit: str, of: str, size: int) -> int:
-        return size
 
 
 class NoUnavailableQueries(UnavailableQueries):

@@ -17,10 +17,10 @@ import fakeredis
 import httpx
 import pytest
 
-from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, PagedApi
+from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, PagedApi, PageSizes
 from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi
 from shared.adapters.http.exchange import RequestContext, http_client, use_context
+from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import SystemClock
@@ -312,7 +312,7 @@ def test_a_list_that_takes_too_long_is_not_read_in_smaller_pages() -> None:
     """A list over its time is not read again in smaller pages, which would take longer."""
     asked: list[int] = []
     api = paged(lambda number: page([{"id": 1}], number), asked)
-    sizes = PageSizes(fakeredis.FakeRedis(), Keys("test"))
+    sizes = PageSizes(JsonCache(fakeredis.FakeRedis(), Keys("test")))
     with pytest.raises(TransientError) as caught:
         sizes.rows("41", lambda _: list(api.pages("/x", {}, max_seconds=0.0)))
     assert (caught.value.cause, len(asked)) == ("canvas_timeout", 1)
@@ -328,6 +328,6 @@ def test_pages_that_are_too_large_are_read_in_smaller_ones() -> None:
             raise ResponseTooLarge("GET /x: 200, more than it may be", cause="canvas_unexpected")
         return [rows]
 
-    (size,) = PageSizes(fakeredis.FakeRedis(), Keys("test")).rows("41", read)
+    (size,) = PageSizes(JsonCache(fakeredis.FakeRedis(), Keys("test"))).rows("41", read)
     assert size <= 20
     assert tried == sorted(tried, reverse=True)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
+from shared.adapters.canvas.sis_import import SisImportErrorWire
 from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, VOCABULARY, error_messages, redact
 from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_of, retry_after
 from shared.adapters.powerschool.errors import read_refusal

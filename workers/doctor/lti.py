@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from shared.adapters.canvas.lti_platform import platform_of
+from shared.adapters.canvas.jwks import platform_of
 from shared.config import PREFIX
 from workers.container import Container
 from workers.doctor.network import count_keys, endpoint_of

@@ -7,9 +7,8 @@ import redis
 from pydantic import SecretStr
 
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.page_sizes import PageSizes
 from shared.adapters.canvas.pagination import PROBE, PagedApi, advised_interval
-from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.canvas.sis_import import CanvasSisImports
 from shared.adapters.http.client import RESPONSE_TIMEOUT_S, RemoteApi
 from shared.adapters.http.exchange import CONNECT_TIMEOUT_S, http_client
 from shared.adapters.redis.cache import JsonCache
@@ -38,12 +37,8 @@ def canvas_client(
     transport: httpx.BaseTransport | None = None,
 ) -> CanvasClient:
     """Return the client that all threads of a process share. Raises `ConfigurationError` without URL or token."""
-    return CanvasClient(
-        canvas_api(settings, redis_client, keys, clock, count, transport=transport),
-        JsonCache(redis_client, keys),
-        PageSizes(redis_client, keys),
-        settings.canvas_account,
-    )
+    api = canvas_api(settings, redis_client, keys, clock, count, transport=transport)
+    return CanvasClient(api, JsonCache(redis_client, keys), settings.canvas_account)
 
 
 def canvas_api(

@@ -10,10 +10,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import TypeAdapter
 
 from shared.adapters.canvas import wire
-from shared.adapters.canvas.page_sizes import PageSizes
-from shared.adapters.canvas.pagination import MAX_ACCOUNT_PAGES, MAX_ACCOUNT_S, PER_PAGE, PagedApi, lacks_scope
-from shared.adapters.canvas.submissions import DECODER, SubmissionRow, one_row_per_student, read_rows
-from shared.adapters.canvas.wire import AssignmentWire, CourseWire, GroupWire
+from shared.adapters.canvas.pagination import (
+    MAX_ACCOUNT_PAGES,
+    MAX_ACCOUNT_S,
+    PER_PAGE,
+    PagedApi,
+    PageSizes,
+    lacks_scope,
+)
+from shared.adapters.canvas.wire import (
+    DECODER,
+    AssignmentWire,
+    CourseWire,
+    GroupWire,
+    SubmissionRow,
+    one_row_per_student,
+    read_rows,
+)
 from shared.adapters.http.client import Params, RemoteApi
 from shared.adapters.http.response import ApiResponse, UnreadableRow
 from shared.adapters.redis.cache import JsonCache
@@ -58,10 +71,10 @@ _TEST_STUDENTS = TypeAdapter(dict[str, bool])
 class CanvasClient:
     """Thread-safe: one instance serves all threads of a process."""
 
-    def __init__(self, canvas: PagedApi, cache: JsonCache, page_sizes: PageSizes, account: str = "self") -> None:
+    def __init__(self, canvas: PagedApi, cache: JsonCache, account: str = "self") -> None:
         self._canvas = canvas
         self._cache = cache
-        self._page_sizes = page_sizes
+        self._page_sizes = PageSizes(cache)
         self._account = account
 
     @property
@@ -140,7 +153,7 @@ class CanvasClient:
             for page in self._canvas.pages(
                 template, ids, [*params, _per_page(rows)], max_pages=MAX_ACCOUNT_PAGES, max_seconds=MAX_ACCOUNT_S
             ):
-                assignments, _ = page.rows(wire.SIS_ASSIGNMENTS)
+                assignments, _ = page.rows(wire.IN_COURSES)
                 yield from (assignment.course_id for assignment in assignments)
 
         yield from self._page_sizes.pages_of(f"account-{self._account}", read)

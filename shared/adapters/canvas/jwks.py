@@ -1,14 +1,19 @@
-"""The public keys that Canvas signs Live Events with, fetched when needed and cached."""
+"""The public keys that Canvas signs with: Live Events in memory, launches in Redis for all web processes."""
 
 import asyncio
 import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import httpx
 from jwt import PyJWK
 
-from shared.adapters.http.exchange import ENCODINGS, BodyTooLarge, read_body_async
+from shared.adapters.http.exchange import ENCODINGS, BodyTooLarge, deadline, read_body, read_body_async
+from shared.adapters.redis.operations.lti import LtiStore
 from shared.clock import Clock
+from shared.config import Settings, origin
 from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 from shared.events.signatures import keys_by_id
@@ -112,3 +117,103 @@ class JwksKeys:
         async with self._http.stream("GET", self._url, headers={"Accept-Encoding": ENCODINGS}) as response:
             key_set = json.loads(await read_body_async(response.raise_for_status(), MAX_BYTES))
         return keys_by_id(key_set) if isinstance(key_set, dict) else {}
+
+
+LAUNCH_KEYS_MAX_AGE = timedelta(hours=1)
+LAUNCH_KEYS_INTERVAL = timedelta(minutes=1)
+
+
+class LaunchKeys:
+    """The keys of one Canvas. Those that cannot be fetched again stay in use for a day."""
+
+    def __init__(self, http: Callable[[], httpx.Client], url: str, store: LtiStore, clock: Clock) -> None:
+        self._http = http
+        self._url = url
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def key(self, key_id: str) -> PyJWK | None:
+        """Return the key of this id, None if Canvas lists none such. Raises: ServiceUnavailable, RedisError."""
+        keys, is_fresh, _ = self._cached()
+        if key_id in keys and is_fresh:
+            return keys[key_id]
+        # Launches that need the same fetch wait for it.
+        with self._lock:
+            return self._key(key_id)
+
+    def _key(self, key_id: str) -> PyJWK | None:
+        keys, is_fresh, is_recent = self._cached()
+        if key_id in keys and is_fresh:
+            return keys[key_id]
+        if self._store.may_fetch(self._url, LAUNCH_KEYS_INTERVAL):
+            fetched = self._fetch()
+            if fetched is not None:
+                return fetched.get(key_id)
+        if key_id in keys:
+            return keys[key_id]
+        if is_recent:
+            return None
+        raise ServiceUnavailable("GET jwks: no key set", cause=Cause.JWKS_UNAVAILABLE, delay=MIN_RETRY_INTERVAL)
+
+    def _cached(self) -> tuple[dict[str, PyJWK], bool, bool]:
+        """Return the cached keys; whether they need no fetch; whether they are as new as a fetch could be."""
+        stored = self._store.key_set(self._url)
+        if stored is None:
+            return {}, False, False
+        key_set, at = stored
+        age = self._clock.now() - at
+        return keys_by_id(json.loads(key_set)), age < LAUNCH_KEYS_MAX_AGE, age < LAUNCH_KEYS_INTERVAL
+
+    def _fetch(self) -> dict[str, PyJWK] | None:
+        """Return the keys that Canvas lists now, None if it does not answer with any."""
+        now = self._clock.now()
+        try:
+            # Fetches are seldom: no connection is kept for the next one.
+            with self._http() as http, deadline(FETCH_TIMEOUT_S), http.stream("GET", self._url) as response:
+                key_set = json.loads(read_body(response.raise_for_status(), MAX_BYTES))
+        except (httpx.HTTPError, ValueError, RecursionError, BodyTooLarge):
+            # Not swallowed: `_key` raises `ServiceUnavailable` for a key that is not cached.
+            key_set = None
+        keys = keys_by_id(key_set) if isinstance(key_set, dict) else {}
+        if not keys:
+            self._store.allow_fetch_after(self._url, MIN_RETRY_INTERVAL)
+            return None
+        self._store.save_key_set(self._url, json.dumps(key_set), now)
+        return keys
+
+
+INSTRUCTURE_HOSTS = {
+    "https://canvas.instructure.com": "https://sso.canvaslms.com",
+    "https://canvas.beta.instructure.com": "https://sso.beta.canvaslms.com",
+    "https://canvas.test.instructure.com": "https://sso.test.canvaslms.com",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A Canvas, as launches name it."""
+
+    issuer: str
+    host: str
+
+    @property
+    def authorization_url(self) -> str:
+        """Return where the browser gets its launch."""
+        return f"{self.host}/api/lti/authorize_redirect"
+
+    @property
+    def keys_url(self) -> str:
+        """Return where the keys are that verify launches."""
+        return f"{self.host}/api/lti/security/jwks"
+
+    @property
+    def storage_origin(self) -> str:
+        """Return the only origin that may answer a message about stored data."""
+        return origin(self.host)
+
+
+def platform_of(settings: Settings) -> Platform:
+    """Return the Canvas of these settings: every district of Instructure's cloud has the same."""
+    host = settings.lti_platform_url or INSTRUCTURE_HOSTS.get(settings.lti_issuer) or settings.canvas_url
+    return Platform(settings.lti_issuer, host)

@@ -360,8 +360,8 @@ class Keys:
         digest), and of a course its `canvas-course` (name and time zone), `canvas-frame` (sections and groups),
         `canvas-nobody` (which of its users without SIS id are test students), and how large a page of its lists may be
         for Canvas to answer in time: `canvas-page-rows` (of the account's: `account-<id>`) and `canvas-page-cells`
-        (students times assignments). `canvas-heavy` is a set: the ids of
-        assignments whose scores Canvas does not give in pages of any size.
+        (students times assignments). `canvas-heavy-assignments` lists the ids of assignments whose scores Canvas does
+        not give in pages of any size.
         """
         return f"{self.prefix}:cache:{what}:{of}"
 

@@ -11,8 +11,7 @@ from decimal import Decimal
 import httpx
 from celery import Celery
 
-from shared.adapters.canvas.submissions import SubmissionWire
-from shared.adapters.canvas.wire import AssignmentWire
+from shared.adapters.canvas.wire import AssignmentWire, SubmissionWire
 from shared.domain.passback.powerschool import Score
 from shared.ports.passback import ScoreRow
 from tests.benchmarks.passback.fold import celery_app, null_tasks

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from datetime import date, tzinfo
 
-from shared.adapters.canvas.submissions import SubmissionWire
+from shared.adapters.canvas.wire import SubmissionWire
 from shared.adapters.powerschool.gradebook.reader import StateRow
 from shared.domain.passback.canvas import Course
 from shared.domain.passback.planning.links import Link

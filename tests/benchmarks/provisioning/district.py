@@ -24,7 +24,7 @@ from pathlib import Path
 
 import structlog
 
-from shared.adapters.canvas.sis_import.csv_files import zipped
+from shared.adapters.canvas.sis_import import zipped
 from shared.config import load
 from shared.domain.provisioning.imports.row_errors import RowError
 from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport

@@ -24,7 +24,7 @@ from urllib.parse import parse_qs
 import httpx
 from redis import Redis
 
-from shared.adapters.canvas.sis_import.csv_files import zipped
+from shared.adapters.canvas.sis_import import zipped
 from shared.adapters.powerschool import roster_feed
 from shared.adapters.redis.sync_queue.store import LEASE_DURATION
 from shared.clock import SystemClock

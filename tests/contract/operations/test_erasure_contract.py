@@ -183,6 +183,7 @@ def test_messages_and_remembered_rosters_with_the_id_go(client: redis.Redis, key
     client.set(keys.cached("sections", "1"), f'["{GONE}"]')
     client.set(keys.cached("sections", "2"), f'["{STAYS}"]')
 
+    client.sadd(keys.cached("canvas-heavy", "101"), "1001")
     assert erasure.mentions(GONE, dry_run=False) == {"kept messages": 1, "remembered answers of PowerSchool": 1}
     assert messages.count() == 2
     assert client.exists(keys.cached("sections", "1"), keys.cached("sections", "2")) == 1

@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from shared.adapters.canvas import canvas_api, canvas_client
+from shared.adapters.canvas.account import CanvasPeople
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.people import CanvasPeople
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
 from shared.adapters.redis.keys import Keys

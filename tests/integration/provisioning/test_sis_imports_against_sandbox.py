@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from shared.adapters.canvas import canvas_sis_imports
-from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.canvas.sis_import import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.config import load
 from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from shared.adapters.canvas.lti_keys import MAX_BYTES, LaunchKeys
+from shared.adapters.canvas.jwks import MAX_BYTES, LaunchKeys
 from shared.adapters.http.exchange import http_client
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.lti import KEY_SET_LIFETIME, LtiStore

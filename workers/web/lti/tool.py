@@ -6,8 +6,7 @@ from functools import cached_property, lru_cache, partial
 
 import structlog
 
-from shared.adapters.canvas.lti_keys import FETCH_TIMEOUT_S, LaunchKeys
-from shared.adapters.canvas.lti_platform import Platform, platform_of
+from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, LaunchKeys, Platform, platform_of
 from shared.adapters.http.exchange import http_client
 from shared.adapters.redis.operations.lti import LtiStore
 from shared.adapters.redis.operations.sign_in import session_secret

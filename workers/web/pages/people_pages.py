@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from shared.adapters.canvas.people import MAX_FOUND, MIN_NAME_CHARS
+from shared.adapters.canvas.account import MAX_FOUND, MIN_NAME_CHARS
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.web.api.dependencies import CANVAS_ID, SIS_ID
 from workers.web.errors import ApiError

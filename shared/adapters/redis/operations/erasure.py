@@ -94,7 +94,7 @@ class RedisErasure:
         erased, says = Erased(), _word_pattern(word)
         messages = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(self._keys.malformed))
         ids = [entry_id for entry_id, fields in messages if any(map(says.search, fields.values()))]
-        cached = [key for key in self._scan("cache:*") if says.search(cast("bytes", self._redis.get(key) or b""))]
+        cached = [key for key in self._scan("cache:*") if any(map(says.search, _values(self._redis, key)))]
         if not dry_run:
             self._unlink(cached)
             if ids:

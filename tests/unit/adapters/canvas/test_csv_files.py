@@ -2,7 +2,7 @@ import csv
 import io
 import zipfile
 
-from shared.adapters.canvas.sis_import.csv_files import zipped
+from shared.adapters.canvas.sis_import import zipped
 from shared.domain.provisioning.imports.sis_imports import SisFiles
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 

@@ -12,7 +12,7 @@ from scripted_remote import answer
 
 from shared.adapters.canvas import canvas_client
 from shared.adapters.canvas.client import CanvasClient
-from shared.adapters.canvas.page_sizes import share
+from shared.adapters.canvas.pagination import share
 from shared.adapters.redis.keys import Keys
 from shared.config import load
 from shared.errors import GradebookIncomplete, TransientError

@@ -8,7 +8,7 @@ import redis
 from scripted_remote import ScriptedRemote, answer
 
 from shared.adapters.canvas import canvas_api
-from shared.adapters.canvas.people import CanvasPeople
+from shared.adapters.canvas.account import CanvasPeople
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.passback.canvas import Person

@@ -7,7 +7,7 @@ import redis
 from scripted_remote import ScriptedRemote, answer, text
 
 from shared.adapters.canvas import PROBE, canvas_sis_imports
-from shared.adapters.canvas.sis_import.client import CanvasSisImports
+from shared.adapters.canvas.sis_import import CanvasSisImports
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.provisioning.imports.row_errors import RowError

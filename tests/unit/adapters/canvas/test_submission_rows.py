@@ -10,7 +10,7 @@ import httpx
 import pytest
 from scripted_remote import ScriptedRemote, answer, text
 
-from shared.adapters.canvas import submissions
+from shared.adapters.canvas import wire
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.powerschool import PowerSchool
 from shared.adapters.powerschool.gradebook import reader
@@ -111,7 +111,7 @@ def test_a_row_of_scores_is_read_either_way(
     """Ids come as numbers from a Canvas that does not write them as text."""
     body = [{**ROW, **change}]
     remote.on("GET", GRADES, answer(body))
-    assert _takes(submissions.DECODER, body) is fast
+    assert _takes(wire.DECODER, body) is fast
     assert canvas.gradebook("41", ["71"]) == (READ,)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
-from shared.adapters.canvas.people import MAX_FOUND, MIN_NAME_CHARS
+from shared.adapters.canvas.account import MAX_FOUND, MIN_NAME_CHARS
 from shared.domain.passback.course_search import CourseSearch
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.lti.pages.access import require_administrator

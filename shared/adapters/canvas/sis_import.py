@@ -1,18 +1,158 @@
-"""Canvas's SIS Import: the port `SisImports`."""
+"""Canvas's SIS Import: the port `SisImports`, its CSV files in a zip, and what comes over the wire.
 
+Source: Canvas "SIS Import Format", "SIS Imports API", "SIS Import Errors API", Accounts API. CSV is UTF-8 with a header
+row; the content of a zip is less than 100 times its size.
+"""
+
+import csv
+import io
+import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Annotated, Final
+
+from pydantic import AliasPath, AwareDatetime, BeforeValidator, Field, TypeAdapter
 
 from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
-from shared.adapters.canvas.sis_import import wire
-from shared.adapters.canvas.sis_import.csv_files import MEDIA_TYPE, zipped
-from shared.adapters.canvas.sis_import.wire import SisImportErrorWire
 from shared.adapters.http.client import Params
+from shared.adapters.http.error_text import redact
+from shared.adapters.http.wire import Id, Wire, none_if_blank, parse_timestamp
 from shared.domain.provisioning.imports.row_errors import RowError
 from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport
+from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.errors import AccessDenied, NotFound, RequestRejected
 from shared.ports.provisioning import CanvasUser
+
+
+def _percentage(value: object) -> object:
+    """Progress comes as a number or as text, and as null before the start."""
+    try:
+        return int(float(str(value)[:20])) if value not in (None, "") else 0
+    except OverflowError:
+        raise ValueError("no percentage") from None
+
+
+def _numbers(value: object) -> object:
+    """Counts that are no numbers say nothing."""
+    if not isinstance(value, Mapping):
+        return None
+    return {key: count for key, count in value.items() if isinstance(count, int) and not isinstance(count, bool)}
+
+
+def _plain_text(value: object) -> object:
+    """A row is repeated as text, or as a list or an object by newer versions."""
+    return "" if value is None else value if isinstance(value, str) else str(value)
+
+
+Text = Annotated[str, BeforeValidator(_plain_text)]
+
+
+class AccountWire(Wire):
+    """`GET /api/v1/accounts/:id`: a root account has no `root_account_id`."""
+
+    id: Id
+    root_account_id: Annotated[Id | None, BeforeValidator(none_if_blank)] = None
+
+    @property
+    def root_id(self) -> str:
+        """The id of the root account it belongs to, or is."""
+        return self.root_account_id or self.id
+
+
+class SisImportWire(Wire):
+    """An import."""
+
+    id: int
+    workflow_state: str
+    progress: Annotated[int, BeforeValidator(_percentage)] = 0
+    created_at: Annotated[AwareDatetime, BeforeValidator(parse_timestamp)]
+    counts: Annotated[dict[str, int] | None, BeforeValidator(_numbers)] = Field(
+        None, validation_alias=AliasPath("data", "counts")
+    )
+    diffed_against_sis_batch_id: int | None = Field(
+        None, validation_alias=AliasPath("data", "diffed_against_sis_batch_id")
+    )
+    diffing_data_set_identifier: str | None = None
+    diffing_threshold_exceeded: bool | None = None
+    diffed_against_import_id: int | None = None
+    # The user's name is not read.
+    user_id: Id | None = Field(None, validation_alias=AliasPath("user", "id"))
+
+    @property
+    def state(self) -> ImportState:
+        """The state; one that Canvas may add later counts as under way, so that nothing is started beside it."""
+        known = {state.value: state for state in ImportState}
+        return known.get(self.workflow_state, ImportState.IMPORTING)
+
+    def to_domain(self) -> SisImport:
+        """Return the import."""
+        return SisImport(
+            id=self.id,
+            state=self.state,
+            progress=self.progress,
+            created_at=self.created_at,
+            data_set_id=self.diffing_data_set_identifier or None,
+            counts=self.counts,
+            threshold_exceeded=bool(self.diffing_threshold_exceeded),
+            diffed_against_id=self.diffed_against_import_id or self.diffed_against_sis_batch_id,
+            user_id=self.user_id or "",
+        )
+
+
+class SisImportErrorWire(Wire):
+    """What is wrong with a row, a file, or the whole import."""
+
+    file: Text = ""
+    row: Annotated[int | None, BeforeValidator(none_if_blank)] = None
+    message: Text = ""
+    row_info: Text = ""
+
+    def to_domain(self, *, is_failure: bool) -> RowError:
+        """Return the error; of its message, which may quote a name or a login, the words that Canvas uses itself."""
+        return RowError(self.file, self.row, redact(self.message), is_failure=is_failure, row_info=self.row_info)
+
+
+_ACCOUNT = TypeAdapter(AccountWire)
+_IMPORT = TypeAdapter(SisImportWire)
+_IMPORTS = TypeAdapter(list[SisImportWire])
+_ERRORS = TypeAdapter(list[SisImportErrorWire])
+
+
+MEDIA_TYPE: Final = "application/zip"
+# Half of what Canvas accepts: very repetitive rows are packed uncompressed instead.
+MAX_RATIO: Final = 50
+_EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+_UNIX: Final = 3
+_PRIVATE_FILE: Final = 0o600 << 16
+
+
+def zipped(files: SisFiles) -> bytes:
+    """Return the zip, which holds a file per kind of row, named like the entity."""
+    contents = [(f"{entity}.csv", _csv(entity, rows)) for entity, rows in files]
+    packed = _packed(contents, zipfile.ZIP_DEFLATED)
+    if sum(len(content) for _, content in contents) < MAX_RATIO * len(packed):
+        return packed
+    return _packed(contents, zipfile.ZIP_STORED)
+
+
+def _csv(entity: Entity, rows: Iterable[SisRow]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADERS[entity])
+    writer.writerows(row.values for row in rows)
+    return text.getvalue().encode()
+
+
+def _packed(contents: Iterable[tuple[str, bytes]], method: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in contents:
+            member = zipfile.ZipInfo(name, date_time=_EARLIEST)
+            member.create_system, member.external_attr, member.compress_type = _UNIX, _PRIVATE_FILE, method
+            archive.writestr(member, content)
+    return packed.getvalue()
+
 
 IMPORTS = "/api/v1/accounts/{account_id}/sis_imports"
 ACCOUNT = "/api/v1/accounts/{account_id}"
@@ -51,12 +191,12 @@ class CanvasSisImports:
         response = self._canvas.send(
             "POST", IMPORTS, self._ids(), params=params, content=zipped(files), headers=headers
         )
-        return response.parse(wire.IMPORT).to_domain()
+        return response.parse(_IMPORT).to_domain()
 
     def find(self, import_id: int) -> SisImport:
         """Return an import. Raises `NotFound`. Source: Canvas REST API, `GET …/sis_imports/:id`."""
         response = self._canvas.get(f"{IMPORTS}/{{id}}", {**self._ids(), "id": str(import_id)})
-        return response.parse(wire.IMPORT).to_domain()
+        return response.parse(_IMPORT).to_domain()
 
     def newest(self, limit: int) -> Sequence[SisImport]:
         """Return the newest imports, whoever started them, the newest first.
@@ -118,12 +258,12 @@ class CanvasSisImports:
 
     def _imports(self, params: Params) -> Iterator[SisImport]:
         for page in self._canvas.pages(IMPORTS, self._ids(), params):
-            yield from (found.to_domain() for found in page.parse(wire.IMPORTS, page.member("sis_imports")))
+            yield from (found.to_domain() for found in page.parse(_IMPORTS, page.member("sis_imports")))
 
     def _errors(self, import_id: int, params: Params) -> Iterator[SisImportErrorWire]:
         ids = {**self._ids(), "id": str(import_id)}
         for page in self._canvas.pages(f"{IMPORTS}/{{id}}/errors", ids, params):
-            yield from page.parse(wire.ERRORS, page.member("sis_import_errors"))
+            yield from page.parse(_ERRORS, page.member("sis_import_errors"))
 
     def _ids(self) -> dict[str, str]:
         """Return the id of the root account, which is read once.
@@ -137,7 +277,7 @@ class CanvasSisImports:
             except RequestRejected:
                 self._root_account = self._account
             else:
-                self._root_account = response.parse(wire.ACCOUNT).root_id
+                self._root_account = response.parse(_ACCOUNT).root_id
         return {"account_id": self._root_account}
 
 

@@ -1,1 +1,0 @@
-"""Canvas's SIS Import API."""
