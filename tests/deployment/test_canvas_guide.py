@@ -8,7 +8,7 @@ from tests.architecture.project import ROOT
 
 GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()
 KEYS = json.loads((ROOT / "deploy" / "canvas" / "developer-key.json").read_text())
-MODULES = ("account.py", "client.py", "grading.py", "people.py")
+MODULES = ("account.py", "client.py", "grading.py")
 CLIENT = "".join((ROOT / "shared" / "adapters" / "canvas" / name).read_text() for name in MODULES)
 # A scoped key's refusal is an answer, too: `doctor` asks, and a token of a developer key is in no list of tokens.
 UNSCOPED = {"/api/v1/users/self", "/api/v1/accounts/self", "/api/v1/users/self/user_generated_tokens"}
