@@ -4,10 +4,10 @@ Source: canvas-lms DatesOverridable concern (who it is for), app/models/submissi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import count
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from shared.clock import Clock
 from shared.sandbox.canvas.seed import (
@@ -326,27 +326,12 @@ class CanvasState:
 
     def _course(self, seed: CourseSeed) -> Course:
         now = self.clock.now()
-        course = Course(
-            id=seed.id,
-            name=seed.name,
-            sis_course_id=seed.sis_course_id,
-            workflow_state=seed.workflow_state,
-            concluded=seed.concluded,
-            sis_feature=self.seed.sis_feature if seed.sis_feature is None else seed.sis_feature,
-            term=self._known_term(seed.term),
-            teacher_user_id=seed.teacher_user_id,
-            created_at=now,
-            updated_at=now,
-            sections={section.id: section for section in seed.sections},
-            groups={group.id: group for group in seed.groups},
-            assignments={assignment.id: assignment for assignment in seed.assignments},
-            code=seed.name,
-            time_zone=seed.time_zone,
-            apply_assignment_group_weights=seed.apply_assignment_group_weights,
-            hide_final_grades=seed.hide_final_grades,
-            grading_periods=seed.grading_periods,
-            override_scores=seed.override_scores,
-        )
+        shared = {each.name for each in fields(Course)} & CourseSeed.model_fields.keys() - {"submissions"}
+        values: dict[str, Any] = {name: getattr(seed, name) for name in shared}
+        values |= {name: {each.id: each for each in values[name]} for name in ("sections", "groups", "assignments")}
+        values |= {"term": self._known_term(seed.term), "code": seed.name, "created_at": now, "updated_at": now}
+        values["sis_feature"] = self.seed.sis_feature if seed.sis_feature is None else seed.sis_feature
+        course = Course(**values)
         self._enroll(course, seed)
         self._complete(course, seed)
         return course

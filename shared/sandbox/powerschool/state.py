@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Literal
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from shared.clock import Clock
@@ -37,6 +37,7 @@ FIRST_DATA_VERSION = 16_300_001
 FIRST_ENROLLMENT_DCID = 9_000_001
 
 
+AtSchool = TypeVar("AtSchool", Term, Course, Staff, Section, Student)
 ScoreValue = tuple[Decimal | None, bool, bool]
 """Points, missing, exempt."""
 
@@ -92,17 +93,21 @@ class PowerSchool:
     def only_schools(self, numbers: AbstractSet[int]) -> "PowerSchool":
         """Return a view in which there are only these schools and what is in them; of none, nothing at all."""
         shown = numbers | {0} if numbers else numbers
-        sections = {key: row for key, row in self.sections.items() if row.school_number in shown}
+
+        def of(table: dict[int, AtSchool]) -> dict[int, AtSchool]:
+            return {key: row for key, row in table.items() if row.school_number in shown}
+
+        sections = of(self.sections)
         rosters = defaultdict[int, list[Enrollment]](list)
         rosters.update({key: rows for key, rows in self.rosters.items() if key in sections})
         return replace(
             self,
             schools={key: row for key, row in self.schools.items() if row.number in shown},
-            terms={key: row for key, row in self.terms.items() if row.school_number in shown},
-            courses={key: row for key, row in self.courses.items() if row.school_number in shown},
-            staff={key: row for key, row in self.staff.items() if row.school_number in shown},
+            terms=of(self.terms),
+            courses=of(self.courses),
+            staff=of(self.staff),
             sections=sections,
-            students={key: row for key, row in self.students.items() if row.school_number in shown},
+            students=of(self.students),
             rosters=rosters,
         )
 

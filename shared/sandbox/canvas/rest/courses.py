@@ -3,6 +3,7 @@
 Source: canvas-lms Courses, Sections, Assignments, Assignment Groups, Enrollments, Users and Accounts API.
 """
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, Final
 
@@ -74,12 +75,11 @@ async def list_users(request: ApiRequest) -> Response:
 async def list_user_enrollments(request: ApiRequest) -> Response:
     """`GET /api/v1/users/:user_id/enrollments`: in every course that was not deleted."""
     user = _user(request, "user_id")
-    states, types = request.many("state") or ["active", "invited"], request.many("type")
     found = [
         (course, enrollment)
         for course in request.canvas.courses.values()
-        for enrollment in list(course.enrollments.values())
-        if enrollment.user_id == user.id and enrollment.state in states and (not types or enrollment.type in types)
+        for enrollment in _enrollments(request, course)
+        if enrollment.user_id == user.id
     ]
     return request.listed(found, lambda each: enrollment_json(*each, user))
 
@@ -169,18 +169,12 @@ async def list_enrollments(request: ApiRequest) -> Response:
     A student's has the totals, as a grader sees them.
     """
     course, users = request.course, request.canvas.users
-    states, types = request.many("state") or ["active", "invited"], request.many("type")
-    found = [
-        enrollment
-        for enrollment in list(course.enrollments.values())
-        if enrollment.state in states and (not types or enrollment.type in types)
-    ]
 
     def shown(each: Enrollment) -> dict[str, Any]:
         found = enrollment_json(course, each, users[each.user_id])
         return found | ({"grades": grades_json(course, each.user_id)} if each.is_student else {})
 
-    return request.listed(found, shown)
+    return request.listed(_enrollments(request, course), shown)
 
 
 async def list_grading_periods(request: ApiRequest) -> Response:
@@ -195,18 +189,22 @@ async def list_course_users(request: ApiRequest) -> Response:
     Source: canvas-lms Courses API, "List users in course". A caller who may not read addresses gets none.
     """
     course, users = request.course, request.canvas.users
-    states, kinds = request.many("enrollment_state") or ["active", "invited"], request.many("enrollment_type")
-    types = [f"{kind.title()}Enrollment" for kind in kinds]
-    ids = dict.fromkeys(
-        each.user_id
-        for each in course.enrollments.values()
-        if each.state in states and (not types or each.type in types)
-    )
+    types = [f"{kind.title()}Enrollment" for kind in request.many("enrollment_type")]
+    ids = dict.fromkeys(each.user_id for each in _enrollments(request, course, "enrollment_state", types))
     shows_email = "email" in request.includes and request.canvas.seed.may_read_emails
     return request.listed(
         [users[user_id] for user_id in ids],
         lambda user: user_json(user) | ({"email": user.email} if shows_email else {}),
     )
+
+
+def _enrollments(
+    request: ApiRequest, course: Course, state: str = "state", types: Collection[str] = ()
+) -> list[Enrollment]:
+    """Return the enrollments of the states and types that are asked for; without, the active and invited ones."""
+    states, types = request.many(state) or ["active", "invited"], types or request.many("type")
+    found = (each for each in list(course.enrollments.values()) if each.state in states)
+    return [each for each in found if not types or each.type in types]
 
 
 def _user(request: ApiRequest, name: str) -> User:
