@@ -3,7 +3,7 @@
 import random
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import cached_property, lru_cache, partial
 from zoneinfo import ZoneInfo
 
@@ -55,13 +55,11 @@ from workers.grade_passback.explain.activity import CourseActivities
 from workers.grade_passback.explain.explainer import CourseExplainer
 from workers.grade_passback.operations.bulk_sync import BulkSync
 from workers.grade_passback.operations.categories import CategoryLinks
-from workers.grade_passback.operations.link_check import LinkChecker
 from workers.grade_passback.operations.takeover import CourseTakeover
 from workers.grade_passback.operations.takeover_run import TakeoverRunner
 from workers.grade_passback.operations.totals import TotalsReader
-from workers.grade_passback.operations.verification.verifier import Systems, Verifier
-from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources
-from workers.grade_passback.readiness.weights import WeightReader
+from workers.grade_passback.operations.verification.verifier import Verifier
+from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources, WeightReader
 from workers.grade_passback.sync_job import SyncJob, SyncMetrics, SyncOutcomeHandler
 from workers.provisioning.container import ProvisioningContainer
 from workers.provisioning.service import ProvisioningService
@@ -117,15 +115,7 @@ class Container:
     def close(self) -> None:
         """Write what is still counted, and close every connection that was opened."""
         self.counter_buffer.close()
-        for name in (
-            "canvas",
-            "canvas_people",
-            "canvas_account",
-            "canvas_grading",
-            "powerschool",
-            "provisioning",
-            "_celery",
-        ):
+        for name in ("canvas", "_canvas_api", "powerschool", "provisioning", "_celery"):
             if name in self.__dict__:
                 getattr(self, name).close()
         self.redis.close()
@@ -137,23 +127,24 @@ class Container:
         """The Canvas client."""
         return canvas_client(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
+    @cached_property
     def _canvas_api(self) -> PagedApi:
         return canvas_api(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
     @cached_property
     def canvas_people(self) -> CanvasPeople:
         """Reads names from Canvas for pages, and the courses of a person."""
-        return CanvasPeople(self._canvas_api(), self.settings.canvas_account)
+        return CanvasPeople(self._canvas_api, self.settings.canvas_account)
 
     @cached_property
     def canvas_account(self) -> CanvasAccount:
         """Lists the courses of the account."""
-        return CanvasAccount(self._canvas_api(), self.settings.canvas_account)
+        return CanvasAccount(self._canvas_api, self.settings.canvas_account)
 
     @cached_property
     def canvas_grading(self) -> CanvasGrading:
         """Reads how courses grade, and the totals that Canvas shows."""
-        return CanvasGrading(self._canvas_api())
+        return CanvasGrading(self._canvas_api)
 
     @cached_property
     def powerschool(self) -> PowerSchool:
@@ -228,7 +219,7 @@ class Container:
     def activities(self) -> CourseActivities:
         """Reads what courses do now, and what they wait for."""
         rates = {"powerschool": timedelta(milliseconds=self.settings.powerschool_min_interval_ms)}
-        zone = self.settings.district_time_zone
+        zone = self.settings.district_time_zone or UTC
         return CourseActivities(
             self.redis, self.keys, self.changes, self.pauses, self.heartbeats, self.clock, rates, zone
         )
@@ -246,7 +237,7 @@ class Container:
 
     @cached_property
     def _readiness_sources(self) -> ReadinessSources:
-        rosters, district, zone = self.powerschool.roster, self.powerschool.district, self.zone
+        rosters, district, zone = self.powerschool.roster, self.powerschool.district.read, self.zone
         candidates = self._courses_to_check
         formulas = partial(read_formulas, self.powerschool.api)
         weights = WeightReader(self.canvas_grading, formulas, self.clock)
@@ -254,9 +245,8 @@ class Container:
 
     def _courses_to_check(self) -> Iterator[str]:
         """Yield connected courses, and those with synced work that have not ended."""
-        now = self.clock.now()
-        yield from self.records.least_recently_visited(now + timedelta(days=1), self.records.count())
-        yield from self.canvas.courses_to_sync(now)
+        yield from self.records.connected()
+        yield from self.canvas.courses_to_sync(self.clock.now())
 
     @cached_property
     def totals(self) -> TotalsReader:
@@ -273,14 +263,8 @@ class Container:
         )
 
     @cached_property
-    def link_checker(self) -> LinkChecker:
-        """Behind `passback links check`."""
-        return LinkChecker(self.course_reader, self.records, self.clock)
-
-    @cached_property
     def verifier(self) -> Verifier:
         """Behind `passback verify`: reads both sides of a course back, and proves what it finds."""
-        systems = Systems(self.settings.canvas_url, self.settings.powerschool_url)
         return Verifier(
             lambda: self.course_reader,
             self.records,
@@ -289,7 +273,8 @@ class Container:
             self.proofs,
             self.proof_key,
             self.clock,
-            systems,
+            self.settings.canvas_url,
+            self.settings.powerschool_url,
         )
 
     @cached_property

@@ -10,7 +10,7 @@ from rich.text import Text
 from shared.domain.passback.planning.links import LinkCheck
 from workers.cli.options import require_course_ids, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.link_check import CourseCheck
+from workers.grade_passback.operations.link_check import CourseCheck, check_course_links
 
 links = typer.Typer(name="links", help="Links between Canvas assignments and PowerSchool assignments.")
 
@@ -24,12 +24,11 @@ def check(courses: Courses = None, as_json: JsonOption = False) -> None:
     """Compare links with PowerSchool. Reads only; the exit code is 1 if any of them is not ok."""
     require_course_ids(*(courses or ()))
     with services() as service:
-        checker = service.link_checker
-        selected = list(dict.fromkeys(courses)) if courses else checker.course_ids()
+        selected = list(dict.fromkeys(courses)) if courses else service.records.connected()
         if not selected:
             # After the loss of Redis no course is connected. An empty report would look like success.
             raise typer.BadParameter("no course is connected: name the courses")
-        checks = [checker.check(course_id) for course_id in selected]
+        checks = [check_course_links(service.course_reader, course_id) for course_id in selected]
     emit([_check_json(one) for one in checks], as_json, lambda _: Group(*map(_check_text, checks)))
     raise typer.Exit(ExitCode.FINE if all(one.is_ok for one in checks) else ExitCode.PROBLEMS)
 

@@ -87,7 +87,7 @@ def refuse_unknown(service: Container, course: str) -> None:
     if service.records.course(course) is not None:
         return
     with suppress(ConfigurationError):
-        refuse_unknown_course(service.canvas, service.records, course)
+        refuse_unknown_course(service.canvas.check_course, service.records, course)
 
 
 def time_option(service: Container, given: str) -> datetime:

@@ -1,9 +1,8 @@
 """Reads both sides of a course: all reading of a sync."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import CategoryMatches, Links
@@ -26,7 +25,7 @@ from workers.grade_passback.compare import AssignmentInSection, CourseData, Cour
 NOT_IN_ROSTER = frozenset({Reason.STUDENT_UNKNOWN, Reason.STUDENT_NOT_IN_SECTION})
 
 
-@dataclass(frozen=True)
+@dataclass
 class CourseReader:
     """Reads courses from Canvas, PowerSchool and the stores. The rules decide what has to be read."""
 
@@ -181,23 +180,15 @@ class CourseReader:
         return (self.powerschool.assignments(taught, linked | adopted) if adopted else actual), matches
 
 
-class CourseChecker(Protocol):
-    """Asks Canvas whether it has a course."""
-
-    def check_course(self, course_id: str) -> None:
-        """Return if Canvas has the course. Raises: CourseGone."""
-        ...
-
-
-def refuse_unknown_course(canvas: CourseChecker, states: CourseStates, course_id: str) -> None:
+def refuse_unknown_course(ask_canvas: Callable[[str], None], states: CourseStates, course_id: str) -> None:
     """Raise `CourseGone` for a course that passback does not sync and Canvas does not have.
 
-    If Canvas cannot be asked, the course may exist: its sync finds out.
+    `ask_canvas` raises it. If Canvas cannot be asked, the course may exist: its sync finds out.
     """
     if states.is_connected(course_id):
         return
     try:
-        canvas.check_course(course_id)
+        ask_canvas(course_id)
     except (TransientError, AccessDenied):
         return
 

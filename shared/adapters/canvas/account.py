@@ -95,10 +95,6 @@ class CanvasAccount:
         rows = (row for page in pages for row in page.rows(_SIZES)[0])
         return {row.id: row.total_students or 0 for row in rows}
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._canvas.close()
-
 
 STATES = [("state[]", state) for state in ("active", "invited", "completed", "inactive")]
 STUDENTS = [("type[]", "StudentEnrollment"), *STATES]
@@ -176,10 +172,6 @@ class CanvasPeople:
             return frozenset(row.course_id for page in pages for row in page.rows(wire.IN_COURSES)[0])
         except NotFound as error:
             raise PersonUnknown(str(error)) from None
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._canvas.close()
 
 
 def _person(user: PersonWire, sis_user_id: str | None) -> Person:

@@ -162,10 +162,6 @@ class CanvasGrading:
             return ()
         return tuple(GradingPeriod(period.id, period.title, period.weight) for period in found)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._canvas.close()
-
 
 def _totals(enrollments: Iterable[EnrollmentTotalsWire]) -> Mapping[str, CanvasTotals]:
     """Return the totals by user: all enrollments of a student in the course have the same."""

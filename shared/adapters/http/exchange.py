@@ -64,12 +64,15 @@ class RequestContext:
 _LOWEST_PRIORITY = 9_000_000_000_000_000
 
 
-def low_priority(max_wait: timedelta, check_wait: Callable[[], None] = no_check) -> AbstractContextManager[None]:
+def low_priority(
+    max_wait: timedelta, check_wait: Callable[[], None] = no_check, check_stop: Callable[[], None] = no_check
+) -> AbstractContextManager[None]:
     """Return a context manager: the requests of its block let all others go first, and wait so long for their turn.
 
-    `check_wait` is called before each, and each second while it waits.
+    `check_wait` is called before each, and each second while it waits; `check_stop` while it is under way.
     """
-    return use_context(RequestContext(_LOWEST_PRIORITY, lambda: max_wait, check_wait=check_wait))
+    context = RequestContext(_LOWEST_PRIORITY, lambda: max_wait, check_wait=check_wait, check_stop=check_stop)
+    return use_context(context)
 
 
 class _Deadline:

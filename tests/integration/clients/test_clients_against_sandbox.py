@@ -70,10 +70,8 @@ def people(
     district: District, canvas_url: str, redis_client: redis.Redis, clock: ManualClock
 ) -> Iterator[CanvasPeople]:
     settings = load({"PASSBACK_CANVAS_URL": canvas_url, "PASSBACK_CANVAS_TOKEN": district.canvas.token})
-    with closing(
-        CanvasPeople(canvas_api(settings, redis_client, Keys("test"), clock), settings.canvas_account)
-    ) as reader:
-        yield reader
+    with closing(canvas_api(settings, redis_client, Keys("test"), clock)) as api:
+        yield CanvasPeople(api, settings.canvas_account)
 
 
 def test_people_and_their_courses_are_read(people: CanvasPeople) -> None:
@@ -133,9 +131,8 @@ def test_without_the_right_to_see_addresses_there_are_none(
     seed = district.canvas.model_copy(deep=True, update={"may_read_emails": False})
     with served(canvas_app(seed, clock)) as url:
         settings = load({"PASSBACK_CANVAS_URL": url, "PASSBACK_CANVAS_TOKEN": seed.token})
-        with closing(
-            CanvasPeople(canvas_api(settings, redis_client, Keys("test"), clock), settings.canvas_account)
-        ) as reader:
+        with closing(canvas_api(settings, redis_client, Keys("test"), clock)) as api:
+            reader = CanvasPeople(api, settings.canvas_account)
             assert list(reader.teachers(str(Ids.HEALTHY_COURSE)).values()) == [""]
 
 

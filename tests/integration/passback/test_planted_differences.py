@@ -20,7 +20,7 @@ from shared.domain.passback.rules.reasons import Reason
 from shared.sandbox.district.small import student_dcid_of, user_id_of
 from shared.sandbox.ids import Ids
 from tests.integration.passback.test_refusals_are_explained import COURSE, FIRST, Town, town
-from workers.grade_passback.operations.verification.verifier import Systems, Verifier
+from workers.grade_passback.operations.verification.verifier import Verifier
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +38,16 @@ class Verified:
             now_ms=lambda: epoch_ms(here.clock.now()),
         )  # fmt: skip
         proofs, key = Proofs(stores.redis, stores.keys, timedelta(days=400)), ProofKey(stores.redis, stores.keys)
-        systems = Systems(here.canvas_url, here.powerschool_url)
         self.verifier = Verifier(
-            lambda: here.reader, stores.records, self.queue, stores.pauses, proofs, key, here.clock, systems
+            lambda: here.reader,
+            stores.records,
+            self.queue,
+            stores.pauses,
+            proofs,
+            key,
+            here.clock,
+            here.canvas_url,
+            here.powerschool_url,
         )
         self.work = sorted({key.assignment_id for key in self.graded()})
 

@@ -256,41 +256,31 @@ def _time(activity: CourseActivity, at: datetime, *, seconds: bool = False) -> s
     return f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
 
 
+@dataclass(frozen=True)
 class CourseActivities:
-    """Reads what courses do now. Reads Redis only."""
+    """Reads what courses do now. Reads Redis only. `configured` are the intervals between requests by system."""
 
-    def __init__(
-        self,
-        client: redis.Redis,
-        keys: Keys,
-        queue: SyncQueue,
-        pauses: Pauses,
-        heartbeats: Heartbeats,
-        clock: Clock,
-        configured: Mapping[str, timedelta],
-        zone: tzinfo | None,
-    ) -> None:
-        self._redis = client
-        self._keys = keys
-        self._queue = queue
-        self._pauses = pauses
-        self._heartbeats = heartbeats
-        self._clock = clock
-        self._configured = configured
-        self._zone = zone or UTC
+    client: redis.Redis
+    keys: Keys
+    queue: SyncQueue
+    pauses: Pauses
+    heartbeats: Heartbeats
+    clock: Clock
+    configured: Mapping[str, timedelta]
+    zone: tzinfo
 
     def of_course(self, course_id: str) -> CourseActivity:
         """Return what the course does now."""
-        queue, alive = self._queue, [beat.process for beat in self._heartbeats.all() if not beat.is_stale]
+        queue, alive = self.queue, [beat.process for beat in self.heartbeats.all() if not beat.is_stale]
         return CourseActivity(
-            self._clock.now(),
+            self.clock.now(),
             queue.state_of(course_id),
             queue.taken_of(course_id),
             queue.wait_of(course_id),
-            self._pauses.of_course(course_id),
-            read_outages(self._redis, self._keys),
-            system_rates(self._redis, self._keys, self._configured),
+            self.pauses.of_course(course_id),
+            read_outages(self.client, self.keys),
+            system_rates(self.client, self.keys, self.configured),
             any(process.startswith("worker@") for process in alive),
             queue.pending_messages(),
-            self._zone,
+            self.zone,
         )

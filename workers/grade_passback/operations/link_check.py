@@ -1,10 +1,7 @@
 """Reports how links compare with PowerSchool: the use case behind `passback links check`."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.clock import Clock
 from shared.domain.causes import Cause
 from shared.domain.passback.planning.links import LinkCheck, check_links
 from shared.errors import PermanentError, TransientError
@@ -33,27 +30,14 @@ class CourseCheck:
         return self.error is None and all(link.is_ok for link in self.links)
 
 
-@dataclass(frozen=True)
-class LinkChecker:
-    """Compares links with PowerSchool, course by course. Reads only: a sync finds lost links by itself."""
-
-    reader: CourseReader
-    states: CourseStates
-    clock: Clock
-
-    def course_ids(self) -> list[str]:
-        """Return the ids of all connected courses."""
-        # No course was visited tomorrow, so that all are returned.
-        return self.states.least_recently_visited(self.clock.now() + timedelta(days=1), self.states.count())
-
-    def check(self, course_id: str) -> CourseCheck:
-        """Return how the course's links compare with PowerSchool. Reads only."""
-        try:
-            data = self.reader.read(course_id, asked_for_by_person=False)
-        except (TransientError, PermanentError) as error:
-            if error.cause == Cause.REDIS_UNAVAILABLE:
-                # No other course can be checked either.
-                raise
-            return CourseCheck(course_id, error=LinkError(error.cause, str(error)))
-        sections = frozenset(s.dcid for s in data.rosters.values() if s.teacher_users_dcid is not None)
-        return CourseCheck(course_id, check_links(data.links, data.actual, sections, data.plugin_ids))
+def check_course_links(reader: CourseReader, course_id: str) -> CourseCheck:
+    """Return how the course's links compare with PowerSchool. Reads only: a sync finds lost links by itself."""
+    try:
+        data = reader.read(course_id, asked_for_by_person=False)
+    except (TransientError, PermanentError) as error:
+        if error.cause == Cause.REDIS_UNAVAILABLE:
+            # No other course can be checked either.
+            raise
+        return CourseCheck(course_id, error=LinkError(error.cause, str(error)))
+    sections = frozenset(s.dcid for s in data.rosters.values() if s.teacher_users_dcid is not None)
+    return CourseCheck(course_id, check_links(data.links, data.actual, sections, data.plugin_ids))

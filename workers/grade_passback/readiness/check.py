@@ -1,33 +1,32 @@
 """Checks a whole district, a course at a time: paced, behind all other work, and continued where it was interrupted."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from itertools import islice
-from typing import Protocol
 
 import structlog
 
 from shared.adapters.canvas.account import AccountCourse, CanvasAccount
-from shared.adapters.http.exchange import RequestContext, use_context
-from shared.adapters.redis.client import epoch_ms
+from shared.adapters.canvas.grading import CanvasGrading
+from shared.adapters.http.exchange import low_priority
 from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessStore, Work
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
+from shared.domain.passback.powerschool import TeacherCategory
 from shared.domain.passback.readiness.district import DistrictRead, is_near
 from shared.domain.passback.readiness.findings import CourseReadiness, ReadinessRun, SystemFinding
+from shared.domain.passback.totals.grading import TermFormula
 from shared.errors import CourseGone, PermanentError, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import RosterReader
+from workers.grade_passback.compare import CourseData
 from workers.grade_passback.course_reader import CourseReader
-from workers.grade_passback.readiness.course_findings import CanvasSections, course_readiness
+from workers.grade_passback.readiness.course_findings import CourseWeights, course_readiness
 from workers.grade_passback.readiness.district_findings import district_readiness, unseen_sections
-from workers.grade_passback.readiness.weights import WeightReader
 
 log = structlog.get_logger()
 
-# Requests of work that began earlier go first: all other work began before this.
-BEHIND_ALL = timedelta(days=3650)
 # A request waits this long for its turn. After that, the check goes on at its next turn.
 MAX_WAIT = timedelta(seconds=60)
 # How old the checks of the systems may be while a check waits for one of them.
@@ -38,36 +37,51 @@ SECTIONS_PER_READ = 500
 MAX_ATTEMPTS = 3
 UNEXPECTED = "unexpected"
 STOPPING = "stopping"
+# The query of formulas is optional: a PowerSchool that does not run it is not asked for each course.
+ASK_AGAIN_AFTER = timedelta(minutes=10)
+ReadFormulas = Callable[
+    [Sequence[int], Mapping[int, Sequence[TeacherCategory]]], Mapping[int, tuple[TermFormula, ...]] | None
+]
 POWERSCHOOL_LISTS, CANVAS_COURSES, COURSES = "powerschool_lists", "canvas_courses", "courses"
 """What could not be read. Then sections without a Canvas course are unknown; without PowerSchool's lists, terms too."""
 
 
-class CourseCandidates(Protocol):
-    """Names the courses to check where the account's list cannot be read."""
+@dataclass
+class WeightReader:
+    """Reads how courses and their sections calculate grades, where PowerSchool shows it to the plugin."""
 
-    def __call__(self) -> Iterable[str]:
-        """Return the ids of connected courses and of courses with synced work."""
-        ...
+    canvas: CanvasGrading
+    formulas: ReadFormulas
+    clock: Clock
+    _ask_again_at: datetime | None = field(default=None, init=False)
 
-
-class DistrictLists(Protocol):
-    """Reads PowerSchool's lists of sections, terms and teachers."""
-
-    def read(self) -> DistrictRead:
-        """Return them. Raises the errors of `shared.errors`."""
-        ...
+    def read(self, data: CourseData) -> CourseWeights | None:
+        """Return the weights; None where PowerSchool does not show any. Raises the errors of `shared.errors`."""
+        now = self.clock.now()
+        if not data.categories or (self._ask_again_at is not None and now < self._ask_again_at):
+            return None
+        formulas = self.formulas(sorted(data.categories), data.categories)
+        if formulas is None:
+            self._ask_again_at = now + ASK_AGAIN_AFTER
+            return None
+        # Canvas is asked only for a course that PowerSchool says something about.
+        return CourseWeights(self.canvas.rules(data.course.id), formulas) if any(formulas.values()) else None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadinessSources:
-    """What a check reads; `zone` is the district's time zone."""
+    """What a check reads; `zone` is the district's time zone.
+
+    `district` reads PowerSchool's lists of sections, terms and teachers. Where the account's list cannot be read,
+    `candidates` returns the ids of connected courses and of courses with synced work.
+    """
 
     reader: CourseReader
     account: CanvasAccount
-    district: DistrictLists
+    district: Callable[[], DistrictRead]
     rosters: RosterReader
     weights: WeightReader
-    candidates: CourseCandidates
+    candidates: Callable[[], Iterable[str]]
     zone: tzinfo
 
 
@@ -107,7 +121,7 @@ class ReadinessCheck:
             if lock is None or run is None or run.finished_at is not None:
                 return run if lock is not None else None
             check_stop = _stop_check(stopping)
-            with use_context(self._context(check_stop)):
+            with low_priority(MAX_WAIT, check_stop, check_stop):
 
                 def systems_now() -> tuple[SystemFinding, ...]:
                     found = tuple(systems())
@@ -116,10 +130,6 @@ class ReadinessCheck:
                     return found
 
                 return self._advance(run, lock, systems_now, lambda: stopping() or is_time_up())
-
-    def _context(self, check_stop: Callable[[], None]) -> RequestContext:
-        began_ms = epoch_ms(self.clock.now() + BEHIND_ALL)
-        return RequestContext(began_ms, lambda: MAX_WAIT, check_wait=check_stop, check_stop=check_stop)
 
     def _advance(
         self,
@@ -184,7 +194,7 @@ class ReadinessCheck:
 
     def _lists(self, sources: ReadinessSources, without: list[str]) -> DistrictRead | None:
         try:
-            return sources.district.read()
+            return sources.district()
         except PermanentError:
             # A plugin without the queries of provisioning: everything that a course shows is checked all the same.
             without.append(POWERSCHOOL_LISTS)
@@ -236,7 +246,7 @@ class ReadinessCheck:
         sizes = sources.account.section_sizes(work.course_id) if has_unknown else {}
         today = now.astimezone(data.policy.zone_of(data.course)).date()
         weights = sources.weights.read(data)
-        return course_readiness(data, CanvasSections(work.created_at, sizes), today, now, weights)
+        return course_readiness(data, work.created_at, sizes, today, now, weights)
 
     def _unread(self, work: Work, cause: str) -> CourseReadiness | None:
         if not work.course_id:

@@ -15,9 +15,9 @@ from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.rules.categories import CategoryMatch, NoCategory, match_category
 from shared.domain.passback.rules.eligibility import CONNECTION_RULES, connection_findings, describe_missing
 from shared.domain.passback.rules.reasons import Finding, Reason
+from shared.domain.passback.totals.grading import CourseGrading, TermFormula
 from shared.domain.wording import counted
 from workers.grade_passback.compare import AssignmentInSection, CourseData, with_name_conflict
-from workers.grade_passback.readiness.weights import CourseWeights
 
 # What a teacher does not want to be sent.
 INTENTIONAL = frozenset({Reason.SIS_SYNC_OFF, Reason.NOT_GRADABLE, Reason.ATTENDANCE})
@@ -37,21 +37,28 @@ ONE_SCORE = {0: Score(Decimal(0))}
 
 
 @dataclass(frozen=True, slots=True)
-class CanvasSections:
-    """What a read of a course does not say: when it was made, and how many students Canvas has by section id."""
+class CourseWeights:
+    """How a course calculates grades, and its sections by SECTIONS.DCID."""
 
-    created_at: datetime | None = None
-    students: Mapping[str, int] = field(default_factory=dict)
+    grading: CourseGrading
+    formulas: Mapping[int, tuple[TermFormula, ...]]
 
 
 def course_readiness(
-    data: CourseData, canvas: CanvasSections, today: date, read_at: datetime, weights: CourseWeights | None = None
+    data: CourseData,
+    created_at: datetime | None,
+    sizes: Mapping[str, int],
+    today: date,
+    read_at: datetime,
+    weights: CourseWeights | None,
 ) -> CourseReadiness:
     """Return what is not ready in the course; `data` is read ahead. Sections whose term is over are left out.
 
+    A read of a course does not say when it was made (None if that is not known), nor the `sizes`: how many students
+    Canvas has by section id.
     A section that PowerSchool does not know counts where it has students and the course is in use.
     """
-    return _Course(data, canvas, today, weights).readiness(read_at)
+    return _Course(data, created_at, sizes, today, weights).readiness(read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +73,10 @@ class _CourseSection:
 @dataclass
 class _Course:
     data: CourseData
-    canvas: CanvasSections
+    created_at: datetime | None
+    sizes: Mapping[str, int]
     today: date
-    weights: CourseWeights | None = None
+    weights: CourseWeights | None
     findings: dict[tuple[object, ...], ReadinessFinding] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,7 +86,7 @@ class _Course:
         self.sections = sections
         self.ended = [(s, rostered) for s, rostered in sections if rostered and is_over(rostered.term, self.today)]
         known = [_CourseSection(s, r, _active(r)) for s, r in sections if r and not is_over(r.term, self.today)]
-        unknown = [_CourseSection(s, r, self.canvas.students.get(s.id, 0)) for s, r in sections if r is None]
+        unknown = [_CourseSection(s, r, self.sizes.get(s.id, 0)) for s, r in sections if r is None]
         in_use = bool(known) or self._is_in_use()
         self.course_sections = known + [
             course_section for course_section in unknown if in_use and course_section.students
@@ -109,7 +117,7 @@ class _Course:
         days = [self._due_date(a, s) for a in self.data.course.assignments for s in self.data.course.sections]
         if any(day is not None and day >= self.today for day in days):
             return True
-        made = self.canvas.created_at
+        made = self.created_at
         is_new = made is None or made.astimezone(self.zone).date() > self.today - IN_USE
         return is_new and (not days or any(day is None for day in days))
 

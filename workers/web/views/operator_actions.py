@@ -46,7 +46,7 @@ class OperatorActions(RecordedActions):
     def _require_known_course(self, course_id: str) -> None:
         try:
             with waits_at_most(FOR_NAMES):
-                refuse_unknown_course(self._service.canvas, self._service.records, course_id)
+                refuse_unknown_course(self._service.canvas.check_course, self._service.records, course_id)
         except ConfigurationError:
             # A web process without Canvas's settings cannot check; the worker does.
             return

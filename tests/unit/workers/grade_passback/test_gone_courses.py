@@ -102,7 +102,7 @@ def test_a_course_that_canvas_never_had_is_refused() -> None:
     """Before anything is kept of it."""
     stores = Stores(ManualClock(NOW))
     with pytest.raises(CourseGone):
-        refuse_unknown_course(Checker(GONE), stores.records, "999")
+        refuse_unknown_course(Checker(GONE).check_course, stores.records, "999")
     assert stores.redis.keys() == []
 
 
@@ -116,12 +116,12 @@ def test_a_course_that_canvas_never_had_is_refused() -> None:
 )
 def test_a_course_that_may_be_there_is_not_refused(error: Exception | None) -> None:
     """Its sync finds out."""
-    refuse_unknown_course(Checker(error), Stores(ManualClock(NOW)).records, "7")
+    refuse_unknown_course(Checker(error).check_course, Stores(ManualClock(NOW)).records, "7")
 
 
 def test_a_connected_course_costs_no_request() -> None:
     """Passback knows it."""
     records, checker = Stores(ManualClock(NOW)).records, Checker(GONE)
     records.register("7")
-    refuse_unknown_course(checker, records, "7")
+    refuse_unknown_course(checker.check_course, records, "7")
     assert checker.asked == 0

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.http.exchange import low_priority
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedProof
 from shared.adapters.redis.operations.actions import Pauses
@@ -38,22 +38,11 @@ MAX_READS = 4
 # What differs is read again after this long: what changed between the two reads is no difference.
 RECHECK_AFTER = timedelta(seconds=2)
 POLL_INTERVAL = timedelta(seconds=0.5)
-# Whatever is asked for because of a change goes before the requests of a verification: they are in the order of the
-# times at which their work began, and this one (ms) never comes.
-LOWEST_PRIORITY = 8_000_000_000_000_000
 MAX_REQUEST_WAIT = timedelta(minutes=10)
 # While changes wait for a worker, the next course waits, but never so long that a busy day has no proof.
 MAX_COURTESY = timedelta(seconds=30)
 # So many failures in a row that may pass are an outage: the rest is left for later.
 MAX_FAILURES_IN_A_ROW = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Systems:
-    """The addresses of the two systems, for the proof."""
-
-    canvas: str
-    powerschool: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,8 @@ class Verifier:
     proofs: Proofs
     key: ProofKey
     clock: Clock
-    systems: Systems
+    canvas_url: str
+    powerschool_url: str
 
     def verify(self, course_id: str, actor: str, *, patience: timedelta, makes_due: bool = True) -> Verification:
         """Verify the course, store the proof, and make what differs due.
@@ -119,7 +109,7 @@ class Verifier:
         expected to succeed now.
         """
         synced_before, was_idle = self._synced_at(course_id), self._is_idle(course_id)
-        with use_context(RequestContext(LOWEST_PRIORITY, lambda: MAX_REQUEST_WAIT)):
+        with low_priority(MAX_REQUEST_WAIT):
             data = self.reader().read(course_id, asked_for_by_person=True, cache=CachePolicy.REFRESH_ALL)
         today = self.clock.now().astimezone(data.policy.zone_of(data.course)).date()
         found = agreement_of(compare(replace(data, asked_for_by_person=False)), today)
@@ -144,8 +134,8 @@ class Verifier:
         rows, scores = rows_csv(course_id, found), scores_csv(course_id, found, secrets.token_hex(16))
         proof = Proof(
             course_id=course_id,
-            canvas=self.systems.canvas,
-            powerschool=self.systems.powerschool,
+            canvas=self.canvas_url,
+            powerschool=self.powerschool_url,
             read_from=began,
             read_until=self.clock.now(),
             reads=reads,

@@ -6,7 +6,7 @@ from shared.domain.passback.planning.links import Link, LinkStatus
 from shared.domain.passback.powerschool import AssignmentKey
 from shared.errors import ServiceUnavailable
 from tests.unit.workers.grade_passback.school import DEADLINE, School, link_of
-from workers.grade_passback.operations.link_check import CourseCheck, LinkChecker
+from workers.grade_passback.operations.link_check import CourseCheck, check_course_links
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def synced(school: School) -> School:
 
 
 def check(school: School) -> CourseCheck:
-    return LinkChecker(school.reader, school.records, school.clock).check("1")
+    return check_course_links(school.reader, "1")
 
 
 def lose_links(school: School) -> dict[AssignmentKey, Link]:

@@ -20,7 +20,7 @@ from shared.errors import ServiceUnavailable
 from tests.unit.domain.passback.baseline import HOMEWORK, TESTS, desired
 from tests.unit.workers.grade_passback.school import NOW, School, row
 from workers.grade_passback.operations.verification.proofs import difference_sentence
-from workers.grade_passback.operations.verification.verifier import MAX_READS, Systems, Verification, Verifier
+from workers.grade_passback.operations.verification.verifier import MAX_READS, Verification, Verifier
 
 PATIENCE = timedelta(seconds=30)
 
@@ -37,11 +37,18 @@ class Bench:
         )  # fmt: skip
         self.proofs = Proofs(stores.redis, stores.keys, timedelta(days=400))
         key = ProofKey(stores.redis, stores.keys)
-        systems = Systems("https://canvas.example", "https://ps.example")
         self.reads = 0
         self.before_read: Callable[[int], None] = lambda _: None
         self.verifier = Verifier(
-            self._reader, school.records, self.queue, school.pauses, self.proofs, key, school.clock, systems
+            self._reader,
+            school.records,
+            self.queue,
+            school.pauses,
+            self.proofs,
+            key,
+            school.clock,
+            "https://canvas.example",
+            "https://ps.example",
         )
         school.sync()
 
