@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from redis.exceptions import ResponseError
 
+from shared.adapters.redis.course_data.course_index import CourseListItem
 from shared.adapters.redis.operations.processes import Heartbeat
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.adapters.redis.remote_limits.outages import Outage, read_outages
@@ -185,6 +186,20 @@ def status_json(status: InstallationStatus) -> dict[str, object]:
         ],
         "stale_courses": status.stale_courses,
     }
+
+
+def course_json(course: CourseListItem) -> dict[str, object]:
+    """Return a course of the list; the results of its last sync are None before the first."""
+    summary = course.summary
+    last_sync = {
+        name: getattr(summary, name, None)
+        for name in (
+            "name", "synced_at", "assignments", "scores_wanted", "scores_there", "students_held_back", "schools",
+            "terms", "sections",
+        )
+    }  # fmt: skip
+    counts = {"dead_letters": course.dead_letters, "has_problems": course.has_problems}
+    return {"course_id": course.course_id, **last_sync, **counts}
 
 
 def rates_of(service: Container) -> list[SystemRate]:

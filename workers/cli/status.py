@@ -27,8 +27,7 @@ from workers.cli.terminal.status_text import status_text
 from workers.doctor import CheckResult, run_checks
 from workers.doctor.report import report
 from workers.runtime.heartbeat import this_process
-from workers.status import read_status, status_json
-from workers.web.views.course_list import listed_course
+from workers.status import course_json, read_status, status_json
 
 # Longer than the pages take to report a process as gone. Restarting a process that is only late would delay it more.
 HEARTBEAT_TIMEOUT = timedelta(seconds=60)
@@ -73,7 +72,7 @@ def courses(
         except NotFound as error:
             fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
         page = service.course_lists.page(CourseSearch(text, school, term, problems, ids), limit=limit)
-        listed = {"courses": [listed_course(course) for course in page.courses], "more": page.next_start is not None}
+        listed = {"courses": [course_json(course) for course in page.courses], "more": page.next_start is not None}
         emit(listed, as_json, courses_text, zone=service.settings.district_time_zone)
 
 

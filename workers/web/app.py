@@ -10,7 +10,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.config import Settings
 from workers.container import Container
 from workers.web.api.app import PREFIX, create_api
-from workers.web.auth.passwords import Authenticator
 from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.lti.routes import LTI_PREFIX, create_lti
 from workers.web.metrics.collector import MetricsCollector
@@ -23,29 +22,25 @@ from workers.web.receivers.assembly import build
 def web_app(settings: Settings) -> ASGIApp:
     """Return everything that the web process serves."""
     container = Container(settings)
-    # One authenticator for pages, API and metrics: failed logins count together wherever they are made.
-    authenticator = Authenticator(settings, container.redis, container.keys)
-    sign_in = RequestAuthenticator(settings, container.redis, container.keys, authenticator)
+    sign_in = RequestAuthenticator(container)
     return build(
         settings,
-        fallback=create_site(container, sign_in=sign_in),
+        fallback=create_site(container, sign_in),
         count=container.counter_buffer,
-        routes=[metrics_route(container, authenticator)],
+        routes=[metrics_route(container, sign_in)],
         close=container.close,
     )
 
 
-def metrics_route(container: Container, authenticator: Authenticator | None = None) -> Route:
+def metrics_route(container: Container, sign_in: RequestAuthenticator) -> Route:
     """Return the route of `/metrics`."""
-    settings = container.settings
-    authenticator = authenticator or Authenticator(settings, container.redis, container.keys)
-    page = MetricsPage(partial(generate_latest, MetricsCollector(container)), settings, authenticator)
+    render = partial(generate_latest, MetricsCollector(container))
+    page = MetricsPage(render, container.settings, sign_in.authenticator)
     return Route("/metrics", page.get)
 
 
-def create_site(container: Container, sign_in: RequestAuthenticator | None = None) -> ASGIApp:
+def create_site(container: Container, sign_in: RequestAuthenticator) -> ASGIApp:
     """Return the pages, the API and the pages inside Canvas."""
-    sign_in = sign_in or RequestAuthenticator(container.settings, container.redis, container.keys)
     api = SecurityHeaders(create_api(container, sign_in))
     pages = SecurityHeaders(create_pages(container, sign_in))
     lti = create_lti(container)

@@ -112,6 +112,11 @@ class CourseRecord:
         return next((section for section in sections if section.section_sis_id == section_sis_id), None)
 
 
+def assignment_names(record: CourseRecord | None) -> dict[str, str]:
+    """Return the names of the course's assignments by id."""
+    return {assignment.assignment_id: assignment.name for assignment in record.assignments} if record else {}
+
+
 def sections_of(record: CourseRecord | None) -> list[tuple[str, SectionRecord]]:
     """Return every section of every assignment, with the assignment's id; nothing for a course never synced."""
     assignments = record.assignments if record else ()

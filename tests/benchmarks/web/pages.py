@@ -25,6 +25,7 @@ from tests.fault_injection.redis_server import RedisServer
 from tests.unit.web.site_kit import Browser
 from workers.container import Container
 from workers.web.app import create_site
+from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.lti.session import LtiRole, LtiSession, LtiSessions
 
 ASSIGNMENTS, STUDENTS, SECTIONS = 41, 30, 2
@@ -83,7 +84,7 @@ def record(number: int) -> CourseRecord:
 
 def measured(service: Container, requests: int) -> Iterator[tuple[str, float]]:
     """Yield every page with the median CPU time of this process, in milliseconds."""
-    app, sessions = create_site(service), LtiSessions(lambda: SECRET, service.clock)
+    app, sessions = create_site(service, RequestAuthenticator(service)), LtiSessions(lambda: SECRET, service.clock)
     people = ((TEACHER, LtiRole.TEACHER, "1077"), (ADMINISTRATOR, LtiRole.ADMIN, None))
     for pages, role, course_id in people:
         token = sessions.issue(session(service, role, course_id))

@@ -10,6 +10,7 @@ from tests.fault_injection.provisioning.town import RosterTown, roster_town
 from tests.unit.web.site_kit import PASSWORD, Browser
 from workers.provisioning.changed_rows import changed_rows
 from workers.web.app import create_site
+from workers.web.auth.sign_in import RequestAuthenticator
 
 pytestmark = pytest.mark.xdist_group("provisioning")
 
@@ -22,7 +23,7 @@ def town() -> Iterator[RosterTown]:
 
 def test_a_held_plan_is_looked_at_and_approved(town: RosterTown) -> None:
     """The rows that a run would end are shown with their source; approving lets it go on, under the operator's name."""
-    browser = Browser(create_site(town.service))
+    browser = Browser(create_site(town.service, RequestAuthenticator(town.service)))
     assert browser.sign_in("operator", PASSWORD).status_code == 303
     assert "has not run here" in browser.text("/provisioning")
     assert town.ask().state is RunState.DONE

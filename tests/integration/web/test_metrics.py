@@ -14,6 +14,7 @@ from tests.integration.receivers_kit import UUID, client, event, serving
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.web.app import metrics_route
+from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.metrics.collector import MetricsCollector
 from workers.web.metrics.definitions import METRICS
 from workers.web.receivers.assembly import build
@@ -40,7 +41,7 @@ def visit(redis_url: str, act: Callable[[Container, httpx.AsyncClient], Awaitabl
     service = Container(settings)
 
     async def run() -> httpx.Response:
-        routes = [metrics_route(service)]
+        routes = [metrics_route(service, RequestAuthenticator(service))]
         app = build(settings, count=service.counter_buffer, routes=routes, close=service.close)
         async with serving(app), client(app) as http:
             await act(service, http)

@@ -15,6 +15,7 @@ from shared.domain.passback.canvas import Person
 from shared.errors import PassbackError, PersonUnknown
 from workers.container import Container
 from workers.web.app import create_site
+from workers.web.auth.sign_in import RequestAuthenticator
 
 PASSWORD = "a long enough password é"
 VIEWER_PASSWORD = "another long password"
@@ -61,7 +62,7 @@ class Site:
         loaded = load({f"PASSBACK_{k}": v for k, v in given.items()}, env_file=Path("no.env"))
         redis = redis or fakeredis.FakeRedis(server=fakeredis.FakeServer())
         self.service = Container(loaded, redis=redis)
-        self.app: ASGIApp = create_site(self.service)
+        self.app: ASGIApp = create_site(self.service, RequestAuthenticator(self.service))
 
     def browser(self, account: str | None = None) -> "Browser":
         """Return a browser; signed in, if an account is given."""

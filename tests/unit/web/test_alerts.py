@@ -24,7 +24,7 @@ from shared.domain.wording import describe
 from tests.installation import ALIVE, NOW, WELL
 from workers.alerts import TOKEN_URGENT, TOKEN_WARNING, Level, alerts, not_judged
 from workers.status import SILENCE, InstallationStatus
-from workers.web.pages.charts import chart, duration
+from workers.web.pages.overview_pages import chart, duration
 
 GONE = Heartbeat("worker@there:3", GONE_AFTER * 2)
 PROVISIONER = Heartbeat("provisioning-worker@here:4", timedelta(0))

@@ -28,6 +28,7 @@ from tests.unit.workers.grade_passback.school import School
 from workers.container import Container
 from workers.grade_passback.operations.history import COLUMNS
 from workers.web.api.app import create_api
+from workers.web.auth.sign_in import RequestAuthenticator
 from workers.web.middleware import RequestLimits
 from workers.web.receivers.rejections import RejectionLog
 
@@ -67,7 +68,7 @@ class Web:
         self.service = Container(settings, redis=fakeredis.FakeRedis(server=fakeredis.FakeServer()))
         # The limits stand before every route of the web process.
         rejections = RejectionLog(self.service.clock)
-        self.app = RequestLimits(create_api(self.service), rejections)
+        self.app = RequestLimits(create_api(self.service, RequestAuthenticator(self.service)), rejections)
 
     def call(
         self, method: str, path: str, auth: tuple[str, str] | None = ("operator", PASSWORD), **given: object

@@ -11,7 +11,7 @@ from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import AccessDenied, PassbackError, ServiceUnavailable
 from tests.unit.web.site_kit import ADA, Browser, FakePeople, Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.pages.course_table import preview_rows
+from workers.web.pages.course_view import preview_rows
 
 NOW = datetime.now(UTC)
 FALL, SPRING = Term(date(2030, 8, 19), date(2030, 12, 20), 40), Term(date(2031, 1, 6), date(2031, 5, 23), 40)

@@ -1,4 +1,4 @@
-"""The API about courses: list, explanation, history, plan, sync."""
+"""The API about courses: list, explanation, history, plan, totals, sync, and proofs of agreement."""
 
 from itertools import islice
 from typing import Annotated, cast
@@ -13,28 +13,34 @@ from shared.domain.passback.powerschool import WrittenField
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.history import csv_text, entry_json
+from workers.grade_passback.operations.verification.proofs import proof_json, summary_csv
+from workers.status import course_json
 from workers.web.api.dependencies import (
     CANVAS_ID,
     MAX_ENTRIES,
     SIS_ID,
     Actions,
+    AssignmentId,
     CourseId,
+    School,
     Service,
     SignedIn,
     Since,
+    Start,
     StrictModel,
+    Term,
     TimeParameter,
+    csv_file,
     plain,
 )
 from workers.web.errors import ApiError
-from workers.web.views.course_list import listed_course
 from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview, waits_at_most
 from workers.web.views.visibility import visible_to
 
-AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]
-Start = Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=200)]
+
+MAX_PROOFS = 200
 
 router = APIRouter()
 
@@ -52,8 +58,8 @@ def courses(
         str, Query(alias="q", max_length=200, description="Beginnings of words of the name, of the id or of a section")
     ] = "",
     problems: Annotated[bool, Query(description="Only courses with problems")] = False,
-    school: Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")] = None,
-    term: Annotated[str, Query(max_length=30, description="Only of this term, as `terms` of a course has it")] = "",
+    school: School = None,
+    term: Term = "",
     person: Annotated[
         str | None, Query(pattern=SIS_ID, description="Only of the teacher or student with this SIS id; asks Canvas")
     ] = None,
@@ -65,7 +71,7 @@ def courses(
         course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
     search = CourseSearch(text, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
-    return {"courses": [plain(listed_course(course)) for course in page.courses], "next": page.next_start}
+    return {"courses": [plain(course_json(course)) for course in page.courses], "next": page.next_start}
 
 
 @router.get("/courses/{course_id}")
@@ -122,7 +128,7 @@ def history_csv(service: Service, user: SignedIn, course_id: CourseId, query: Se
     """Return the same as CSV: a row per changed field or value. Viewers get students without scores."""
     entries = matching(service.audit.of_course(course_id, query.since), query)
     content = csv_text(entries, service.records.course(course_id), with_scores=user.can_see_scores)
-    return Response(content, media_type="text/csv; charset=utf-8", headers={"Cache-Control": "no-store"})
+    return csv_file(content, f"passback-{course_id}.csv")
 
 
 @router.get("/courses/{course_id}/plan")
@@ -142,3 +148,51 @@ def sync(actions: Actions, course_id: CourseId, body: SyncRequest | None = None)
     """Request a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
     actions.sync(course_id, [body.assignment_id] if body and body.assignment_id else [])
     return {"course_id": course_id, "requested": True}
+
+
+@router.get("/courses/{course_id}/agreement")
+def agreement(service: Service, course_id: CourseId, limit: Annotated[int, Query(ge=1, le=MAX_PROOFS)] = 10) -> Json:
+    """Return the course's proofs, the newest first, each with the text that was signed and its signature."""
+    return {"course_id": course_id, "proofs": [proof_json(each) for each in service.proofs.of_course(course_id, limit)]}
+
+
+@router.post("/courses/{course_id}/verify")
+def verify(actions: Actions, course_id: CourseId) -> Json:
+    """Read both gradebooks back now, and return the proof. Writes nothing; what differs becomes due."""
+    return proof_json(actions.verify_now(course_id).signed)
+
+
+@router.get("/agreement")
+def agreements(
+    service: Service,
+    school: School = None,
+    term: Term = "",
+    start: Start = 0,
+    limit: Annotated[int, Query(ge=1, le=MAX_PROOFS)] = 50,
+) -> Json:
+    """Return the newest proof of each course, a page of courses at a time, and which were never verified."""
+    page = service.course_lists.page(CourseSearch(school=school, term=term), start=start, limit=limit)
+    course_ids = [course.course_id for course in page.courses]
+    proofs = service.proofs.newest_of(course_ids)
+    verified = {each.proof.course_id for each in proofs}
+    return {
+        "proofs": [proof_json(each) for each in proofs],
+        "never_verified": [course_id for course_id in course_ids if course_id not in verified],
+        "next": page.next_start,
+    }
+
+
+@router.get("/agreement.csv", response_class=Response)
+def agreements_csv(service: Service, school: School = None, term: Term = "") -> Response:
+    """Return a line for the newest proof of each course: counts, digests and what differs; no student, no score."""
+    search = CourseSearch(school=school, term=term)
+    course_ids = service.records.connected() if search.selects_all else service.course_lists.ids(search)
+    found = service.proofs.newest_of(course_ids)
+    lines = [(each, service.course_lists.find(each.proof.course_id).summary) for each in found]
+    return csv_file(summary_csv(lines), "passback-agreement.csv")
+
+
+@router.get("/agreement/public-key.pem", response_class=Response)
+def public_key(service: Service) -> Response:
+    """Return the public key that checks the signatures of proofs."""
+    return Response(service.proof_key.public_pem(), media_type="application/x-pem-file")

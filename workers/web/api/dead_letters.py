@@ -17,13 +17,13 @@ from workers.web.api.dependencies import (
     Actions,
     Code,
     DeadLetterId,
+    ErrorResponse,
     Service,
     Since,
     StrictModel,
     TimeParameter,
     plain,
 )
-from workers.web.api.errors import ErrorResponse
 from workers.web.errors import ApiError
 from workers.web.views import dead_letters as views
 from workers.web.views.operator_actions import OperatorActions
@@ -168,7 +168,7 @@ def retry(actions: Actions, found: OpenDeadLetter) -> Json:
 
     A course is synced anew, and its dead letter stays open until that succeeds. Safe to repeat.
     """
-    if not actions.retry_one(found):
+    if not actions.retry([found]).retried:
         raise ApiError(409, "not_retryable", "This job cannot be run again; export or discard it.")
     return {"id": found.id, "requested": True}
 
@@ -176,5 +176,5 @@ def retry(actions: Actions, found: OpenDeadLetter) -> Json:
 @router.post("/dead-letters/{letter_id}/discard", status_code=202)
 def discard(actions: Actions, found: OpenDeadLetter) -> Json:
     """Remove one dead letter without doing its work; a later change of its course may cause it again."""
-    actions.discard_one(found)
+    actions.discard([found])
     return {"id": found.id, "discarded": True}

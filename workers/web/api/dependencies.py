@@ -1,9 +1,11 @@
 """What the API's endpoints share: the container, the signed-in user, an operator's actions, and parameter formats."""
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic_core import to_jsonable_python
@@ -21,6 +23,8 @@ CANVAS_ID = r"^[0-9]{1,20}$"
 DEAD_LETTER_ID = r"^[A-Za-z0-9_.:-]{1,100}$"
 SIS_ID = r"^[^\x00-\x1f]{1,255}$"
 CODE = r"^[A-Za-z0-9_.-]{1,100}$"
+MAKER = r"[^\x00-\x1f,]{1,100}"
+MAX_MAKERS = 20
 MAX_ENTRIES = 1000
 
 
@@ -87,13 +91,44 @@ CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id"
 DeadLetterId = Annotated[str, Path(alias="letter_id", pattern=DEAD_LETTER_ID, description="Dead letter id")]
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 TimeParameter = Annotated[datetime, AfterValidator(_aware)]
+School = Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")]
+Term = Annotated[str, Query(max_length=30, description="Only of this term, as `terms` of a course has it")]
+AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]
+Start = Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the page before")]
 Since = Annotated[TimeParameter | None, Query(description="Only from this time on; UTC without an offset")]
+
+
+def makers(given: Iterable[str]) -> frozenset[str]:
+    """Return the selected makers, each by itself or with commas between them. Raises `ApiError` for what is none."""
+    named = [one.strip() for each in given for one in each.split(",") if one.strip()]
+    if len(named) > MAX_MAKERS or not all(re.fullmatch(MAKER, one) for one in named):
+        raise ApiError(422, "not_valid", "A maker is teacher, or a plugin as PowerSchool names it.")
+    return frozenset(named)
+
+
+class ErrorDetail(BaseModel):
+    """Why something was not done."""
+
+    code: str
+    message: str
+
+
+class ErrorResponse(BaseModel):
+    """The response to what was not done."""
+
+    error: ErrorDetail
 
 
 class StrictModel(BaseModel):
     """A request body that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def csv_file(content: str | bytes, name: str) -> Response:
+    """Return a file that a browser saves."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 def plain(value: object) -> Any:  # JSON

@@ -1,18 +1,20 @@
-"""The API about the whole installation: status, pauses, actions, provisioning."""
+"""The API about the whole installation: status, pauses, actions, provisioning, readiness."""
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import StringConstraints
 
 from shared.domain.actions import EVERYTHING, PROVISIONING
+from shared.domain.passback.rules.reasons import Actor
 from shared.domain.provisioning.run import Run
 from workers.alerts import alerts_json
-from workers.grade_passback.explain.response import Json, pause_json
+from workers.grade_passback.explain.response import Json, pause_json, time_json
+from workers.grade_passback.readiness.report import ReadinessQuery, readiness_csv, readiness_report
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import read_status, status_json
-from workers.web.api.dependencies import Actions, Service, SignedIn, StrictModel, plain
+from workers.web.api.dependencies import CODE, Actions, School, Service, SignedIn, Start, StrictModel, csv_file, plain
 from workers.web.errors import ApiError
 from workers.web.views.visibility import visible_run
 
@@ -130,3 +132,43 @@ def approve(operator: Actions, found: KnownRun) -> Json:
 def discard(operator: Actions, found: KnownRun) -> Json:
     """Discard a held plan without applying it. Safe to repeat."""
     return {"run_id": found.id, "discarded": operator.reject(found.id)}
+
+
+def _readiness_query(
+    school: School = None,
+    term: Annotated[
+        str, Query(max_length=30, description="Only of this school year, or term as a finding has it")
+    ] = "",
+    teacher: Annotated[str, Query(max_length=255, description="Only of this lead teacher: SIS id or USERS.DCID")] = "",
+    who: Annotated[Actor | None, Query(description="Only what this one can mend")] = None,
+    code: Annotated[str | None, Query(pattern=CODE, description="Only this reason")] = None,
+) -> ReadinessQuery:
+    return ReadinessQuery(school, term, teacher, who, code or "")
+
+
+SelectedFindings = Annotated[ReadinessQuery, Depends(_readiness_query)]
+
+
+@router.get("/readiness")
+def readiness(
+    service: Service,
+    _user: SignedIn,
+    query: SelectedFindings,
+    start: Start = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Json:
+    """Return what the newest check found, what holds most grades back first, a page at a time."""
+    return readiness_report(service.readiness, query).as_json(start, limit)
+
+
+@router.get("/readiness.csv", response_class=Response)
+def download(service: Service, _user: SignedIn, query: SelectedFindings) -> Response:
+    """Return every selected finding as CSV, by school and teacher."""
+    return csv_file(readiness_csv(readiness_report(service.readiness, query).findings), "passback-readiness.csv")
+
+
+@router.post("/readiness", status_code=202)
+def check(operator: Actions) -> Json:
+    """Request a check of the district; one that is not finished goes on. Safe to repeat."""
+    run = operator.check_readiness()
+    return {"started_at": time_json(run.started_at), "actor": run.actor}

@@ -11,16 +11,19 @@ from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.takeover_json import plan_json, undo_json
 from workers.web.api.dependencies import (
     CANVAS_ID,
+    MAKER,
+    MAX_MAKERS,
     Actions,
+    AssignmentId,
     CourseId,
     Service,
     SignedIn,
     StrictModel,
+    makers,
     plain,
 )
 from workers.web.errors import ApiError
 from workers.web.views.live_reads import live_takeover_plan
-from workers.web.views.takeovers import MAKER, MAX_MAKERS, makers, start_run
 from workers.web.views.visibility import visible_to
 
 CanvasId = Annotated[str, StringConstraints(pattern=CANVAS_ID)]
@@ -62,7 +65,7 @@ def takeover_plan(
     user: SignedIn,
     course_id: CourseId,
     made_by: Annotated[list[Maker], Query(max_length=MAX_MAKERS, description="`createdbyplugin`, or teacher")] = [],  # noqa: B006
-    assignment_id: Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")] = None,
+    assignment_id: AssignmentId = None,
     to: Annotated[int | None, Query(ge=1, le=10**16, description="This assignment section of PowerSchool")] = None,
 ) -> Json:
     """Return what a takeover would link and the next sync overwrite, and what stays apart. Writes nothing."""
@@ -97,9 +100,9 @@ def newest_run(service: Service) -> Json:
 
 
 @router.post("/takeover", status_code=202)
-def start(service: Service, actions: Actions, body: RunBody) -> Json:
+def start(actions: Actions, body: RunBody) -> Json:
     """Begin a takeover of many courses, or go on with the same one that did not end; one runs at a time."""
-    return _run_json(start_run(service, actions, TakeoverRequest(body.mode, body.school, makers(body.made_by))))
+    return _run_json(actions.start_takeover(TakeoverRequest(body.mode, body.school, makers(body.made_by))))
 
 
 @router.post("/takeover/cancel")

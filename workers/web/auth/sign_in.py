@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from redis import Redis
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.sign_in import SessionStore, session_secret
-from shared.config import PREFIX, Settings
+from shared.config import PREFIX
+from workers.container import Container
 from workers.web.auth.passwords import Authenticator
 from workers.web.auth.roles import Role, User
 from workers.web.auth.trusted_proxies import Proxies
@@ -57,21 +56,18 @@ class RequestAuthenticator:
     password, counts as none.
     """
 
-    def __init__(
-        self, settings: Settings, redis: Redis, keys: Keys, authenticator: Authenticator | None = None
-    ) -> None:
-        self.is_possible = settings.has_sign_in
-        self._settings = settings
-        self._redis = redis
-        self._keys = keys
-        self._store = SessionStore(redis, keys)
-        self._proxies = Proxies(settings)
-        self._authenticator = authenticator or Authenticator(settings, redis, keys)
+    def __init__(self, service: Container) -> None:
+        self.is_possible = service.settings.has_sign_in
+        # One for pages, API and metrics: failed logins count together wherever they are made.
+        self.authenticator = Authenticator(service.settings, service.redis, service.keys)
+        self._service = service
+        self._store = SessionStore(service.redis, service.keys)
+        self._proxies = Proxies(service.settings)
 
     @property
     def accounts(self) -> list[Role]:
         """Return the accounts that have a password."""
-        return [role for role, password in self._authenticator.passwords.items() if password.is_set]
+        return [role for role, password in self.authenticator.passwords.items() if password.is_set]
 
     def authenticate(self, request: HTTPConnection) -> Authenticated:
         """Return who sends the request. Raises: RedisError."""
@@ -83,7 +79,7 @@ class RequestAuthenticator:
 
     async def check_password(self, request: HTTPConnection, name: str, password: str, entry_point: str) -> User:
         """Return the user with this name and password. Raises: as `Authenticator.role`."""
-        role = await self._authenticator.role(name, password, self._proxies.sender(request), entry_point)
+        role = await self.authenticator.role(name, password, self._proxies.sender(request), entry_point)
         return User(role.value, role)
 
     def open_session(self, role: Role) -> Session:
@@ -122,9 +118,11 @@ class RequestAuthenticator:
 
     def _password_digest(self, role: Role) -> str | None:
         """Return the keyed digest of an account's password, None for an account without one."""
-        password = self._authenticator.passwords[role]
+        password = self.authenticator.passwords[role]
         return password.keyed_digest(self._secret) if password.is_set else None
 
     @cached_property
     def _secret(self) -> str:
-        return self._settings.session_secret.get_secret_value() or session_secret(self._redis, self._keys)
+        return self._service.settings.session_secret.get_secret_value() or session_secret(
+            self._service.redis, self._service.keys
+        )

@@ -17,14 +17,14 @@ from shared.domain.passback.audit import (
     matching,
 )
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.course_state import CourseRecord
+from shared.domain.passback.course_state import CourseRecord, assignment_names
 from shared.domain.passback.powerschool import WrittenField
 from workers.container import Container
 from workers.grade_passback.operations.history import csv_text
-from workers.web.api.dependencies import CANVAS_ID
+from workers.web.api.dependencies import CANVAS_ID, csv_file
 from workers.web.errors import ApiError
 from workers.web.pages.page_context import status_page_context
-from workers.web.pages.page_handlers import PageHandlers, PageRequest
+from workers.web.pages.page_handlers import PageRequest, Values
 from workers.web.views.people import LivePeople, members_of
 
 PAGE_SIZE = 50
@@ -32,19 +32,19 @@ MAX_FILTER_CHARS = 255
 FILTERS = ("assignment", "student", "field", "actor", "trigger", "since", "until")
 
 
-def show_history(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/history`: the writes that match the filters, a page at a time, with the names of people read live."""
-    course_id, start = request.course_id(), request.offset()
-    record, given = pages.service.records.course(course_id), given_filters(request.query)
-    entries = list(islice(history_entries(pages.service, course_id, given), start, start + PAGE_SIZE + 1))
-    people = members_of(pages.service, request.user, course_id) if _has_students(entries) else LivePeople()
-    path = f"/courses/{course_id}/history"
-    return pages.page(
-        "history.html", request, course_id=course_id, page_context=status_page_context(course_id),
-        can_see_scores=request.user.can_see_scores, sections=_sections(record), asked_for_by=actor_text, start=start,
-        link=f"{path}?{urlencode(given)}" if given else path, csv_link=f"{path}.csv?{urlencode(given)}",
-        **history_values(entries, people, given, record, start),
-    )  # fmt: skip
+def show_history(request: PageRequest) -> Values:
+    """The writes that match the filters, a page at a time, with the names of people read live."""
+    course_id, start, service, user = request.course_id(), request.offset(), request.service, request.user
+    record, given = service.records.course(course_id), given_filters(request.query)
+    entries = list(islice(history_entries(service, course_id, given), start, start + PAGE_SIZE + 1))
+    people = members_of(service, user, course_id) if any(entry.scores for entry in entries) else LivePeople()
+    path, filters = f"/courses/{course_id}/history", urlencode(given)
+    return {
+        "course_id": course_id, "page_context": status_page_context(course_id), "can_see_scores": user.can_see_scores,
+        "sections": {roster.section_dcid: roster.section_sis_id for roster in record.rosters} if record else {},
+        "asked_for_by": actor_text, "start": start, "link": f"{path}?{filters}" if given else path,
+        "csv_link": f"{path}.csv?{filters}", **history_values(entries, people, given, record, start),
+    }  # fmt: skip
 
 
 def history_values(
@@ -57,25 +57,19 @@ def history_values(
         "people": people,
         "by_sis_id": {person.sis_user_id: person.name for person in people.people if person.sis_user_id},
         "given": given,
-        "assignments": _assignments(record),
+        "assignments": assignment_names(record),
         "triggers": TRIGGER_LABELS,
         "fields": [(field.value, field.label) for field in WrittenField],
         "arrival_texts": ARRIVAL_TEXTS,
     }
 
 
-def download(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/history.csv`: every write that matches the filters."""
-    course_id = request.course_id()
-    entries = history_entries(pages.service, course_id, given_filters(request.query))
-    record, with_scores = pages.service.records.course(course_id), request.user.can_see_scores
-    return csv_response(course_id, csv_text(entries, record, with_scores=with_scores))
-
-
-def csv_response(course_id: str, content: str) -> Response:
-    """Return the history as a file that a browser saves."""
-    headers = {"Content-Disposition": f'attachment; filename="passback-{course_id}.csv"', "Cache-Control": "no-store"}
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+def download(request: PageRequest) -> Response:
+    """Every write that matches the filters, as a file."""
+    course_id, service = request.course_id(), request.service
+    entries = history_entries(service, course_id, given_filters(request.query))
+    content = csv_text(entries, service.records.course(course_id), with_scores=request.user.can_see_scores)
+    return csv_file(content, f"passback-{course_id}.csv")
 
 
 def given_filters(read: Callable[[str], str]) -> dict[str, str]:
@@ -114,18 +108,3 @@ def _day(service: Container, given: str | None, at: time) -> datetime | None:
         return None
     day = datetime.fromisoformat(given).date()
     return datetime.combine(day, at, service.settings.district_time_zone or UTC)
-
-
-def _has_students(entries: list[AuditEntry]) -> bool:
-    return any(entry.scores for entry in entries)
-
-
-def _assignments(record: CourseRecord | None) -> dict[str, str]:
-    return {assignment.assignment_id: assignment.name for assignment in record.assignments} if record else {}
-
-
-def _sections(record: CourseRecord | None) -> dict[int, str]:
-    return {roster.section_dcid: roster.section_sis_id for roster in record.rosters} if record else {}
-
-
-GET = {"/courses/{course_id}/history": show_history, "/courses/{course_id}/history.csv": download}

@@ -1,18 +1,19 @@
-"""Handles requests to pages: sign-in, operator role, forged forms, and error pages."""
+"""Handles requests to pages: who may see them, forged forms, templates, and error pages."""
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote
 
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
 from shared.adapters.redis.client import RedisUnavailable
 from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
@@ -37,13 +38,18 @@ Form = Mapping[str, list[str]]
 class PageRequest:
     """One request of a signed-in user, with the fields of its query and form."""
 
+    service: Container
     user: User
     token: str
-    actions: OperatorActions
     path: str
     query_fields: Form
     form_fields: Form
     path_params: Mapping[str, str]
+
+    @property
+    def actions(self) -> OperatorActions:
+        """Return what the user does: only operators may send the forms that do something."""
+        return OperatorActions(self.service, self.user)
 
     def query(self, name: str, default: str = "") -> str:
         """Return a field of the query."""
@@ -66,11 +72,26 @@ class PageRequest:
         return int(start) if start.isdecimal() and len(start) < 9 else 0
 
 
-View = Callable[["PageHandlers", PageRequest], Response]
+Values = Mapping[str, object]
+View = Callable[[PageRequest], Values | str | Response]
+"""Returns the values for a page's template, or the path of the page that a request leads to, or a file."""
+
+
+class Access(NamedTuple):
+    """By which method a page is asked for, and whether operators alone may."""
+
+    method: str
+    for_operators: bool
+
+
+READ = Access("GET", for_operators=False)
+# A form that only reads is sent so that no name gets into an address.
+SEARCH = Access("POST", for_operators=False)
+ACT = Access("POST", for_operators=True)
 
 
 class PageHandlers:
-    """Turns views into Starlette endpoints, and renders pages and error pages. Views block, and so run in threads."""
+    """Makes routes of views, and renders pages and error pages. Views block, and so run in threads."""
 
     def __init__(self, service: Container, sign_in: RequestAuthenticator) -> None:
         self.service = service
@@ -78,14 +99,14 @@ class PageHandlers:
         self.renderer = Renderer(service.clock, service.settings.district_time_zone, service.settings.canvas_url)
         self._with_problems, self._counted_at = 0, datetime.min.replace(tzinfo=UTC)
 
-    def page(self, template: str, request: PageRequest, **values: object) -> Response:
+    def _page(self, template: str, request: PageRequest, values: Values) -> Response:
         """Return the page with what every page shows."""
-        user, token, path = request.user, request.token, request.path
-        record_page_view(self.service.redis, self.service.keys)
-        outages, counts = read_outages(self.service.redis, self.service.keys), self._needing_people()
+        redis, keys = self.service.redis, self.service.keys
+        record_page_view(redis, keys)
         return self.renderer.page(
-            template, 200, user=user, token=token, path=path, outages=outages, counts=counts, **values
-        )
+            template, 200, user=request.user, token=request.token, path=request.path,
+            outages=read_outages(redis, keys), counts=self._needing_people(), **values,
+        )  # fmt: skip
 
     def message(self, status: int, title: str, text: str, request: Request | None = None) -> Response:
         """Return a page that says why there is no other; with the navigation for whoever may use it.
@@ -119,43 +140,34 @@ class PageHandlers:
             "/provisioning": len(service.provision_runs.held_runs()),
         }
 
-    def get_view(self, view: View) -> Callable[[Request], Response]:
-        """Return the endpoint of a page for every signed-in user."""
-
-        def endpoint(request: Request) -> Response:
-            return self._respond(request, view)
-
-        return endpoint
-
-    def post_view(self, view: View, *, for_operators: bool = True) -> Callable[[Request], Awaitable[Response]]:
-        """Return the endpoint of a form: for operators, and from a page of this installation alone.
-
-        A form that only reads is for every signed-in user: it is sent so that no name gets into an address.
-        """
+    def route(self, access: Access, path: str, view: View, template: str) -> Route:
+        """Return the route of a page. Forms are accepted from a page of this installation alone."""
 
         async def endpoint(request: Request) -> Response:
-            return await run_in_threadpool(
-                self._respond, request, view, parse_form(await request.body()), for_operators
-            )
+            form = parse_form(await request.body()) if access.method == "POST" else None
+            return await run_in_threadpool(self._respond, request, view, template, form, access.for_operators)
 
-        return endpoint
+        return Route(path, endpoint, methods=[access.method])
 
-    def _respond(self, request: Request, view: View, form: Form | None = None, for_operators: bool = False) -> Response:
+    def _respond(self, request: Request, view: View, template: str, form: Form | None, for_operators: bool) -> Response:
         if not self.sign_in.is_possible:
             return self.message(403, "Closed", CLOSED)
         caller = self.sign_in.authenticate(request)
         if caller.user is None:
             return self._not_signed_in(request)
         query = parse_form(request.url.query.encode())
-        actions = OperatorActions(self.service, caller.user)
         page_request = PageRequest(
-            caller.user, caller.token, actions, request.url.path, query, form or {}, request.path_params
+            self.service, caller.user, caller.token, request.url.path, query, form or {}, request.path_params
         )
         if form is not None:
             verify_csrf(request, caller, page_request.form("token"))
             if for_operators and not caller.user.can_operate:
                 raise ApiError(403, "not_operator", "Only operators may do this.")
-        response = view(self, page_request)
+        found = view(page_request)
+        if isinstance(found, str):
+            response = redirect(found)
+        else:
+            response = found if isinstance(found, Response) else self._page(template, page_request, found)
         if caller.session.is_new:
             self.sign_in.set_cookie(caller.session, request, response)
         return response
@@ -200,7 +212,7 @@ def verify_csrf(request: Request, caller: Authenticated, token: str) -> None:
 
 def with_retry_after(response: Response, error: ApiError) -> Response:
     """Return the response with the error's `Retry-After`, if it has one."""
-    if error.headers and "Retry-After" in error.headers:
+    if "Retry-After" in error.headers:
         response.headers["Retry-After"] = error.headers["Retry-After"]
     return response
 

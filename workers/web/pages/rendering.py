@@ -17,7 +17,6 @@ from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of
 from shared.domain.wording import describe
 from workers.grade_passback.operations.preview import score_text
-from workers.web.pages.charts import chart, duration
 
 STATIC = Path(str(resources.files(__package__) / "static"))
 
@@ -39,18 +38,16 @@ class Renderer:
         self._environment.filters.update(
             {"time": self._time, "ago": self._ago, "hour": self._hour, "weekday": self._weekday,
              "timestamp": _timestamp, "describe": describe,
-             "duration": duration, "label": _label, "target": target_text, "code": _code, "about": _about,
+             "label": _label, "target": target_text, "code": _code, "about": _about,
              "field": lambda name: WrittenField(name).label, "sentence": sentence_of, "triggers": triggers_text,
              "grader": grader_text,
              "score": score_text}
         )  # fmt: skip
         self._environment.globals.update(
             # The sandbox, which is asked without TLS, has no pages.
-            {"canvas_url": canvas_url.rstrip("/") if canvas_url.startswith("https://") else ""}
-        )
-        self._environment.globals.update(
-            {"chart": chart, "asset": _asset(), "zone_name": str(self._zone), "now": self._clock.now}
-        )
+            canvas_url=canvas_url.rstrip("/") if canvas_url.startswith("https://") else "",
+            asset=_asset(), zone_name=str(self._zone), now=self._clock.now,
+        )  # fmt: skip
 
     def page(self, template: str, status_code: int, /, **values: object) -> HTMLResponse:
         """Return the page that the template makes of these values."""

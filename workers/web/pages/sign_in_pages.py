@@ -44,11 +44,9 @@ def sign_in_routes(pages: PageHandlers) -> list[Route]:
 
 async def _sign_in(pages: PageHandlers, request: Request) -> Response:
     form = parse_form(await request.body())
-    if not await run_in_threadpool(_has_token, pages, request, form):
-        error = ApiError(403, "maybe_forged", "This form was too old. Please send it again.")
-        return await run_in_threadpool(_form, pages, request, first(form, "next"), error)
     name, password = first(form, "account"), first(form, "password")[:MAX_PASSWORD_CHARS]
     try:
+        await run_in_threadpool(_check_form, pages, request, form)
         user = await pages.sign_in.check_password(request, name, password, "pages")
     except ApiError as error:
         return await run_in_threadpool(_form, pages, request, first(form, "next"), error)
@@ -72,9 +70,10 @@ def _form(pages: PageHandlers, request: Request, next_path: str, error: ApiError
     return with_retry_after(response, error) if error else response
 
 
-def _has_token(pages: PageHandlers, request: Request, form: Form) -> bool:
+def _check_form(pages: PageHandlers, request: Request, form: Form) -> None:
     token = pages.sign_in.form_token(pages.sign_in.authenticate(request).session, "")
-    return hmac.compare_digest(token.encode(), first(form, "token").encode())
+    if not hmac.compare_digest(token.encode(), first(form, "token").encode()):
+        raise ApiError(403, "maybe_forged", "This form was too old. Please send it again.")
 
 
 def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) -> Response:

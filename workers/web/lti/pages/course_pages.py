@@ -21,7 +21,7 @@ from workers.web.pages.course_view import course_view
 from workers.web.views.live_reads import FOR_BOTH_SIDES
 from workers.web.views.operator_actions import OperatorActions
 from workers.web.views.people import LivePeople, read_people
-from workers.web.views.sections import only_sections
+from workers.web.views.visibility import only_sections
 
 
 def show_course(pages: LtiPageRenderer, request: LtiRequest) -> Response:

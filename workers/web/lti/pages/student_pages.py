@@ -16,7 +16,7 @@ from workers.web.lti.pages.access import CourseAccess, course_access, may_sync
 from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
 from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
 from workers.web.lti.pages.plain_text import asked_by, without_codes
-from workers.web.pages.course_table import preview_rows
+from workers.web.pages.course_view import preview_rows
 from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
 from workers.web.views.live_reads import course_totals, live_explanation, live_preview
 from workers.web.views.people import LivePeople, read_people

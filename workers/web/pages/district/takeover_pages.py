@@ -1,10 +1,7 @@
 """The pages of takeovers: of a course, and of many courses with progress. What cannot be undone has a question."""
 
 import re
-from collections.abc import Mapping
 from typing import cast
-
-from starlette.responses import Response
 
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.takeover import Selection
@@ -12,21 +9,20 @@ from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest
 from shared.domain.wording import counted
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.takeover_json import overwritten, plan_json
-from workers.web.api.dependencies import CANVAS_ID
+from workers.web.api.dependencies import CANVAS_ID, makers
 from workers.web.errors import ApiError
-from workers.web.pages.page_handlers import Form, PageHandlers, PageRequest, first, redirect
+from workers.web.pages.page_handlers import Form, PageRequest, Values, first
 from workers.web.views.live_reads import live_takeover_plan
 from workers.web.views.people import LivePeople, students_of
-from workers.web.views.takeovers import makers, start_run
 from workers.web.views.visibility import visible_to
 
 HISTORY = "The history has what was there, and who asked."
 LATER_GRADES = "From then on, the grades of these assignments go to PowerSchool as all others do."
 
 
-def show_course(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/takeover`: what would be linked and overwritten, what stays apart, and what was taken over."""
-    course_id, service = request.course_id(), pages.service
+def show_course(request: PageRequest) -> Values:
+    """What would be linked and overwritten, what stays apart, and what was taken over."""
+    course_id, service = request.course_id(), request.service
     selection = _selection(request.query_fields)
     plan = plan_json(
         live_takeover_plan(service, course_id, selection), service.takeover.taken_over(course_id), service.clock.now()
@@ -34,15 +30,15 @@ def show_course(pages: PageHandlers, request: PageRequest) -> Response:
     candidates = cast("list[Json]", plan["candidates"])
     has_students = any(candidate["students"] for candidate in candidates)
     people = students_of(service, request.user, course_id) if has_students else LivePeople()
-    return pages.page(
-        "district/takeover_course.html", request, course_id=course_id, plan=visible_to(request.user, plan),
-        people=people, made_by=", ".join(sorted(selection.made_by)),
-    )  # fmt: skip
+    return {
+        "course_id": course_id, "plan": visible_to(request.user, plan), "people": people,
+        "made_by": ", ".join(sorted(selection.made_by)),
+    }  # fmt: skip
 
 
-def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
-    """`…/takeover/confirm`: what the takeover of a course, or of one assignment, does, before it is done."""
-    course_id, service, selection = request.course_id(), pages.service, _selection(request.query_fields)
+def confirm_course(request: PageRequest) -> Values:
+    """What the takeover of a course, or of one assignment, does, before it is done."""
+    course_id, service, selection = request.course_id(), request.service, _selection(request.query_fields)
     plan = live_takeover_plan(service, course_id, selection)
     shown = plan_json(plan, service.takeover.taken_over(course_id), service.clock.now())
     if not plan.links:
@@ -59,37 +55,37 @@ def confirm_course(pages: PageHandlers, request: PageRequest) -> Response:
         LATER_GRADES,
     ]
     back = f"/courses/{course_id}/takeover"
-    return pages.page(
-        "layout/question.html", request, title="Take over", consequences=effects, action=back,
-        fields=_fields(request.query_fields), back=back, is_danger=bool(changes),
-    )  # fmt: skip
+    return {
+        "title": "Take over", "consequences": effects, "action": back, "fields": _fields(request.query_fields),
+        "back": back, "is_danger": bool(changes),
+    }  # fmt: skip
 
 
-def take_over(_pages: PageHandlers, request: PageRequest) -> Response:
+def take_over(request: PageRequest) -> str:
     """Link what can be linked in a course, and sync it."""
     course_id = request.course_id()
     request.actions.take_over(course_id, _selection(request.form_fields))
-    return redirect(f"/courses/{course_id}/takeover?done=takeover")
+    return f"/courses/{course_id}/takeover?done=takeover"
 
 
-def undo_course(_pages: PageHandlers, request: PageRequest) -> Response:
+def undo_course(request: PageRequest) -> str:
     """Give back what was taken over in a course and not written to."""
     course_id = request.course_id()
     assignment_id = _assignment(request.form_fields)
     request.actions.undo_takeover(course_id, assignment_id)
-    return redirect(f"/courses/{course_id}/takeover?done=undo")
+    return f"/courses/{course_id}/takeover?done=undo"
 
 
-def show_run(pages: PageHandlers, request: PageRequest) -> Response:
-    """`/takeover`: the newest takeover of many courses with its progress, and the form for another one."""
-    run = pages.service.takeover_runs.newest()
+def show_run(request: PageRequest) -> Values:
+    """The newest takeover of many courses with its progress, and the form for another one."""
+    run = request.service.takeover_runs.newest()
     apart = [(Apart(code), number) for code, number in sorted(run.counts.apart.items())] if run else []
-    connected = pages.service.records.count()
-    return pages.page("district/takeover.html", request, run=run, apart=apart, connected=connected)
+    connected = request.service.records.count()
+    return {"run": run, "apart": apart, "connected": connected}
 
 
-def confirm_run(pages: PageHandlers, request: PageRequest) -> Response:
-    """`/takeover/confirm`: what a takeover of many courses does, before it begins. Sent as a form, as its answer is."""
+def confirm_run(request: PageRequest) -> Values:
+    """What a takeover of many courses does, before it begins. Sent as a form, as its answer is."""
     wanted = _request(request.form_fields)
     whose = f"Assignments that {' and '.join(sorted(wanted.made_by)) or 'another plugin'} made"
     where = "in all connected courses" if wanted.school is None else f"in the courses of school {wanted.school}"
@@ -100,22 +96,22 @@ def confirm_run(pages: PageHandlers, request: PageRequest) -> Response:
         "If PowerSchool refuses the first change, it stops, and the remaining courses are untouched.",
         LATER_GRADES,
     ]
-    return pages.page(
-        "layout/question.html", request, title="Take over many courses", consequences=effects, action="/takeover",
-        fields={"mode": TakeoverMode.LINK, **_fields(request.form_fields)}, back="/takeover", is_danger=True,
-    )  # fmt: skip
+    return {
+        "title": "Take over many courses", "consequences": effects, "action": "/takeover", "back": "/takeover",
+        "fields": {"mode": TakeoverMode.LINK, **_fields(request.form_fields)}, "is_danger": True,
+    }  # fmt: skip
 
 
-def start(pages: PageHandlers, request: PageRequest) -> Response:
+def start(request: PageRequest) -> str:
     """Begin a dry run, a takeover or an undo of many courses."""
-    start_run(pages.service, request.actions, _request(request.form_fields))
-    return redirect("/takeover")
+    request.actions.start_takeover(_request(request.form_fields))
+    return "/takeover"
 
 
-def cancel(_pages: PageHandlers, request: PageRequest) -> Response:
+def cancel(request: PageRequest) -> str:
     """End the run after the course that it is at."""
     request.actions.cancel_takeover()
-    return redirect("/takeover")
+    return "/takeover"
 
 
 def _request(fields: Form) -> TakeoverRequest:
@@ -144,20 +140,6 @@ def _assignment(fields: Form) -> str | None:
     return assignment_id or None
 
 
-def _fields(fields: Form) -> Mapping[str, str]:
+def _fields(fields: Form) -> dict[str, str]:
     """Return the fields that the question's form sends on."""
     return {name: first(fields, name) for name in ("assignment", "to", "school", "made_by") if first(fields, name)}
-
-
-GET = {
-    "/takeover": show_run,
-    "/courses/{course_id}/takeover": show_course,
-    "/courses/{course_id}/takeover/confirm": confirm_course,
-}
-POST = {
-    "/takeover": start,
-    "/takeover/confirm": confirm_run,
-    "/takeover/cancel": cancel,
-    "/courses/{course_id}/takeover": take_over,
-    "/courses/{course_id}/takeover/undo": undo_course,
-}
