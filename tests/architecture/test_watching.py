@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.architecture.project import ROOT
-from workers.web.metrics.definitions import METRICS, MetricType, with_metrics_table
+from workers.web.metrics.definitions import METRICS, with_metrics_table
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 RUNBOOK = (ROOT / "deploy" / "guides" / "runbook.md").read_text()
@@ -25,9 +25,7 @@ SUFFIXES = ("_bucket", "_sum", "_count")
 SERIES = {
     name
     for metric in METRICS
-    for name in (
-        [metric.name + suffix for suffix in SUFFIXES] if metric.kind is MetricType.HISTOGRAM else [metric.name]
-    )
+    for name in ([metric.name + suffix for suffix in SUFFIXES] if metric.kind == "histogram" else [metric.name])
 }
 
 
@@ -50,9 +48,7 @@ def test_metrics_are_named_as_prometheus_names_them() -> None:
 
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"passback(_[a-z]+)+", name) for name in names)
-    assert {m.name for m in METRICS if m.name.endswith("_total")} == {
-        m.name for m in METRICS if m.kind is MetricType.COUNTER
-    }
+    assert {m.name for m in METRICS if m.name.endswith("_total")} == {m.name for m in METRICS if m.kind == "counter"}
     assert [name for name in names if re.search(r"_(ms|milliseconds|minutes|kb|mb)\b", name)] == []
 
 

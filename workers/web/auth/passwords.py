@@ -43,7 +43,7 @@ MAX_WAITING = 64
 MAX_WAITING_PER_SENDER = 24
 METRICS_ACCOUNT = "metrics"
 UNKNOWN_ACCOUNT = "unknown"
-RETRY_AFTER = {"Retry-After": "2"}
+RETRY_AFTER = timedelta(seconds=2)
 
 
 def hashed(password: str) -> str:
@@ -155,9 +155,8 @@ class Authenticator:
             wait, is_right = await loop.run_in_executor(self._threads, self._check, account, sender, verify)
         if wait is not None:
             self._log("too_many_guesses", account, entry_point)
-            seconds = str(max(1, round(wait.total_seconds())))
-            message = f"Too many wrong passwords. Try again in {seconds} seconds."
-            raise ApiError(429, "too_many_guesses", message, {"Retry-After": seconds})
+            message = f"Too many wrong passwords. Try again in {max(1, round(wait.total_seconds()))} seconds."
+            raise ApiError(429, "too_many_guesses", message, retry_after=wait)
         if not is_right:
             self._log("wrong_password", account, entry_point)
             raise ApiError(401, "not_signed_in", "This is no account with this password.", CHALLENGE)
@@ -182,7 +181,9 @@ class Authenticator:
         lock, waiting = self._attempts.get((account, sender), (asyncio.Lock(), 0))
         if self._waiting >= MAX_WAITING or waiting >= MAX_WAITING_PER_SENDER:
             self._log("too_busy", account, entry_point)
-            raise ApiError(503, "too_busy", "Too many passwords are being checked. Send it again.", RETRY_AFTER)
+            raise ApiError(
+                503, "too_busy", "Too many passwords are being checked. Send it again.", retry_after=RETRY_AFTER
+            )
         self._waiting += 1
         self._attempts[account, sender] = lock, waiting + 1
         try:

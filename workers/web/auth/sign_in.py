@@ -26,26 +26,16 @@ SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One browser's session. `role` is None before anybody signed in by password: nothing is stored then.
-
-    A session that `is_new` is not in the browser yet.
-    """
-
-    id: str
-    role: Role | None = None
-    is_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who sends a request, and in which session; `user` is None for somebody who did not sign in.
+    """Who sends a request, and in which session of a browser; `user` is None for somebody who did not sign in.
 
-    The forms of this session and user contain `token`, so that no other site can send them.
+    The forms of this session and user contain `token`, so that no other site can send them. A session that `is_new` is
+    not in the browser yet.
     """
 
     user: User | None
-    session: Session
+    session_id: str
+    is_new: bool
     token: str
 
 
@@ -71,50 +61,51 @@ class RequestAuthenticator:
 
     def authenticate(self, request: HTTPConnection) -> Authenticated:
         """Return who sends the request. Raises: RedisError."""
-        session = self._session(request)
+        session_id, role, is_new = self._session(request)
         user = self._proxies.user(request)
-        if user is None and session.role is not None:
-            user = User(session.role.value, session.role)
-        return Authenticated(user, session, self.form_token(session, user.name if user else ""))
+        if user is None and role is not None:
+            user = User(role.value, role)
+        form = f"form {session_id} {user.name if user else ''}"
+        token = hmac.new(self._secret.encode(), form.encode(), hashlib.sha256).hexdigest()
+        return Authenticated(user, session_id, is_new, token)
 
     async def check_password(self, request: HTTPConnection, name: str, password: str, entry_point: str) -> User:
         """Return the user with this name and password. Raises: as `Authenticator.role`."""
         role = await self.authenticator.role(name, password, self._proxies.sender(request), entry_point)
         return User(role.value, role)
 
-    def open_session(self, role: Role) -> Session:
-        """Store and return the session of somebody who just signed in; an earlier one is not continued."""
-        session = Session(secrets.token_urlsafe(32), role)
-        self._store.save(session.id, {ROLE: role.value, PASSWORD: self._password_digest(role) or ""}, SESSION_LIFETIME)
-        return session
+    def open_session(self, role: Role) -> str:
+        """Store the session of somebody who just signed in, and return its id; an earlier one is not continued."""
+        session_id = secrets.token_urlsafe(32)
+        self._store.save(session_id, {ROLE: role.value, PASSWORD: self._password_digest(role) or ""}, SESSION_LIFETIME)
+        return session_id
 
-    def end_session(self, session: Session) -> None:
+    def end_session(self, session_id: str) -> None:
         """End the session; a copy of its cookie is worthless from now on."""
-        self._store.end(session.id)
+        self._store.end(session_id)
 
-    def set_cookie(self, session: Session, request: HTTPConnection, response: Response) -> None:
+    def set_cookie(self, session_id: str, request: HTTPConnection, response: Response) -> None:
         """Give the browser the session's cookie; over TLS it never travels in the clear."""
         response.set_cookie(
-            COOKIE, session.id, max_age=int(SESSION_LIFETIME.total_seconds()), path="/",
+            COOKIE, session_id, max_age=int(SESSION_LIFETIME.total_seconds()), path="/",
             secure=self._proxies.is_secure(request), httponly=True, samesite="lax",
         )  # fmt: skip
 
-    def form_token(self, session: Session, name: str) -> str:
-        """Return the token for the forms of this session and user."""
-        return hmac.new(self._secret.encode(), f"form {session.id} {name}".encode(), hashlib.sha256).hexdigest()
+    def _session(self, request: HTTPConnection) -> tuple[str, Role | None, bool]:
+        """Return the id of the browser's session, whose it is, and whether it is new.
 
-    def _session(self, request: HTTPConnection) -> Session:
-        """Return the browser's session, a new one if it has none."""
+        It has no role before anybody signed in by password: nothing is stored then.
+        """
         session_id = request.cookies.get(COOKIE, "")
         if not SESSION_ID.fullmatch(session_id):
-            return Session(secrets.token_urlsafe(32), is_new=True)
+            return secrets.token_urlsafe(32), None, True
         fields = self._store.find(session_id)
         if not fields:
-            return Session(session_id)
+            return session_id, None, False
         role = Role(fields[ROLE])
         digest = self._password_digest(role)
         is_current = digest is not None and hmac.compare_digest(digest, fields[PASSWORD])
-        return Session(session_id, role if is_current else None)
+        return session_id, role if is_current else None, False
 
     def _password_digest(self, role: Role) -> str | None:
         """Return the keyed digest of an account's password, None for an account without one."""

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import accumulate
@@ -26,7 +25,7 @@ from workers.grade_passback.sync_job import REPAIRS
 from workers.school_hours import SchoolHours
 from workers.status import rates_of
 from workers.web.metrics import definitions as of
-from workers.web.metrics.definitions import METRICS, Metric, MetricType
+from workers.web.metrics.definitions import METRICS, Metric
 
 PROCESS_KINDS = ("web", "worker", "beat")
 TOKEN_CALL = "POST /oauth/access_token"  # noqa: S105  # the name of a call
@@ -34,20 +33,14 @@ AUDIT_COUNT_INTERVAL = timedelta(minutes=5)
 RUNS_LIMIT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Histogram:
-    """Durations: by upper bound how many took no longer, and their sum in seconds."""
-
-    buckets: tuple[tuple[str, int], ...]
-    sum_s: float
-
-
-_FAMILIES = {
-    MetricType.COUNTER: CounterMetricFamily,
-    MetricType.GAUGE: GaugeMetricFamily,
-    MetricType.HISTOGRAM: HistogramMetricFamily,
-}
+Histogram = tuple[list[tuple[str, float]], float]
+"""Durations: by upper bound how many took no longer, and their sum in seconds."""
 Value = float | Histogram
+_FAMILIES = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
 Sample = tuple[Metric, tuple[str, ...], Value]
 
 
@@ -210,9 +203,9 @@ def provisioning_samples(runs: ProvisionRuns, now: datetime) -> Iterator[Sample]
 def _family(metric: Metric, samples: Iterable[Sample]) -> Family:
     family: Any = _FAMILIES[metric.kind](metric.name, metric.help, labels=metric.labels)
     for _, labels, value in samples:
-        if isinstance(value, Histogram):
-            buckets = [(bound, float(count)) for bound, count in value.buckets]
-            family.add_metric(labels, buckets=buckets, sum_value=value.sum_s)
+        if isinstance(value, tuple):
+            buckets, sum_s = value
+            family.add_metric(labels, buckets=buckets, sum_value=sum_s)
         else:
             family.add_metric(labels, value)
     return cast("Family", family)
@@ -220,8 +213,8 @@ def _family(metric: Metric, samples: Iterable[Sample]) -> Family:
 
 def _histogram(counted: Mapping[str, int], bounds: Sequence[float]) -> Histogram:
     names = [*(f"{bound:g}" for bound in bounds), OVERFLOW]
-    running = accumulate(counted.get(name, 0) for name in names)
-    return Histogram(tuple(zip(names, running, strict=True)), counted.get(SUM_MS, 0) / 1000)
+    running = accumulate(float(counted.get(name, 0)) for name in names)
+    return list(zip(names, running, strict=True)), counted.get(SUM_MS, 0) / 1000
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -5,15 +5,7 @@
 
 import sys
 from dataclasses import dataclass
-from enum import StrEnum
-
-
-class MetricType(StrEnum):
-    """Prometheus's types."""
-
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +13,21 @@ class Metric:
     """One metric by the name that queries use; a histogram's has `_bucket`, `_sum` and `_count` after it."""
 
     name: str
-    kind: MetricType
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
 
 
 def _counter(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}_total", MetricType.COUNTER, explanation, labels)
+    return Metric(f"passback_{name}_total", "counter", explanation, labels)
 
 
 def _gauge(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}", MetricType.GAUGE, explanation, labels)
+    return Metric(f"passback_{name}", "gauge", explanation, labels)
 
 
 def _histogram(name: str, explanation: str, *labels: str) -> Metric:
-    return Metric(f"passback_{name}", MetricType.HISTOGRAM, explanation, labels)
+    return Metric(f"passback_{name}", "histogram", explanation, labels)
 
 
 BUILD_INFO = _gauge("build_info", "1; the label says which version serves this page.", "version")

@@ -168,8 +168,8 @@ class PageHandlers:
             response = redirect(found)
         else:
             response = found if isinstance(found, Response) else self._page(template, page_request, found)
-        if caller.session.is_new:
-            self.sign_in.set_cookie(caller.session, request, response)
+        if caller.is_new:
+            self.sign_in.set_cookie(caller.session_id, request, response)
         return response
 
     def _not_signed_in(self, request: Request) -> Response:

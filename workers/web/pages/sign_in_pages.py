@@ -59,19 +59,19 @@ def _form(pages: PageHandlers, request: Request, next_path: str, error: ApiError
         return pages.message(403, "Closed", CLOSED)
     if not sign_in.accounts:
         return redirect("/")
-    session = sign_in.authenticate(request).session
+    caller = sign_in.authenticate(request)
     response: Response = pages.renderer.page(
         "sign_in.html", error.status if error else 200, next=safe_path(next_path),
         problem=error.message if error else "", accounts=sign_in.accounts, user=None,
-        token=sign_in.form_token(session, ""), path="/sign-in", counts=None,
+        token=caller.token, path="/sign-in", counts=None,
     )  # fmt: skip
-    if session.is_new:
-        sign_in.set_cookie(session, request, response)
+    if caller.is_new:
+        sign_in.set_cookie(caller.session_id, request, response)
     return with_retry_after(response, error) if error else response
 
 
 def _check_form(pages: PageHandlers, request: Request, form: Form) -> None:
-    token = pages.sign_in.form_token(pages.sign_in.authenticate(request).session, "")
+    token = pages.sign_in.authenticate(request).token
     if not hmac.compare_digest(token.encode(), first(form, "token").encode()):
         raise ApiError(403, "maybe_forged", "This form was too old. Please send it again.")
 
@@ -79,7 +79,7 @@ def _check_form(pages: PageHandlers, request: Request, form: Form) -> None:
 def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) -> Response:
     sign_in = pages.sign_in
     # The browser's earlier session ends here.
-    sign_in.end_session(sign_in.authenticate(request).session)
+    sign_in.end_session(sign_in.authenticate(request).session_id)
     OperatorActions(pages.service, user).record_sign_in()
     response = redirect(safe_path(first(form, "next")))
     sign_in.set_cookie(sign_in.open_session(user.role), request, response)
@@ -89,7 +89,7 @@ def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) ->
 def _signed_out(pages: PageHandlers, request: Request, form: Form) -> Response:
     caller = pages.sign_in.authenticate(request)
     verify_csrf(request, caller, first(form, "token"))
-    pages.sign_in.end_session(caller.session)
+    pages.sign_in.end_session(caller.session_id)
     response = redirect("/sign-in")
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")
     return response
