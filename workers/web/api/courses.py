@@ -4,7 +4,6 @@ from itertools import islice
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import StringConstraints
 
 from shared.domain.passback.audit import HistoryQuery, matching
 from shared.domain.passback.changes import ChangeCause
@@ -16,18 +15,17 @@ from workers.grade_passback.operations.history import csv_text, entry_json
 from workers.grade_passback.operations.verification.proofs import proof_json, summary_csv
 from workers.status import course_json
 from workers.web.api.dependencies import (
-    CANVAS_ID,
     MAX_ENTRIES,
     SIS_ID,
     Actions,
     AssignmentId,
     CourseId,
+    OneAssignment,
     School,
     Service,
     SignedIn,
     Since,
     Start,
-    StrictModel,
     Term,
     TimeParameter,
     csv_file,
@@ -43,12 +41,6 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 MAX_PROOFS = 200
 
 router = APIRouter()
-
-
-class SyncRequest(StrictModel):
-    """Options of a sync request. The whole course is synced in any case."""
-
-    assignment_id: Annotated[str, StringConstraints(pattern=CANVAS_ID)] | None = None
 
 
 @router.get("/courses")
@@ -144,7 +136,7 @@ def totals(service: Service, user: SignedIn, course_id: CourseId, student_sis_id
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)
-def sync(actions: Actions, course_id: CourseId, body: SyncRequest | None = None) -> Json:
+def sync(actions: Actions, course_id: CourseId, body: OneAssignment | None = None) -> Json:
     """Request a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
     actions.sync(course_id, [body.assignment_id] if body and body.assignment_id else [])
     return {"course_id": course_id, "requested": True}

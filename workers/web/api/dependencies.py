@@ -125,6 +125,12 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class OneAssignment(StrictModel):
+    """The assignment that an action is about; without one, all of the course."""
+
+    assignment_id: Annotated[str, StringConstraints(pattern=CANVAS_ID)] | None = None
+
+
 def csv_file(content: str | bytes, name: str) -> Response:
     """Return a file that a browser saves."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}

@@ -10,12 +10,12 @@ from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, T
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.takeover_json import plan_json, undo_json
 from workers.web.api.dependencies import (
-    CANVAS_ID,
     MAKER,
     MAX_MAKERS,
     Actions,
     AssignmentId,
     CourseId,
+    OneAssignment,
     Service,
     SignedIn,
     StrictModel,
@@ -26,7 +26,6 @@ from workers.web.errors import ApiError
 from workers.web.views.live_reads import live_takeover_plan
 from workers.web.views.visibility import visible_to
 
-CanvasId = Annotated[str, StringConstraints(pattern=CANVAS_ID)]
 PowerSchoolId = Annotated[int, Field(ge=1, le=10**16)]
 Maker = Annotated[str, StringConstraints(pattern=f"^{MAKER}$")]
 Makers = Annotated[list[Maker], Field(max_length=MAX_MAKERS)]
@@ -34,21 +33,14 @@ Makers = Annotated[list[Maker], Field(max_length=MAX_MAKERS)]
 router = APIRouter()
 
 
-class TakeoverBody(StrictModel):
+class TakeoverBody(OneAssignment):
     """What is taken over in a course. `made_by` holds values of `createdbyplugin`, or `teacher`.
 
     `to` is the assignment section id of the PowerSchool assignment that a person chose for `assignment_id`.
     """
 
     made_by: Makers = Field(default_factory=list)
-    assignment_id: CanvasId | None = None
     to: PowerSchoolId | None = None
-
-
-class UndoBody(StrictModel):
-    """What is given back: one assignment, or all of the course."""
-
-    assignment_id: CanvasId | None = None
 
 
 class RunBody(StrictModel):
@@ -85,7 +77,7 @@ def take_over(
 
 
 @router.post("/courses/{course_id}/takeover/undo")
-def undo(actions: Actions, course_id: CourseId, body: UndoBody | None = None) -> Json:
+def undo(actions: Actions, course_id: CourseId, body: OneAssignment | None = None) -> Json:
     """Delete the links of what was taken over and not written to since."""
     return undo_json(course_id, actions.undo_takeover(course_id, body.assignment_id if body else None))
 

@@ -1,7 +1,7 @@
 """A course as its pages show it, among the status pages and inside Canvas: one sentence, then what needs whom."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -146,22 +146,16 @@ def _group(work: Work, *, live: bool) -> Group:
 
 def _unsent_students(assignments: Sequence[Explanation]) -> list[UnsentStudent]:
     """Return every student and reason once, those first for whom the teacher can do something."""
+    unsent = (
+        (work["name"], student) for work in assignments for each in work["sections"] for student in each["students"]
+    )
     found: dict[tuple[str, str], UnsentStudent] = {}
-    for assignment, student in _unsent(assignments):
+    for name, student in unsent:
         key = student["user_id"], student["message"]
-        names = found[key].assignments if key in found else ()
-        if assignment["name"] not in names:
-            found[key] = UnsentStudent(
-                student["user_id"], student["student_sis_id"], student, (*names, assignment["name"])
-            )
+        held = found.setdefault(key, UnsentStudent(student["user_id"], student["student_sis_id"], student, ()))
+        if name not in held.assignments:
+            found[key] = replace(held, assignments=(*held.assignments, name))
     return sorted(found.values(), key=lambda held: (held.reason["who"] != Actor.TEACHER, held.student_sis_id or ""))
-
-
-def _unsent(assignments: Sequence[Explanation]) -> Iterator[tuple[Explanation, Explanation]]:
-    for assignment in assignments:
-        for section in assignment["sections"]:
-            for student in section["students"]:
-                yield assignment, student
 
 
 def _last_sent(explanation: Explanation) -> LastSent | None:
@@ -226,14 +220,12 @@ def _status(section: Explanation) -> AssignmentStatus:
 
 
 def _merged(sections: Sequence[Explanation]) -> list[Row]:
-    rows: list[Row] = []
-    for row in map(_row, sections):
-        similar = next((n for n, other in enumerate(rows) if _same_reason(row, other)), None)
-        if similar is None:
-            rows.append(row)
-        else:
-            rows[similar] = Row((*rows[similar].sections, *row.sections), row.status, row.reasons, (), 0, 0, None)
-    return rows
+    rows: dict[str, Row] = {}
+    for number, row in enumerate(map(_row, sections)):
+        is_single = row.students or row.scores_there or row.scores_wanted or row.written_at
+        key = str(number) if is_single else repr((row.status, row.reasons))
+        rows[key] = replace(row, sections=(*rows[key].sections, *row.sections)) if key in rows else row
+    return list(rows.values())
 
 
 def _row(section: Explanation) -> Row:
@@ -245,10 +237,4 @@ def _row(section: Explanation) -> Row:
         section["powerschool"]["scores"] if section["powerschool"] else 0,
         section["scores_wanted"],
         datetime.fromisoformat(section["written_at"]) if section["written_at"] else None,
-    )
-
-
-def _same_reason(row: Row, other: Row) -> bool:
-    return (row.status, row.reasons) == (other.status, other.reasons) and not any(
-        each.students or each.scores_there or each.scores_wanted or each.written_at for each in (row, other)
     )

@@ -57,14 +57,16 @@ class Renderer:
         """Return a time in the district's time zone; the day only where it is not today."""
         if at is None:
             return "never"
-        local, today = at.astimezone(self._zone), self._clock.now().astimezone(self._zone).date()
-        shown = f"{local:%H:%M:%S}" if local.date() == today else f"{local:%Y-%m-%d %H:%M}"
-        return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
+        today = self._clock.now().astimezone(self._zone).date()
+        return self._element(at, "%H:%M:%S" if at.astimezone(self._zone).date() == today else "%Y-%m-%d %H:%M")
 
     def _weekday(self, at: datetime) -> Markup:
         """Return a time with its weekday; with its date if it is older than six days."""
-        local, is_recent = at.astimezone(self._zone), self._clock.now() - at < timedelta(days=6)
-        shown = f"{local:%A %H:%M}" if is_recent else f"{local:%Y-%m-%d %H:%M}"
+        is_recent = self._clock.now() - at < timedelta(days=6)
+        return self._element(at, "%A %H:%M" if is_recent else "%Y-%m-%d %H:%M")
+
+    def _element(self, at: datetime, format_: str) -> Markup:
+        shown = at.astimezone(self._zone).strftime(format_)
         return Markup('<time datetime="{}">{}</time>').format(at.isoformat(timespec="seconds"), shown)
 
     def _hour(self, at: datetime) -> str:
@@ -73,9 +75,8 @@ class Renderer:
     def _ago(self, at: datetime | None) -> Markup | str:
         if at is None:
             return "never"
-        local = at.astimezone(self._zone)
-        return Markup('<time datetime="{}" title="{}">{} ago</time>').format(
-            at.isoformat(timespec="seconds"), f"{local:%Y-%m-%d %H:%M:%S}", describe(self._clock.now() - at)
+        return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S}">{} ago</time>').format(
+            at.isoformat(timespec="seconds"), at.astimezone(self._zone), describe(self._clock.now() - at)
         )
 
 
