@@ -8,7 +8,7 @@ from itertools import groupby
 
 import structlog
 
-from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
+from shared.adapters.redis.dead_letters.dead_messages import ID_PREFIX, DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.clock import Clock
@@ -62,6 +62,37 @@ class DeadLetterQueue:
     def all(self) -> list[DeadLetter]:
         """Return every open dead letter, the oldest failure first."""
         return sorted([*self._dead_letters.all(), *self._messages.all()], key=lambda each: each.first_failed_at)
+
+    def find(self, dead_letter_id: str) -> DeadLetter | None:
+        """Return an open dead letter."""
+        store = self._messages if dead_letter_id.startswith(ID_PREFIX) else self._dead_letters
+        return store.find(dead_letter_id)
+
+    def page(self, cause: str | None, start: str | None, limit: int) -> tuple[Sequence[DeadLetter], str | None]:
+        """Return a page of a cause's dead letters, or of all courses' (None), and the next page's `start`.
+
+        `Cause.MESSAGES` stands for all unreadable messages. `start` is None at the beginning, and after the last page.
+        """
+        if cause == Cause.MESSAGES:
+            messages = self._messages.page(start, limit + 1)
+            return messages[:limit], messages[limit - 1].id if len(messages) > limit else None
+        first, store = int(start) if start and start.isdecimal() else 0, self._dead_letters
+        found = store.page(first, limit + 1) if cause is None else store.of_cause(cause, first, limit + 1)
+        return found[:limit], str(first + limit) if len(found) > limit else None
+
+    def select(
+        self, ids: Sequence[str] = (), cause: str | None = None, since: datetime | None = None
+    ) -> list[DeadLetter]:
+        """Return the open dead letters that match every given condition; all of them without one."""
+        if ids:
+            found = [each for dead_letter_id in dict.fromkeys(ids) if (each := self.find(dead_letter_id))]
+        elif cause is None:
+            found = self.all()
+        elif cause == Cause.MESSAGES:
+            found, cause = self._messages.all(), None
+        else:
+            found = [*self._dead_letters.of_cause(cause, 0, -1), *self._messages.all()]
+        return filter_dead_letters(found, cause=cause, since=since)
 
     def count(self) -> int:
         """Return how many dead letters are open."""

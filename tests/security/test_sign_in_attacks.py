@@ -200,7 +200,7 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
     """Guesses of passwords and tokens at the metrics are limited, with one log line for all."""
     made = settings(METRICS_TOKEN="a-token-for-prometheus", CANVAS_ROOT_ACCOUNT_UUID="a-district")
     redis = fakeredis.FakeRedis(server=fakeredis.FakeServer())
-    page = MetricsPage(lambda: b"", made, Authenticator(made, redis, Keys()))
+    page = MetricsPage(lambda: b"", Authenticator(made, redis, Keys()))
     app = build(made, routes=[Route("/metrics", page.get)])
 
     async def guess() -> list[int]:
@@ -219,7 +219,7 @@ def test_the_metrics_limit_guesses(scheme: str, caplog: pytest.LogCaptureFixture
 def test_flower_limits_guesses_and_is_the_operator_s() -> None:
     """Flower counts guesses in the same Redis; a viewer's password gets 403."""
     asked = authenticator()
-    guard = AuthGuard(asked, "Basic inner", Proxies(settings()))
+    guard = AuthGuard(asked, "Basic inner")
     status = partial(rejection, guard, "flower.example")
     assert status("") == 401
     assert status(basic("viewer", VIEWER_PASSWORD)) == 403

@@ -54,14 +54,13 @@ def flower(host: Host = "127.0.0.1", port: Port = 5555) -> None:
         raise config.ConfigurationError("Flower is not installed: pip install 'passback[flower]'")
     from workers.web import flower as monitor  # noqa: PLC0415
     from workers.web.auth.passwords import Authenticator  # noqa: PLC0415
-    from workers.web.auth.trusted_proxies import Proxies  # noqa: PLC0415
 
     end_on_sigterm()
     settings = _settings()
     redis = connect(settings)
     authenticator = Authenticator(settings, redis, Keys(settings.redis_prefix))
     asks = authenticator if authenticator.has_passwords else None
-    served = monitor.flower(make_app(settings), host, port, asks, Proxies(settings))
+    served = monitor.flower(make_app(settings), host, port, asks)
     with run_heartbeat(settings, "flower"):
         monitor.run(served)
 

@@ -35,7 +35,7 @@ def web_app(settings: Settings) -> ASGIApp:
 def metrics_route(container: Container, sign_in: RequestAuthenticator) -> Route:
     """Return the route of `/metrics`."""
     render = partial(generate_latest, MetricsCollector(container))
-    page = MetricsPage(render, container.settings, sign_in.authenticator)
+    page = MetricsPage(render, sign_in.authenticator)
     return Route("/metrics", page.get)
 
 

@@ -25,7 +25,6 @@ from tornado.web import RequestHandler
 
 from shared.config import ConfigurationError, is_loopback_address
 from workers.web.auth.passwords import CHALLENGE, Authenticator, name_and_password
-from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.server import require_free_address
 
@@ -41,9 +40,7 @@ MAX_CONNECTIONS = 64
 COLUMNS = "name,args,state,received,started,runtime,worker,uuid"
 
 
-def flower(
-    app: Celery, host: str, port: int, authenticator: Authenticator | None, proxies: Proxies | None = None
-) -> Flower:
+def flower(app: Celery, host: str, port: int, authenticator: Authenticator | None) -> Flower:
     """Return Flower for this Celery app, not started yet. Without an `authenticator` everybody on this machine gets in.
 
     Raises: ConfigurationError, if others than this machine could get in without a password, or the port is taken.
@@ -60,7 +57,7 @@ def flower(
     options.read_only = True
     options.tasks_columns = COLUMNS
     options.conf = os.devnull
-    guard = AuthGuard(authenticator, f"Basic {b64encode(inner.encode()).decode()}", proxies)
+    guard = AuthGuard(authenticator, f"Basic {b64encode(inner.encode()).decode()}")
     return ProtectedFlower(guard, capp=app, options=options, **flower_settings)
 
 
@@ -79,12 +76,9 @@ def run(monitor: Flower) -> None:
 class AuthGuard:
     """Authenticates each request before Flower handles it."""
 
-    def __init__(
-        self, authenticator: Authenticator | None, inner_authorization: str, proxies: Proxies | None = None
-    ) -> None:
+    def __init__(self, authenticator: Authenticator | None, inner_authorization: str) -> None:
         self._authenticator = authenticator
         self._inner = inner_authorization
-        self._proxies = proxies
 
     async def check(self, request: HTTPServerRequest) -> ApiError | None:
         """Return why the request is rejected, or None and sign it in with Flower's own password."""
@@ -105,9 +99,8 @@ class AuthGuard:
             if not _names_this_machine(request.host_name):
                 raise ApiError(403, "not_this_machine", "The request names another machine.")
             return
-        peer = request.remote_ip or ""
         forwarded = request.headers.get_list("X-Forwarded-For")
-        sender = self._proxies.sender_of(peer, forwarded) if self._proxies else peer
+        sender = self._authenticator.proxies.sender_of(request.remote_ip or "", forwarded)
         authorization = request.headers.get("Authorization", "")
         if not authorization:
             raise ApiError(401, "not_signed_in", "Sign in as operator.", CHALLENGE)

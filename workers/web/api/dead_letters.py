@@ -25,7 +25,6 @@ from workers.web.api.dependencies import (
     plain,
 )
 from workers.web.errors import ApiError
-from workers.web.views import dead_letters as views
 from workers.web.views.operator_actions import OperatorActions
 
 DeadLetterIdText = Annotated[str, StringConstraints(pattern=DEAD_LETTER_ID)]
@@ -36,7 +35,7 @@ router = APIRouter()
 
 
 def _open_dead_letter(service: Service, dead_letter_id: DeadLetterId) -> DeadLetter:
-    found = views.find(service, dead_letter_id)
+    found = service.dead_letter_queue.find(dead_letter_id)
     if found is None:
         raise ApiError(404, "dead_letter_unknown", "There is no open dead letter of this id.")
     return found
@@ -104,8 +103,8 @@ def dead_letters(
     One page at a time: the header `X-Next` has the `start` of the next one. With `since`, all at once.
     """
     if since is not None or (cause is None and start is None):
-        return [dead_letter_json(each) for each in views.select(service, cause=cause, since=since)]
-    page, next_start = views.page(service, cause, start, limit)
+        return [dead_letter_json(each) for each in service.dead_letter_queue.select(cause=cause, since=since)]
+    page, next_start = service.dead_letter_queue.page(cause, start, limit)
     if next_start is not None:
         response.headers["X-Next"] = next_start
     return [dead_letter_json(each) for each in page]
@@ -134,7 +133,7 @@ def discard_selected(service: Service, actions: Actions, selection: AnySelection
 
 
 def _start_batch(service: Container, actions: OperatorActions, verb: Verb, selection: SelectionRequest) -> Json:
-    selected = views.select(service, **selection.model_dump(include={"ids", "cause", "since"}))
+    selected = service.dead_letter_queue.select(**selection.model_dump(include={"ids", "cause", "since"}))
     if selection.dry_run:
         return {f"would_{verb}": [dead_letter.id for dead_letter in selected]}
     return {"batch_id": actions.start_batch(verb, selected), "total": len(selected)}

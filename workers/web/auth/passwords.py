@@ -31,6 +31,7 @@ from shared.config import PREFIX, ConfigurationError, Settings
 from shared.log_events import LogEvent
 from workers.runtime.log_limit import LogLimit
 from workers.web.auth.roles import Role
+from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError
 
 log = structlog.get_logger()
@@ -101,7 +102,10 @@ class Password:
 
 
 class Authenticator:
-    """Checks names and passwords, and the metrics token. Raises `ConfigurationError` for a broken hash."""
+    """Checks names and passwords, and the metrics token; `proxies` says who sends them.
+
+    Raises `ConfigurationError` for a broken hash.
+    """
 
     def __init__(self, settings: Settings, redis: Redis, keys: Keys) -> None:
         configured = {Role.OPERATOR: settings.operator_password, Role.VIEWER: settings.viewer_password}
@@ -109,6 +113,7 @@ class Authenticator:
             role: Password(f"{PREFIX}{role.upper()}_PASSWORD", secret.get_secret_value())
             for role, secret in configured.items()
         }
+        self.proxies = Proxies(settings)
         self._token = settings.metrics_token.get_secret_value()
         self._throttle = LoginThrottle(redis, keys)
         self._log_limit = LogLimit(SystemClock())
@@ -120,6 +125,11 @@ class Authenticator:
     def has_passwords(self) -> bool:
         """Say whether any account has a password."""
         return any(password.is_set for password in self.passwords.values())
+
+    @property
+    def has_token(self) -> bool:
+        """Say whether the metrics have a token."""
+        return bool(self._token)
 
     async def role(self, name: str, password: str, sender: str, entry_point: str) -> Role:
         """Return the role of the account with this name and password.

@@ -16,7 +16,6 @@ from shared.config import PREFIX
 from workers.container import Container
 from workers.web.auth.passwords import Authenticator
 from workers.web.auth.roles import Role, User
-from workers.web.auth.trusted_proxies import Proxies
 
 CLOSED = f"Closed until somebody can sign in: set {PREFIX}OPERATOR_PASSWORD."
 COOKIE = "passback_session"
@@ -52,7 +51,7 @@ class RequestAuthenticator:
         self.authenticator = Authenticator(service.settings, service.redis, service.keys)
         self._service = service
         self._store = SessionStore(service.redis, service.keys)
-        self._proxies = Proxies(service.settings)
+        self._proxies = self.authenticator.proxies
 
     @property
     def accounts(self) -> list[Role]:

@@ -8,9 +8,7 @@ from redis.exceptions import RedisError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from shared.config import Settings
 from workers.web.auth.passwords import Authenticator, name_and_password
-from workers.web.auth.trusted_proxies import Proxies
 from workers.web.errors import ApiError, redis_unavailable
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,11 +28,9 @@ class MetricsPage:
     that adds none, a token is needed.
     """
 
-    def __init__(self, render: Callable[[], bytes], settings: Settings, authenticator: Authenticator) -> None:
+    def __init__(self, render: Callable[[], bytes], authenticator: Authenticator) -> None:
         self._render = render
-        self._has_token = bool(settings.metrics_token.get_secret_value())
         self._authenticator = authenticator
-        self._proxies = Proxies(settings)
         self._lock = asyncio.Lock()
         self._cached: tuple[float, bytes] | None = None
 
@@ -58,14 +54,15 @@ class MetricsPage:
         """Return if this request is admitted. Raises: ApiError, RedisError."""
         headers = request.headers
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        sender = self._proxies.sender(request)
+        sender = self._authenticator.proxies.sender(request)
         match scheme.lower():
-            case "bearer" if self._has_token:
+            case "bearer" if self._authenticator.has_token:
                 await self._authenticator.token(token.strip(), sender, METRICS_PATH)
             case "basic" if self._authenticator.has_passwords:
                 await self._authenticator.operator(*name_and_password(headers["authorization"]), sender, METRICS_PATH)
             case "":
-                if self._has_token or not _is_local(request) or any(name in headers for name in FORWARDED):
+                is_forwarded = any(name in headers for name in FORWARDED)
+                if self._authenticator.has_token or is_forwarded or not _is_local(request):
                     raise ApiError(*NOT_SIGNED_IN)
             case _:
                 raise ApiError(*NOT_SIGNED_IN)

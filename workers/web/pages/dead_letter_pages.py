@@ -7,7 +7,6 @@ from shared.domain.causes import Cause
 from workers.web.api.dependencies import CODE, DEAD_LETTER_ID
 from workers.web.errors import ApiError
 from workers.web.pages.page_handlers import Form, PageRequest, Values, first
-from workers.web.views import dead_letters as views
 
 PAGE_SIZE = 50
 CONFIRM_LIMIT = 100
@@ -17,7 +16,7 @@ def list_dead_letters(request: PageRequest) -> Values:
     """The causes, and a page of one cause's dead letters or of all."""
     cause, start, queue = _code(request.query("cause")), request.query("start"), request.service.dead_letter_queue
     counts = queue.counts_by_cause()
-    page, next_start = views.page(request.service, cause, start or None, PAGE_SIZE)
+    page, next_start = queue.page(cause, start or None, PAGE_SIZE)
     return {
         "causes": [(each, count, Cause(each)) for each, count in counts.items()], "cause": cause,
         "dead_letters": page, "start": start, "next_start": next_start, "total": sum(counts.values()),
@@ -29,7 +28,7 @@ def show_dead_letter(request: PageRequest) -> Values:
     """One dead letter."""
     dead_letter_id = request.path_params["dead_letter_id"]
     is_id = re.fullmatch(DEAD_LETTER_ID, dead_letter_id)
-    dead_letter = views.find(request.service, dead_letter_id) if is_id else None
+    dead_letter = request.service.dead_letter_queue.find(dead_letter_id) if is_id else None
     if dead_letter is None:
         raise ApiError(404, "dead_letter_unknown", "This dead letter is not open any more: its work was done, or "
                       "somebody discarded it.")  # fmt: skip
@@ -39,7 +38,7 @@ def show_dead_letter(request: PageRequest) -> Values:
 def confirm(request: PageRequest) -> Values:
     """The selected dead letters, before they are retried or discarded."""
     verb, (ids, cause) = _verb(request.query("verb")), _selection(request.query_fields)
-    selected = views.select(request.service, ids, cause)
+    selected = request.service.dead_letter_queue.select(ids, cause)
     courses = {dead_letter.course_id for dead_letter in selected} - {""}
     return {
         "verb": verb, "ids": ids, "cause": cause, "selected": selected, "limit": CONFIRM_LIMIT, "courses": courses,
@@ -49,7 +48,7 @@ def confirm(request: PageRequest) -> Values:
 def start_batch(request: PageRequest) -> str:
     """Retry or discard the selected dead letters. Discards only as many as the form's page counted."""
     verb, (ids, cause) = _verb(request.form("verb")), _selection(request.form_fields)
-    selected = views.select(request.service, ids, cause)
+    selected = request.service.dead_letter_queue.select(ids, cause)
     if verb is Verb.DISCARD and request.form("count") != str(len(selected)):
         raise ApiError(409, "changed_meanwhile", f"There are {len(selected)} now. Nothing was discarded: go back, and "
                        "look at them again.")  # fmt: skip

@@ -23,8 +23,8 @@ def basic(name: str, password: str) -> str:
     return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
 
 
-def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> int:
-    """Return 200 where the request is allowed, else the refusal's status."""
+def refusal(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> ApiError | None:
+    """Return why the request is refused, None where it is allowed."""
     given = {
         "PASSBACK_OPERATOR_PASSWORD": password,
         "PASSBACK_VIEWER_PASSWORD": VIEWER,
@@ -32,13 +32,19 @@ def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD,
     }
     settings = load(given, Path("no.env"))
     redis = fakeredis.FakeRedis()
-    page = MetricsPage(lambda: b"", settings, Authenticator(settings, redis, Keys()))
+    page = MetricsPage(lambda: b"", Authenticator(settings, redis, Keys()))
     sent = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
     try:
         asyncio.run(page.check(HTTPConnection({"type": "http", "client": client, "headers": sent})))
     except ApiError as rejected:
-        return rejected.status
-    return 200
+        return rejected
+    return None
+
+
+def status(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> int:
+    """Return 200 where the request is allowed, else the refusal's status."""
+    rejected = refusal(client, token, password, **headers)
+    return rejected.status if rejected else 200
 
 
 def allowed(client: tuple[str, int] | None, token: str, password: str = PASSWORD, **headers: str) -> bool:
@@ -90,3 +96,8 @@ def test_the_operator_may_read_from_anywhere(token: str) -> None:
 def test_the_viewer_may_not(token: str) -> None:
     """The numbers are the operator's, and whoever's has the token."""
     assert status(THERE, token, authorization=basic("viewer", VIEWER)) == 403
+
+
+def test_each_refusal_is_an_error_of_its_own() -> None:
+    """An error that is raised again keeps the frames of every request that it ended: memory would grow with each."""
+    assert refusal(THERE, token=TOKEN) is not refusal(THERE, token=TOKEN)
