@@ -65,12 +65,9 @@ class GradingGroupWire(Wire):
 
 
 class GradesWire(Wire):
-    """The `grades` of an enrollment. Only graders get the unposted ones."""
+    """The used part of an enrollment's `grades`."""
 
     current_score: Total = None
-    final_score: Total = None
-    unposted_current_score: Total = None
-    unposted_final_score: Total = None
     override_score: Total = None
 
 
@@ -90,13 +87,7 @@ class EnrollmentTotalsWire(Wire):
             return None
         grades = self.grades
         override = self.override_score if grades.override_score is None else grades.override_score
-        return CanvasTotals(
-            grades.current_score,
-            grades.final_score,
-            grades.unposted_current_score,
-            grades.unposted_final_score,
-            override,
-        )
+        return CanvasTotals(grades.current_score, override)
 
 
 class GradingPeriodWire(Wire):

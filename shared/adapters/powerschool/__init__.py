@@ -16,7 +16,7 @@ from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, reject_writes
-from shared.adapters.powerschool.rosters.district import DistrictReader, DistrictSelection
+from shared.adapters.powerschool.rosters.district import DistrictReader
 from shared.adapters.powerschool.rosters.reader import SectionRosters
 from shared.adapters.redis.cache import JsonCache, UnavailableQueries, last_roster_change, stored_student_ids
 from shared.adapters.redis.keys import Keys
@@ -106,7 +106,7 @@ def _rosters(
 
 def district_reader(settings: Settings, queries: PowerQueries) -> DistrictReader:
     """Return the reader of the district's lists, by the templates and the selection of the settings."""
-    selection = DistrictSelection(*(settings.selection(kind) for kind in ("school", "course", "section")))
+    selection = settings.selection("school"), settings.selection("course"), settings.selection("section")
     templates = SisIdTemplate(settings.section_sis_id), SisIdTemplate(settings.staff_sis_id)
     return DistrictReader(queries, *templates, selection)
 

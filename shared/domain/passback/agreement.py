@@ -4,7 +4,7 @@ Values are equal where a sync writes nothing: what PowerSchool stores differentl
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import msgspec
@@ -35,6 +35,7 @@ from shared.domain.passback.powerschool import (
 )
 from shared.domain.passback.rules.reasons import INFORMATIVE, Reason
 from shared.domain.passback.rules.score import to_powerschool_decimal
+from shared.domain.wording import plain_number
 
 # What is compared beside the owned fields: whether the assignment is there, and each score.
 ASSIGNMENT, SCORE = "assignment", "score"
@@ -128,13 +129,8 @@ def score_text(score: Score | None) -> str:
     points = to_powerschool_decimal(score.points)
     marks = {"missing": score.missing, "excused": score.exempt, "code": score.is_code}
     return " ".join(
-        [*([] if points is None else [_plain(f"{points:f}")]), *(name for name, is_set in marks.items() if is_set)]
+        [*([] if points is None else [plain_number(points + 0)]), *(name for name, is_set in marks.items() if is_set)]
     )
-
-
-def _plain(number: str) -> str:
-    text = number.rstrip("0").rstrip(".") if "." in number else number
-    return "0" if text in ("", "-0") else text
 
 
 def _absent(desired: DesiredAssignment, is_closed: bool) -> Iterator[ComparedValue]:
@@ -148,10 +144,7 @@ def _absent(desired: DesiredAssignment, is_closed: bool) -> Iterator[ComparedVal
 def _closed(value: ComparedValue) -> ComparedValue:
     if value.result is not Result.DIFFERS:
         return value
-    return ComparedValue(
-        value.key, value.assignment_section_id, value.what, Result.NOT_WRITTEN, Reason.TERM_CLOSED, value.student_dcid,
-        value.canvas, value.powerschool,
-    )  # fmt: skip
+    return replace(value, result=Result.NOT_WRITTEN, why=Reason.TERM_CLOSED)
 
 
 class _Comparison:

@@ -164,6 +164,11 @@ class ActualAssignment:
     unreadable: str = ""
     unreadable_scores: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def target(self) -> tuple[int, int | None]:
+        """Where links of it lead: SECTIONS.DCID and the assignment section id."""
+        return self.section_dcid, self.assignment_section_id
+
 
 @dataclass(frozen=True, slots=True)
 class DesiredAssignment:

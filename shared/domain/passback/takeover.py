@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from html import unescape
 
-from shared.domain.passback.planning.links import Link, Takeover, ids_of_links, is_degraded
+from shared.domain.passback.planning.links import Link, Takeover, is_degraded
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.rules.apart import Apart
 from shared.domain.passback.rules.score import to_powerschool_decimal
@@ -107,7 +107,7 @@ class CourseWork:
     @property
     def linked_ids(self) -> frozenset[int | None]:
         """The assignment section ids that links lead to."""
-        return frozenset(section_id for _, section_id in ids_of_links(self.links))
+        return frozenset(link.powerschool_assignment_section_id for link in self.links.values())
 
     def has_assignment(self, key: AssignmentKey) -> bool:
         """Say whether passback has an assignment for the key, or is about to find out whether it made one."""

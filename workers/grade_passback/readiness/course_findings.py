@@ -11,11 +11,10 @@ from shared.domain.passback.planning.plan import Plan, make_plan
 from shared.domain.passback.powerschool import RosteredSection, Score, TeacherCategory
 from shared.domain.passback.readiness.district import is_over
 from shared.domain.passback.readiness.findings import CategoryUse, Concern, CourseReadiness, ReadinessFinding
-from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.rules.categories import CategoryMatch, NoCategory, match_category
 from shared.domain.passback.rules.eligibility import CONNECTION_RULES, connection_findings, describe_missing
 from shared.domain.passback.rules.reasons import Finding, Reason
-from shared.domain.passback.totals.grading import CourseGrading, TermFormula
+from shared.domain.passback.totals.grading import CourseGrading, TermFormula, weight_differences
 from shared.domain.wording import counted
 from workers.grade_passback.compare import AssignmentInSection, CourseData, with_name_conflict
 

@@ -3,8 +3,6 @@
 The queries are those of provisioning, which a district may have without it: the plugin asks for their columns anyway.
 """
 
-from dataclasses import dataclass
-
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.powerschool.provisioning.rows import SECTIONS, STAFF, TERMS, member_of, section_of
 from shared.adapters.powerschool.rosters.reader import template_values
@@ -17,35 +15,24 @@ from shared.domain.provisioning.rows.sis_rows import normalize_whitespace
 ROWS_PER_PAGE = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class DistrictSelection:
-    """What the district teaches in Canvas: patterns of schools, courses and sections, as provisioning takes them."""
-
-    schools: tuple[str, ...] = ()
-    courses: tuple[str, ...] = ()
-    sections: tuple[str, ...] = ()
-
-    def includes(self, section: ClassSection) -> bool:
-        """Say whether the section is taught in Canvas."""
-        course = normalize_whitespace(section.course_number)
-        name = f"{course}.{normalize_whitespace(section.section_number)}"
-        return (
-            is_selected(self.schools, str(section.school_number))
-            and is_selected(self.courses, course)
-            and is_selected(self.sections, str(section.dcid), name)
-        )
-
-
 class DistrictReader:
-    """Thread-safe. Raises the errors of `shared.errors`, such as `QueryUnavailable`."""
+    """Thread-safe. Raises the errors of `shared.errors`, such as `QueryUnavailable`.
+
+    The selection is what the district teaches in Canvas: patterns of schools, courses and sections, as provisioning
+    takes them.
+    """
 
     def __init__(
-        self, queries: PowerQueries, section_id: SisIdTemplate, staff_id: SisIdTemplate, selection: DistrictSelection
+        self,
+        queries: PowerQueries,
+        section_id: SisIdTemplate,
+        staff_id: SisIdTemplate,
+        selection: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
     ) -> None:
         self._queries = queries
         self._section_id = section_id
         self._staff_id = staff_id
-        self._selection = selection
+        self._schools, self._courses, self._sections = selection
 
     def read(self) -> DistrictRead:
         """Return the district, with the rows that cannot be read."""
@@ -58,18 +45,27 @@ class DistrictReader:
             terms=tuple(
                 DistrictTerm(t.id, t.school_number, t.abbreviation or t.name, dates[t.id, t.school_number])
                 for t in terms
-                if is_selected(self._selection.schools, str(t.school_number))
+                if is_selected(self._schools, str(t.school_number))
             ),
             sections=tuple(
                 self._section(section, dates[section.term_id, section.school_number])
                 for section in sections
-                if (section.term_id, section.school_number) in dates and self._selection.includes(section)
+                if (section.term_id, section.school_number) in dates and self._is_taught(section)
             ),
             teachers={member.users_dcid: self._sis_id(member) for member in staff},
             unreadable=tuple(
                 UnreadableRow(row.source, row.fields, row.ids.get("school_number"))
                 for row in (*read_terms.odd, *read_sections.odd, *read_staff.odd)
             ),
+        )
+
+    def _is_taught(self, section: ClassSection) -> bool:
+        course = normalize_whitespace(section.course_number)
+        name = f"{course}.{normalize_whitespace(section.section_number)}"
+        return (
+            is_selected(self._schools, str(section.school_number))
+            and is_selected(self._courses, course)
+            and is_selected(self._sections, str(section.dcid), name)
         )
 
     def _section(self, section: ClassSection, term: Term) -> DistrictSection:

@@ -62,6 +62,11 @@ class Link:
         return AssignmentKey(self.assignment_id, self.section_dcid)
 
     @property
+    def target(self) -> tuple[int, int | None]:
+        """Where it leads: SECTIONS.DCID and the assignment section id, which is None for a claim."""
+        return self.section_dcid, self.powerschool_assignment_section_id
+
+    @property
     def is_claim(self) -> bool:
         """Say whether the outcome of the create is still unknown."""
         return self.powerschool_assignment_section_id is None
@@ -122,12 +127,12 @@ def match_assignments(
     Source: a create answers 201 without a body, so a lost response leaves an assignment to be found again
     (PowerSchool xte API reference, `POST /ws/xte/section/assignment/`).
     """
-    by_id: dict[tuple[int, int | None] | None, ActualAssignment]
-    by_id = {(a.section_dcid, a.assignment_section_id): a for a in actual}
-    matched = {d.key: by_id[linked] for d in desired if (linked := _linked_id(links.get(d.key))) in by_id}
+    by_target = {a.target: a for a in actual}
+    matched = {
+        d.key: by_target[link.target] for d in desired if (link := links.get(d.key)) and link.target in by_target
+    }
     unmatched = {d.key: d for d in desired if d.key not in matched}
-    linked_ids = ids_of_links(links)
-    orphans = [a for a in actual if is_orphan(a, linked_ids, plugin_ids)]
+    orphans = orphans_of(actual, links, plugin_ids)
     claims = {key: _identity(link, link.name) for key in unmatched if (link := links.get(key)) and link.is_claim}
     by_name = {key: _identity(d, d.name) for key, d in unmatched.items()}
     by_temporary_name = {key: _identity(d, temporary_name(d.assignment_id)) for key, d in unmatched.items()}
@@ -145,21 +150,12 @@ def match_assignments(
     )
 
 
-def is_orphan(
-    actual: ActualAssignment, linked_ids: frozenset[tuple[int, int | None]], plugin_ids: frozenset[str]
-) -> bool:
-    """Say whether this plugin made the assignment and no link leads to it."""
-    key = (actual.section_dcid, actual.assignment_section_id)
-    return actual.created_by_plugin in plugin_ids and key not in linked_ids
-
-
-def ids_of_links(links: Mapping[AssignmentKey, Link]) -> frozenset[tuple[int, int | None]]:
-    """Return where links lead: SECTIONS.DCID and assignment section id, which is None for a claim."""
-    return frozenset((link.section_dcid, link.powerschool_assignment_section_id) for link in links.values())
-
-
-def _linked_id(link: Link | None) -> tuple[int, int | None] | None:
-    return None if link is None else (link.section_dcid, link.powerschool_assignment_section_id)
+def orphans_of(
+    actual: Iterable[ActualAssignment], links: Mapping[AssignmentKey, Link], plugin_ids: frozenset[str]
+) -> list[ActualAssignment]:
+    """Return the assignments that this plugin made and no link leads to."""
+    linked = {link.target for link in links.values()}
+    return [a for a in actual if a.created_by_plugin in plugin_ids and a.target not in linked]
 
 
 def _identity(of: DesiredAssignment | ActualAssignment | Link, name: str) -> AssignmentIdentity:
@@ -272,38 +268,25 @@ def check_links(
 
     `actual` must be every assignment of `read_sections` (SECTIONS.DCID).
     """
-    by_id: dict[tuple[int, int | None], ActualAssignment] = {
-        (a.section_dcid, a.assignment_section_id): a for a in actual
-    }
-    linked_ids = ids_of_links(links)
-    orphans = sorted(id_ for id_, a in by_id.items() if is_orphan(a, linked_ids, plugin_ids))
+    by_target = {a.target: a for a in actual}
+    orphans = sorted(orphans_of(actual, links, plugin_ids), key=lambda a: (a.section_dcid, a.assignment_section_id))
     return (
-        *(_check(links[key], by_id, read_sections, plugin_ids) for key in sorted(links)),
         *(
-            LinkCheck(
-                None,
-                *id_,
-                (LinkStatus.ORPHAN,),
-                powerschool_name=by_id[id_].name,
-                powerschool_due_date=by_id[id_].due_date,
-            )
-            for id_ in orphans
+            _check(link, by_target.get(link.target), plugin_ids, is_read=link.section_dcid in read_sections)
+            for link in (links[key] for key in sorted(links))
+        ),
+        *(
+            LinkCheck(None, *a.target, (LinkStatus.ORPHAN,), powerschool_name=a.name, powerschool_due_date=a.due_date)
+            for a in orphans
         ),
     )
 
 
-def _check(
-    link: Link,
-    by_id: Mapping[tuple[int, int | None], ActualAssignment],
-    read_sections: Collection[int],
-    plugin_ids: frozenset[str],
-) -> LinkCheck:
-    actual = by_id.get((link.section_dcid, link.powerschool_assignment_section_id))
+def _check(link: Link, actual: ActualAssignment | None, plugin_ids: frozenset[str], *, is_read: bool) -> LinkCheck:
     return LinkCheck(
         link.assignment_id,
-        link.section_dcid,
-        link.powerschool_assignment_section_id,
-        _statuses(link, actual, plugin_ids, is_read=link.section_dcid in read_sections),
+        *link.target,
+        _statuses(link, actual, plugin_ids, is_read=is_read),
         link.name,
         link.due_date,
         actual.name if actual else None,

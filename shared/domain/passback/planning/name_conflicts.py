@@ -7,9 +7,8 @@ from datetime import date
 
 from shared.domain.passback.planning.links import (
     Link,
-    ids_of_links,
-    is_orphan,
     normalize_name,
+    orphans_of,
     temporary_name,
 )
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey, DesiredAssignment
@@ -71,7 +70,7 @@ def resolve_name_conflicts(
     conflicts = {**duplicates, **{key: _described(names.competitors(key)) for key in names.waiting}}
     by_key = {d.key: d for d in desired}
     losers = sorted((by_key[key] for key in conflicts if key in matched), key=_by_id)
-    not_renamed = {d.key: names.withoutrename(d, matched[d.key]) for d in losers}
+    not_renamed = {d.key: names.without_rename(d, matched[d.key]) for d in losers}
     return NameAssignment(tuple(names.order), temporary_names, conflicts, not_renamed)
 
 
@@ -121,7 +120,7 @@ class _Names:
         trial.assign_free(immovable)
         return None if key in trial.waiting else trial
 
-    def withoutrename(self, d: DesiredAssignment, actual: ActualAssignment) -> DesiredAssignment:
+    def without_rename(self, d: DesiredAssignment, actual: ActualAssignment) -> DesiredAssignment:
         """Return `d` with the name that it has in PowerSchool, on the day it wants if the two are free."""
         before = self.matched[d.key]
         slot = (d.section_dcid, normalize_name(before.name))
@@ -158,8 +157,7 @@ def name_conflict(
     link = links.get(key)
     if link is not None and any(a.assignment_section_id == link.powerschool_assignment_section_id for a in owners):
         return ""
-    linked_ids = ids_of_links(links)
-    adoptable = [a for a in owners if a.due_date == due_date and is_orphan(a, linked_ids, plugin_ids)]
+    adoptable = [a for a in orphans_of(owners, links, plugin_ids) if a.due_date == due_date]
     return "" if len(owners) == len(adoptable) == 1 else _described(a.assignment_section_id for a in owners)
 
 

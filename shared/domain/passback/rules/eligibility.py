@@ -6,7 +6,7 @@ students beside "Everyone Else" are fine, and Canvas's `visible_to_everyone` dec
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from html import unescape
@@ -63,13 +63,16 @@ class Rule:
 
 def eligibility_findings(facts: Facts) -> tuple[Finding, ...]:
     """Return every reason that blocks the assignment in this section, in table order."""
-    return tuple(Finding(rule.reason, rule.detail(facts)) for rule in RULES if rule.applies(facts))
+    return _findings(RULES, facts)
 
 
 def connection_findings(course: Course, section: Section, rostered: RosteredSection | None) -> tuple[Finding, ...]:
     """Return why nothing of a section can be sent, whatever its assignments are."""
-    facts = Facts(course, section, NO_WORK, rostered, None, date.min, UTC, 0)
-    return tuple(Finding(rule.reason, rule.detail(facts)) for rule in CONNECTION_RULES if rule.applies(facts))
+    return _findings(CONNECTION_RULES, Facts(course, section, NO_WORK, rostered, None, date.min, UTC, 0))
+
+
+def _findings(rules: Iterable[Rule], facts: Facts) -> tuple[Finding, ...]:
+    return tuple(Finding(rule.reason, rule.detail(facts)) for rule in rules if rule.applies(facts))
 
 
 def name_length(name: str) -> int:

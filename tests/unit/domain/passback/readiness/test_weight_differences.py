@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.passback.readiness.weights import weight_differences
 from shared.domain.passback.totals.grading import (
     CATEGORY_WEIGHTING,
     TOTAL_POINTS,
     CourseGrading,
     GroupRules,
     TermFormula,
+    weight_differences,
 )
 
 TODAY = date(2026, 9, 1)
