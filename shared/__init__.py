@@ -2,7 +2,7 @@
 
 sandbox/       a Canvas and a PowerSchool to run against: for the demo, tests and benchmarks
 adapters/      everything that does I/O: http, canvas, powerschool, redis (stores beside their Lua), sqs, telemetry
-events/        from the bytes of an event to a change; signatures
+events.py      from the bytes of an event to a change; signatures
 ports/         what the jobs need from the remote systems
 errors.py      one tree of errors with two branches: transient and permanent
 domain/        rules as functions of values, with the standard library only; for both jobs: outcome.py (with dead

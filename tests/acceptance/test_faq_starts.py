@@ -11,7 +11,7 @@ from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.plan import CreateStep, WriteScoresStep
 from shared.domain.passback.rules.reasons import Reason
-from shared.events.live_events import parse, to_change
+from shared.events import parse, to_change
 from tests.fakes import FakeChanges, Stores
 from tests.manual_clock import ManualClock
 from tests.unit.domain.passback.baseline import CHICAGO

@@ -3,7 +3,7 @@
 import json
 import re
 
-from shared.events.live_events import EVENT_KINDS
+from shared.events import EVENT_KINDS
 from tests.architecture.project import ROOT
 
 GUIDE = (ROOT / "deploy" / "guides" / "canvas-setup.md").read_text()

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from shared.config import Settings
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import keys_by_id
+from shared.events import keys_by_id
 from tests.manual_clock import ManualClock
 from workers.web.receivers.assembly import MAX_EVENT_BYTES, create_app
 

@@ -16,7 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from shared.adapters.http.client import MAX_BYTES_SMALL, PROBE_TIMEOUT_S
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
 from shared.adapters.http.response import ApiResponse, RequestInfo
-from shared.events.signatures import keys_by_id
+from shared.events import keys_by_id
 from workers.doctor.result import CheckFailed, CheckResult
 
 PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, FailureKind, failure_of, problems_of
+from shared.adapters.http.wire import Json
 from shared.adapters.powerschool.client import METADATA
 from shared.adapters.powerschool.gradebook.reader import StateRow
 from shared.adapters.powerschool.pagination import QueryList, page_of

@@ -1,6 +1,6 @@
 """The rows that a run or a plan changes, one by one, and the courses that they touch. Rows hold names.
 
-Canvas emits an event for every row of an import. passback ignores those (`shared/events/live_events.py`): one sync
+Canvas emits an event for every row of an import. passback ignores those (`shared/events.py`): one sync
 per course at the end of the run finds what they would have reported.
 """
 

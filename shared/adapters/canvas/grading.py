@@ -12,8 +12,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from shared.adapters.canvas.account import STUDENTS
 from shared.adapters.canvas.pagination import PER_PAGE, PagedApi
-from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.wire import Id, Points, TextIfUsable, Wire
+from shared.adapters.http.wire import Id, Json, Points, TextIfUsable, Wire
 from shared.domain.passback.totals.grading import CanvasTotals, CourseGrading, GradingPeriod, GroupRules
 from shared.errors import RequestRejected
 

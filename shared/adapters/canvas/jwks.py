@@ -16,7 +16,7 @@ from shared.clock import Clock
 from shared.config import Settings, origin
 from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import keys_by_id
+from shared.events import keys_by_id
 
 FETCH_TIMEOUT_S = 5.0
 # Unknown key ids cause at most this many fetches at once, and then one per interval. Each fetch returns every new key,

@@ -11,9 +11,8 @@ from typing import Annotated
 import msgspec
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, model_validator
 
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, UnreadableRow, fields_of
-from shared.adapters.http.wire import Id, Points, SisId, Text, TextIfUsable, Timestamp, Wire
+from shared.adapters.http.wire import Id, Json, Points, SisId, Text, TextIfUsable, Timestamp, Wire
 from shared.domain.passback.canvas import (
     Assignment,
     Checkpoint,

@@ -8,8 +8,6 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from shared.adapters.http import decimal_json
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.exchange import (
     BodyTooLarge,
     current_context,
@@ -27,6 +25,7 @@ from shared.adapters.http.response import (
     failure_of,
     retry_after,
 )
+from shared.adapters.http.wire import Json, dumps
 from shared.adapters.redis.remote_limits.remote_limiter import Permit, RemoteLimiter
 from shared.adapters.telemetry.tracing import span
 from shared.clock import Clock
@@ -172,7 +171,7 @@ class RemoteApi:
             options.get("url") or f"{self._base_url}{path}{f'?{urlencode(list(params))}' if params else ''}",
             headers=headers,
             cookies=self._http.cookies,
-            content=options.get("content") if body is None else decimal_json.dumps(body).encode(),
+            content=options.get("content") if body is None else dumps(body).encode(),
             data=options.get("form"),
             extensions={"timeout": self._timeout},
         )

@@ -12,7 +12,7 @@ PowerTeacher Pro titles of the "SIS Error Code Dictionary"; canvas-lms REST erro
 import re
 from collections.abc import Iterator
 
-from shared.adapters.http.decimal_json import Json
+from shared.adapters.http.wire import Json
 
 _TEXTS = """
     Invalid field specified: is not valid column for table. invalid_client invalid_request invalid_token

@@ -14,9 +14,8 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.adapters.http import decimal_json
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, cut, error_messages, redact
+from shared.adapters.http.wire import Json, loads
 from shared.errors import UnexpectedResponse
 
 T = TypeVar("T")
@@ -192,7 +191,7 @@ def _read(content: bytes, media_type: str) -> tuple[Payload, Json]:
         return Payload.EMPTY, None
     is_json = "json" in media_type
     try:
-        body = decimal_json.loads(content)
+        body = loads(content)
     except ValueError:
         return (Payload.BROKEN_JSON if is_json else Payload.OTHER), None
     return (Payload.JSON if is_json else Payload.OTHER), body

@@ -16,10 +16,9 @@ from pydantic import AliasPath, Field, TypeAdapter
 from redis.lock import Lock
 
 from shared.adapters.http.client import MAX_BYTES_SMALL, Params, RemoteApi, RequestOptions
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.exchange import RequestContext, current_context, use_context
 from shared.adapters.http.response import ApiResponse, Decoder
-from shared.adapters.http.wire import Wire
+from shared.adapters.http.wire import Json, Wire
 from shared.adapters.powerschool.errors import TokenRefused
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.client import load_script, text

@@ -7,9 +7,9 @@ answers measured against a test server. Full bodies are not public, so sentences
 import re
 from collections.abc import Iterator
 
-from shared.adapters.http.decimal_json import Json, as_int
 from shared.adapters.http.error_text import error_messages, redact
 from shared.adapters.http.response import ApiResponse
+from shared.adapters.http.wire import Json, as_int
 from shared.domain.causes import Cause
 from shared.errors import AccessDenied, NotFound, PermanentError, RejectedRow, RequestRejected
 

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from shared.adapters.http.decimal_json import Json, as_int
 from shared.adapters.http.response import ApiResponse, problems_of
+from shared.adapters.http.wire import Json, as_int
 from shared.domain.causes import Cause
 from shared.domain.provisioning.roster import UnreadableRecord
 from shared.errors import IncompleteRead, UnexpectedResponse

@@ -8,8 +8,8 @@ import structlog
 from pydantic import BaseModel
 
 from shared.adapters.http.client import Params
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, Decoder
+from shared.adapters.http.wire import Json
 from shared.adapters.powerschool.pagination import (
     READINGS,
     OutdatedQuery,

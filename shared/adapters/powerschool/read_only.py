@@ -11,8 +11,8 @@ from functools import partial
 import httpx
 
 from shared.adapters.http.client import Params
-from shared.adapters.http.decimal_json import Json
 from shared.adapters.http.response import ApiResponse, Decoder
+from shared.adapters.http.wire import Json
 from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.domain.causes import Cause
 from shared.errors import PermanentError, ServiceUnavailable, TransientError

@@ -8,8 +8,7 @@ from typing import cast
 import msgspec
 import redis
 
-from shared.adapters.http import decimal_json
-from shared.adapters.http.decimal_json import Json
+from shared.adapters.http.wire import Json, dumps, loads
 from shared.adapters.redis.client import text
 from shared.adapters.redis.keys import Keys
 from shared.clock import Clock
@@ -31,14 +30,14 @@ class JsonCache:
     def get(self, kind: str, of: str) -> Json:
         """Return the value, None if there is none (any more)."""
         stored = self._redis.get(self._keys.cached(kind, of))
-        return None if stored is None else decimal_json.loads(stored)
+        return None if stored is None else loads(stored)
 
     def get_all(self, kind: str, of: Collection[str]) -> dict[str, Json]:
         """Return those of the values that there are, by id."""
         if not of:
             return {}
         values = cast("list[bytes | None]", self._redis.mget([self._keys.cached(kind, one) for one in of]))
-        return {one: decimal_json.loads(value) for one, value in zip(of, values, strict=True) if value is not None}
+        return {one: loads(value) for one, value in zip(of, values, strict=True) if value is not None}
 
     def put(self, kind: str, of: str, value: Json, max_age: timedelta) -> None:
         """Cache the value for `max_age`; not at all where that is zero."""
@@ -53,7 +52,7 @@ class JsonCache:
             for number, (of, value) in enumerate(values, 1):
                 if max_age <= timedelta(0):
                     continue
-                pipeline.set(self._keys.cached(kind, of), decimal_json.dumps(value), px=max_age)
+                pipeline.set(self._keys.cached(kind, of), dumps(value), px=max_age)
                 if number % PIPELINED == 0:
                     pipeline.execute()
             pipeline.execute()

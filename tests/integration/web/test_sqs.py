@@ -23,7 +23,7 @@ from shared.adapters.redis.sync_queue.stream_writer import SqsWriter
 from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import TrustedSenders
+from shared.events import TrustedSenders
 from shared.ports.passback import ignore_count
 from shared.queues import Stream
 from tests.manual_clock import ManualClock

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from shared.adapters.http.decimal_json import loads
+from shared.adapters.http.wire import loads
 
 
 def answer(body: object = None, status: int = 200, **headers: str) -> httpx.Response:

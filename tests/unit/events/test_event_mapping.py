@@ -6,7 +6,7 @@ import pytest
 from event_samples import SHARD, raw
 
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
-from shared.events.live_events import EVENT_KINDS, SIS_IMPORT_EVENTS, parse, to_change
+from shared.events import EVENT_KINDS, SIS_IMPORT_EVENTS, parse, to_change
 
 
 def meaning(**changes: object) -> Change | None:

@@ -9,7 +9,7 @@ from event_samples import SHARD, event, raw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.events.live_events import DECODER, MalformedEvent, local_id, parse, parse_leniently, to_change
+from shared.events import DECODER, MalformedEvent, local_id, parse, parse_leniently, to_change
 
 
 def test_an_event_keeps_what_is_needed() -> None:

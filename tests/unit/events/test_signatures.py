@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from event_samples import UUID, event, raw
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from shared.events.live_events import MalformedEvent, parse
-from shared.events.signatures import (
+from shared.events import (
     CLOCK_TOLERANCE,
+    MalformedEvent,
     TrustedSenders,
     UntrustedEvent,
     keys_by_id,
+    parse,
     read_token,
     verified_claims,
 )

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from shared.adapters.redis.operations.lti import LtiStore
-from shared.events.signatures import ALGORITHM
+from shared.events import ALGORITHM
 
 KEY_BITS = 2048
 

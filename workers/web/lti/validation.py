@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from jwt import PyJWK
 from pydantic import ValidationError
 
-from shared.events.live_events import MalformedEvent
-from shared.events.signatures import UntrustedEvent, read_token, verified_claims
+from shared.events import MalformedEvent, UntrustedEvent, read_token, verified_claims
 from workers.web.lti.claims import Claims
 from workers.web.lti.refusals import LaunchRefused, Refusal
 from workers.web.lti.state import LoginState

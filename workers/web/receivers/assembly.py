@@ -21,7 +21,7 @@ from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, Webhook
 from shared.clock import Clock, SystemClock
 from shared.config import Settings
 from shared.errors import ServiceUnavailable
-from shared.events.signatures import ISSUERS, TrustedSenders
+from shared.events import ISSUERS, TrustedSenders
 from shared.ports.passback import Count, ignore_count
 from workers.web.errors import ApiError
 from workers.web.middleware import RequestLimits

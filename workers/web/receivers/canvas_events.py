@@ -6,8 +6,16 @@ from datetime import datetime
 from shared.adapters.canvas.jwks import JwksKeys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter
 from shared.domain.passback.changes import Change
-from shared.events.live_events import LiveEvent, MalformedEvent, parse, to_change
-from shared.events.signatures import TrustedSenders, UntrustedEvent, read_token, verified_claims
+from shared.events import (
+    LiveEvent,
+    MalformedEvent,
+    TrustedSenders,
+    UntrustedEvent,
+    parse,
+    read_token,
+    to_change,
+    verified_claims,
+)
 from workers.web.errors import ApiError
 from workers.web.receivers.rejections import INVALID_SIGNATURE, MALFORMED_EVENT
 from workers.web.receivers.routing import Intake, RawHeaders, stored

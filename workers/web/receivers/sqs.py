@@ -12,8 +12,7 @@ from shared.adapters.sqs.queue import SqsMessage, SqsQueue
 from shared.domain.metrics import CounterName
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable
-from shared.events.live_events import MalformedEvent, parse, to_change
-from shared.events.signatures import TrustedSenders, UntrustedEvent
+from shared.events import MalformedEvent, TrustedSenders, UntrustedEvent, parse, to_change
 from shared.log_events import LogEvent
 from shared.ports.passback import Count
 from workers.web.errors import ApiError

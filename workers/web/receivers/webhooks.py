@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds
 from shared.config import ConfigurationError, Settings
 from shared.domain.passback.changes import Change, ChangeCause, ChangeKind
-from shared.events.live_events import local_id
+from shared.events import local_id
 from workers.web.errors import ApiError
 from workers.web.receivers.rejections import NOT_A_WEBHOOK, NOT_SIGNED
 from workers.web.receivers.routing import Intake, RawHeaders, stored

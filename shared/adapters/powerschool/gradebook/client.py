@@ -9,9 +9,8 @@ from decimal import Decimal
 
 from pydantic import Field, TypeAdapter
 
-from shared.adapters.http.decimal_json import Json, plain
 from shared.adapters.http.response import ApiResponse
-from shared.adapters.http.wire import Date, FirstId, Wire
+from shared.adapters.http.wire import Date, FirstId, Json, Wire, plain
 from shared.adapters.powerschool.client import PowerSchoolApi
 from shared.adapters.powerschool.gradebook.reader import read_assignments, read_categories, read_sections_of_assignments
 from shared.adapters.powerschool.powerqueries import PowerQueries

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from pydantic import TypeAdapter
 
-from shared.adapters.http.decimal_json import Json
-from shared.adapters.http.wire import AnyText, Date, EnrollmentDate, OptionalId, Wire
+from shared.adapters.http.wire import AnyText, Date, EnrollmentDate, Json, OptionalId, Wire
 from shared.adapters.powerschool.pagination import QueryList
 from shared.adapters.powerschool.powerqueries import PowerQueries
 from shared.adapters.redis.cache import JsonCache

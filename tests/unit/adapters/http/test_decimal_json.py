@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.http.decimal_json import MAX_DEPTH, Json, dumps, loads, plain
+from shared.adapters.http.wire import MAX_DEPTH, Json, dumps, loads, plain
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-10_000, max_value=10_000))

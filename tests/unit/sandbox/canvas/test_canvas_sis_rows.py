@@ -5,7 +5,7 @@ import json
 import pytest
 from sis_canvas import COURSES, EVERYTHING, SECTIONS, TERMS, USERS, SisWorld, provisioned, zip_of
 
-from shared.events.live_events import is_sis_import_event, parse, to_change
+from shared.events import is_sis_import_event, parse, to_change
 
 COURSE_HEADER = COURSES.splitlines()[0]
 SECTION_HEADER = SECTIONS.splitlines()[0]

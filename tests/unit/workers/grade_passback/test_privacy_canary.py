@@ -30,7 +30,7 @@ from shared.adapters.redis.sync_queue.streams import STREAM_OF, encode
 from shared.config import Settings, load
 from shared.domain.outcome import Outcome
 from shared.domain.passback.changes import ChangeCause, DebounceWindow, PendingChanges
-from shared.events.live_events import parse, to_change
+from shared.events import parse, to_change
 from shared.queues import Queue, Stream, Task
 from tests.fakes import write_check
 from tests.manual_clock import ManualClock
