@@ -5,14 +5,14 @@ can cost less in this language. From the bytes, through the adapters' decoders, 
 `row_by_row.py`, which does the same one row after the other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import httpx
 
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.http.response import ApiResponse, Decoder, RequestInfo
 from shared.adapters.powerschool.gradebook.reader import read_assignments
+from shared.adapters.private_clients import PrivateCache
 from shared.domain.passback.powerschool import Score
 from tests.benchmarks.outcome import Result, medians
 from tests.benchmarks.passback.row_by_row import RowByRow
@@ -136,7 +136,7 @@ class _Read(_Held):
 
     def __init__(self, held: _Held, canvas: bytes, powerschool: bytes) -> None:
         self.__dict__.update(held.__dict__)
-        self._canvas = CanvasClient(_Answers(canvas), None, _WholePages())  # type: ignore[arg-type]
+        self._canvas = CanvasClient(_Answers(canvas), PrivateCache())  # type: ignore[arg-type]
         self._queries = _Answers(powerschool)
 
     def gradebook(self, *given):  # type: ignore[no-untyped-def]
@@ -144,16 +144,6 @@ class _Read(_Held):
 
     def assignments(self, *given):  # type: ignore[no-untyped-def]
         return read_assignments(self._queries, *given)  # type: ignore[arg-type]
-
-
-class _WholePages:
-    """Page sizes of a Canvas that answers in time: nothing is cached of them."""
-
-    def cells(
-        self, _course_id: str, ids: Sequence[str], read: Callable[[Sequence[str], int], list[Any]]
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """Return what is read for all of the ids."""
-        return read(ids, len(ids)), {}
 
 
 class _Answers:
