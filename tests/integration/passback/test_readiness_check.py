@@ -216,7 +216,7 @@ def test_without_powerschools_lists_courses_are_checked_all_the_same(place: Plac
         def read(self) -> Any:
             raise QueryUnavailable("404", cause=Cause.QUERY_MISSING, status=404, query="terms")
 
-    sources = replace(place.service._readiness_sources, district=Refused())
+    sources = replace(place.service._readiness_sources, district=Refused().read)
     place.service.__dict__["_readiness_sources"] = sources
     run = place.run()
     assert run.without == (POWERSCHOOL_LISTS,)
