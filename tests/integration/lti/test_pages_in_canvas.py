@@ -49,15 +49,16 @@ def test_every_page_is_for_everybody(
 ) -> None:
     """Light in a dark system too, with everything opened; nothing comes from elsewhere or breaks a rule."""
     found, watch = {}, Watch()
-    for path, form in (*PAGES, *ACCOUNT):
-        with browser.new_context(color_scheme="dark", viewport={"width": width, "height": 800}) as context:
-            context.add_init_script(REPORT_VIOLATIONS)
-            watch.over(context)
+    with browser.new_context(color_scheme="dark", viewport={"width": width, "height": 800}) as context:
+        context.add_init_script(REPORT_VIOLATIONS)
+        watch.over(context)
+        for path, form in (*PAGES, *ACCOUNT):
             frame = canvas.administrator() if "account" in path else canvas.frame(high_contrast=high_contrast)
             opened = open_in_canvas(context, address, path, frame, **form)
             for details in opened.frame.locator("details").all():
                 details.evaluate("(each) => { each.open = true; }")
             found[path, *form.values()] = faults_of(opened.frame)
+            opened.page.close()
     assert {page: faults for page, faults in found.items() if faults} == {}
     assert watch.problems == []
 

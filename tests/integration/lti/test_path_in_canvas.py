@@ -192,8 +192,7 @@ def pages_of(sites: TwoSites, page: Page) -> Iterator[str]:
     yield "refused"
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-@pytest.mark.parametrize("contrast", ["normal", "high"])
+@pytest.mark.parametrize(("size", "contrast"), [(WIDE, "normal"), (PHONE, "high")], ids=["wide", "phone"])
 def test_every_page_in_the_frame_is_for_everybody(
     sites: TwoSites, page: Page, size: dict[str, int], contrast: str
 ) -> None:
