@@ -10,7 +10,8 @@ from shared.adapters.http.exchange import current_context
 from shared.adapters.redis.client import Lease
 from shared.domain.passback.canvas import Course, Person
 from shared.domain.passback.changes import ChangeCause, PendingChanges
-from shared.domain.passback.course_state import LastChange
+from shared.domain.passback.course_state import LastChange, SectionRecord, State, StudentRecord
+from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.errors import CourseGone, ServiceUnavailable
 from tests.unit.domain.passback.baseline import graded
 from tests.unit.web.lti.canvas_site import ROWS, CanvasSite
@@ -290,6 +291,7 @@ def test_an_assignment_is_answered(canvas: CanvasSite) -> None:
     assert "PowerSchool agrees with Canvas." in canvas.frame(assignment_id="11").text("/lti/assignment")
     assert "not to be sent to PowerSchool" in canvas.frame(assignment_id="13").text("/lti/assignment")
     assert "Nothing is known of it yet" in canvas.frame(assignment_id="99").text("/lti/assignment")
+    assert "Canvas lists no such assignment" in canvas.frame().text("/lti/course/preview", assignment="99")
     assert "Agrees with PowerSchool" in canvas.frame().text("/lti/assignment")
     assert canvas.frame().post("/lti/assignment", assignment="x").status_code == 422
 
@@ -418,3 +420,18 @@ def test_codes_are_for_operators(message: str, plain: str) -> None:
     assert without_codes(found) == {
         "assignments": [{"name": message, "reasons": [{"message": plain}], "student": {"sentence": plain}}]
     }
+
+
+def test_a_page_of_a_large_course_stays_small(canvas: CanvasSite) -> None:
+    """200 assignments and 150 students, each score held back: every student is listed once for a reason."""
+    records = canvas.site.service.records
+    record = records.course("1")
+    assert record is not None
+    held = tuple(StudentRecord(str(900 + n), f"S{n}", Finding(Reason.STUDENT_UNKNOWN)) for n in range(150))
+    section = SectionRecord("4001", State.SYNCED, (), held, 5, 6, 150)
+    work = tuple(replace(record.assignments[0], assignment_id=str(n), sections=(section,)) for n in range(200))
+    records.save(replace(record, assignments=work))
+    page = canvas.frame().post("/lti/course").text
+    assert "140 more" in page
+    assert all(f"Student S{n}<" in page for n in range(150))
+    assert len(page) < 2_000_000
