@@ -77,7 +77,7 @@ def session(**changed: Any) -> LtiSession:
 
 
 def issued(canvas: Canvas, **changed: Any) -> str:
-    return canvas.tool().sessions.issue(session(**changed))
+    return canvas.sessions.issue(session(**changed))
 
 
 def assert_nothing_of_the_other(canvas: Canvas, text: str) -> None:
@@ -249,5 +249,5 @@ def test_a_form_does_not_widen_a_session(canvas: Canvas) -> None:
     token = issued(canvas)
     form = {"lti_token": token, "role": "admin", "section_ids": "99", "user_id": "1", "expires_at": "9999999999"}
     response = canvas.browser().post("/lti/course", form, token="")
-    read = canvas.tool().sessions.read
+    read = canvas.sessions.read
     assert read(token_of(response)) == read(token)

@@ -1,14 +1,29 @@
-"""The claims of a launch. Only their shape is read here; `validation.py` and `access.py` say what they mean.
+"""The claims of a launch, and their checks in order. Pure: token, keys, clock and settings are arguments.
 
-Source: IMS LTI 1.3 Core, section 5, and canvas-lms `lib/lti/messages/jwt_message.rb`.
+Source: IMS LTI 1.3 Core, section 5; IMS Security Framework 1.0, section 5.1.3; Canvas, "LTI launch overview", and
+canvas-lms `lib/lti/messages/jwt_message.rb`.
 """
 
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from jwt import PyJWK
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from shared.events import MalformedEvent, UntrustedEvent, read_token, verified_claims
+from workers.web.lti.refusals import LaunchRefused, Refusal
+from workers.web.lti.state import LoginState
 
 LTI = "https://purl.imsglobal.org/spec/lti/claim/"
 PLACEMENT = "https://www.instructure.com/placement"
+VERSION, MESSAGE = "1.3.0", "LtiResourceLinkRequest"
+CLOCK_TOLERANCE = timedelta(seconds=60)
+MAX_AGE = timedelta(minutes=10)
+GUID_SUFFIX = ":canvas-lms"
+
+Check = Iterator[tuple[Refusal, bool]]
 
 
 def _text(value: object) -> str:
@@ -20,14 +35,13 @@ def _text(value: object) -> str:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+_CONFIG = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
-class _Claim(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Custom(_Claim):
+class Custom(BaseModel):
     """The custom fields for which the registration asks. All can be missing: an administrator may remove them."""
+
+    model_config = _CONFIG
 
     course_id: Text = ""
     user_id: Text = ""
@@ -44,20 +58,10 @@ class Custom(_Claim):
     assignment_id: Text = ""
 
 
-class _Identified(_Claim):
-    id: Text = ""
-
-
-class _Platform(_Claim):
-    guid: Text = ""
-
-
-class _Presentation(_Claim):
-    return_url: Text = ""
-
-
-class Claims(_Claim):
+class Claims(BaseModel):
     """The claims that passback reads. Names and addresses of people are not among them."""
+
+    model_config = _CONFIG
 
     iss: str
     aud: str | list[str]
@@ -70,10 +74,10 @@ class Claims(_Claim):
     message_type: object = Field(None, alias=f"{LTI}message_type")
     deployment_id: Text = Field("", alias=f"{LTI}deployment_id")
     target: Text = Field("", alias=f"{LTI}target_link_uri")
-    resource_link: _Identified = Field(_Identified(), alias=f"{LTI}resource_link")
-    context: _Identified = Field(_Identified(), alias=f"{LTI}context")
-    tool_platform: _Platform = Field(_Platform(), alias=f"{LTI}tool_platform")
-    presentation: _Presentation = Field(_Presentation(), alias=f"{LTI}launch_presentation")
+    resource_link_id: Text = Field("", validation_alias=AliasPath(f"{LTI}resource_link", "id"))
+    context_id: Text = Field("", validation_alias=AliasPath(f"{LTI}context", "id"))
+    platform_guid: Text = Field("", validation_alias=AliasPath(f"{LTI}tool_platform", "guid"))
+    return_url: Text = Field("", validation_alias=AliasPath(f"{LTI}launch_presentation", "return_url"))
     roles: list[str] = Field([], alias=f"{LTI}roles")
     custom: Custom = Field(Custom(), alias=f"{LTI}custom")
     placement: Text = Field("", alias=PLACEMENT)
@@ -82,3 +86,87 @@ class Claims(_Claim):
     def audiences(self) -> tuple[str, ...]:
         """Return for whom the launch is."""
         return (self.aud,) if isinstance(self.aud, str) else tuple(self.aud)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whose launches are accepted: of this issuer, for these clients, of this district, for these pages."""
+
+    issuer: str
+    client_ids: Collection[str]
+    root_account_uuid: str
+    targets: Collection[str]
+
+
+def signed_claims(id_token: str, key_of: Callable[[str], PyJWK | None]) -> Claims:
+    """Return the claims, once the signature holds; the token does not choose the algorithm. Raises: LaunchRefused."""
+    try:
+        token = read_token(id_token.encode("ascii", "replace"))
+    except MalformedEvent:
+        raise LaunchRefused(Refusal.MALFORMED_TOKEN) from None
+    except UntrustedEvent:
+        raise LaunchRefused(Refusal.WRONG_ALGORITHM) from None
+    key = key_of(token.key_id)
+    if key is None:
+        raise LaunchRefused(Refusal.UNKNOWN_KEY)
+    try:
+        return Claims.model_validate_json(verified_claims(token, key))
+    except UntrustedEvent:
+        raise LaunchRefused(Refusal.BAD_SIGNATURE) from None
+    except (ValidationError, RecursionError):
+        raise LaunchRefused(Refusal.MALFORMED_CLAIMS) from None
+
+
+def check_sender(claims: Claims, expected: Expected, now: datetime) -> str:
+    """Return the client for which this Canvas signed the launch just now. Raises: LaunchRefused."""
+    client_id = next((each for each in claims.audiences if each in expected.client_ids), "")
+    refuse_first(_sender_checks(claims, expected, client_id, now.timestamp()))
+    return client_id
+
+
+def _sender_checks(claims: Claims, expected: Expected, client_id: str, now: float) -> Check:
+    yield Refusal.WRONG_ISSUER, claims.iss != expected.issuer
+    is_for_several = len(claims.audiences) > 1
+    is_for_other = claims.azp != client_id and (is_for_several or claims.azp is not None)
+    yield Refusal.WRONG_AUDIENCE, not client_id or is_for_other
+    yield Refusal.EXPIRED, claims.exp <= now
+    begins = max(claims.iat, claims.nbf or claims.iat)
+    yield Refusal.NOT_YET_VALID, begins > now + CLOCK_TOLERANCE.total_seconds()
+    yield Refusal.TOO_OLD, claims.iat < now - MAX_AGE.total_seconds()
+
+
+def check_state(claims: Claims, client_id: str, state: LoginState) -> None:
+    """Refuse a launch that is not the one for which this login asked. Raises: LaunchRefused."""
+    is_of_other = (state.issuer, state.client_id) != (claims.iss, client_id)
+    refuse_first([(Refusal.STATE_OF_OTHER_CLIENT, is_of_other), (Refusal.WRONG_NONCE, claims.nonce != state.nonce)])
+
+
+def check_message(claims: Claims, expected: Expected) -> None:
+    """Refuse what is no launch of one of passback's pages in this district. Raises: LaunchRefused."""
+    refuse_first(_message_checks(claims, expected))
+
+
+def _message_checks(claims: Claims, expected: Expected) -> Check:
+    yield Refusal.WRONG_VERSION, claims.version != VERSION
+    yield Refusal.WRONG_MESSAGE, claims.message_type != MESSAGE
+    yield Refusal.DEPLOYMENT_MISSING, not claims.deployment_id or len(claims.deployment_id) > 255
+    yield Refusal.WRONG_TARGET, claims.target not in expected.targets
+    yield Refusal.DISTRICT_MISSING, not claims.custom.root_account_uuid
+    yield Refusal.FOREIGN_DISTRICT, claims.custom.root_account_uuid != expected.root_account_uuid
+    yield Refusal.FOREIGN_DISTRICT, contradicts(claims.platform_guid, expected.root_account_uuid)
+    # A link in an assignment or a module carries custom fields of its own, which replace those of the tool: its author
+    # would choose the course. Without a link Canvas gives the context's own id.
+    # Source: canvas-lms lib/lti/messages/resource_link_request.rb, `unexpanded_custom_parameters`.
+    yield Refusal.CONTENT_LINK, not claims.context_id or claims.resource_link_id != claims.context_id
+
+
+def contradicts(guid: str, root_account_uuid: str) -> bool:
+    """Say whether the platform's own id is of another district. Accounts of former times have ids of other forms."""
+    return guid.endswith(GUID_SUFFIX) and guid.removesuffix(GUID_SUFFIX) != root_account_uuid
+
+
+def refuse_first(checks: Iterable[tuple[Refusal, bool]]) -> None:
+    """Raise `LaunchRefused` for the first check that fails."""
+    for refusal, fails in checks:
+        if fails:
+            raise LaunchRefused(refusal)

@@ -50,6 +50,9 @@ PLACEMENTS = (
     Placement("assignment_menu", "/lti/assignment", "PowerSchool sync", {"launch_width": 800, "launch_height": 600}),
 )
 
+PLACEMENTS_BY_PATH = {placement.path: placement.name for placement in PLACEMENTS}
+"""The pages on which a launch can land, and the placement in Canvas for which each is made."""
+
 
 def json_configuration(public_url: str) -> dict[str, object]:
     """Return the JSON that an administrator pastes into Canvas."""

@@ -1,31 +1,35 @@
-"""`/lti/launch` and `/lti/finish`: from Canvas's signed launch to the first page.
+"""From `/lti/login`, by which Canvas announces a launch, through the launch that it signs to the first page.
 
-Source: IMS LTI 1.3 Core; Canvas, "LTI launch overview"; IMS LTI Client Side postMessages.
+Source: IMS Security Framework 1.0, section 5.1.1; IMS LTI 1.3 Core; Canvas, "LTI launch overview"; IMS LTI Client Side
+postMessages.
 """
 
+import json
 import secrets
 from urllib.parse import quote, urlencode
 
 import structlog
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from shared.config import origin
+from shared.domain.metrics import CounterName
 from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent
-from workers.web.lti.access import session_of
-from workers.web.lti.binding import end_cookie, has_cookie, is_proof
-from workers.web.lti.claims import Claims
-from workers.web.lti.pages.handlers import LtiPages
+from workers.web.lti.claims import Claims, check_message, check_sender, check_state, signed_claims
+from workers.web.lti.pages.handlers import landing_page
+from workers.web.lti.pages.page_request import LtiPages
 from workers.web.lti.refusals import LaunchRefused, Refusal
-from workers.web.lti.session import InvalidSession, LtiSession
-from workers.web.lti.state import STATE_LIFETIME, LoginState
-from workers.web.lti.tool import LtiTool
-from workers.web.lti.validation import check_message, check_sender, check_state, signed_claims
+from workers.web.lti.session import LtiSession, session_of
+from workers.web.lti.state import STATE_LIFETIME, LoginState, has_cookie, is_proof, new_state, set_cookie
+from workers.web.lti.tool import LAUNCH_PATH, OPENED, LtiTool
 from workers.web.pages.page_handlers import Form, first
 
 log = structlog.get_logger()
+
+MAX_HINT_CHARS = 4_096
+MAX_FIELD_CHARS = 1_024
+FOUND = 302
 
 PLATFORM_ERRORS = {
     "login_required": Refusal.LOGIN_REQUIRED,
@@ -35,13 +39,58 @@ PLATFORM_ERRORS = {
 """What Canvas posts instead of a launch, and what it means for whoever sees the page."""
 
 
-class _Waiting(BaseModel):
-    """A verified launch that waits for the proof of its browser."""
+def begin_login(tool: LtiTool, pages: LtiPages, request: Request, fields: Form) -> Response:
+    """Answer a login initiation: with a redirect, or with a page that first stores the proof of this browser."""
+    state = _new_state(tool, fields)
+    url = _authorization_url(tool, state, fields)
+    # A page inside a frame cannot know whether its cookie is stored: its script finds out before Canvas is asked.
+    is_framed = request.headers.get("sec-fetch-dest", "") in ("iframe", "frame")
+    response: Response
+    if state.storage_target or is_framed:
+        hints = {name: first(fields, name) for name in ("login_hint", "lti_message_hint")}
+        again = {"iss": state.issuer, "client_id": state.client_id, "target_link_uri": state.target, **hints}
+        response = pages.message(
+            200, "Opening passback…", "", template="lti/launch/login.html", next_url=url, again=again, state=state,
+            proof=tool.states.proof(state), storage_origin=tool.platform.storage_origin,
+        )  # fmt: skip
+    else:
+        response = RedirectResponse(url, FOUND)
+    set_cookie(response, state, tool.states.proof(state))
+    return response
 
-    model_config = ConfigDict(frozen=True)
 
-    token: str
-    proof: str
+def _new_state(tool: LtiTool, fields: Form) -> LoginState:
+    """Return the state of a login that a known Canvas begins for one of the pages. Raises: LaunchRefused."""
+    login_hint, message_hint = first(fields, "login_hint"), first(fields, "lti_message_hint")
+    names = ("iss", "client_id", "target_link_uri", "lti_storage_target", "lti_deployment_id", "deployment_id")
+    is_too_long = any(len(first(fields, name)) > MAX_FIELD_CHARS for name in names)
+    if is_too_long or not login_hint or max(len(login_hint), len(message_hint)) > MAX_HINT_CHARS:
+        raise LaunchRefused(Refusal.MALFORMED_LOGIN)
+    if first(fields, "iss").rstrip("/") != tool.platform.issuer:
+        raise LaunchRefused(Refusal.FOREIGN_ISSUER)
+    client_id, target = tool.known_client(first(fields, "client_id")), first(fields, "target_link_uri")
+    if target not in tool.targets:
+        raise LaunchRefused(Refusal.FOREIGN_TARGET)
+    storage_target = first(fields, "lti_storage_target")
+    now = tool.service.clock.now()
+    return new_state(tool.platform.issuer, client_id, target, storage_target, (login_hint, message_hint), now)
+
+
+def _authorization_url(tool: LtiTool, state: LoginState, fields: Form) -> str:
+    """Return where the browser gets its launch. The hints go back to Canvas as they came."""
+    query = {
+        "scope": "openid",
+        "response_type": "id_token",
+        "response_mode": "form_post",
+        "prompt": "none",
+        "client_id": state.client_id,
+        "redirect_uri": f"{tool.service.settings.public_url}{LAUNCH_PATH}",
+        "login_hint": first(fields, "login_hint"),
+        "lti_message_hint": first(fields, "lti_message_hint"),
+        "state": tool.states.sign(state),
+        "nonce": state.nonce,
+    }
+    return f"{tool.platform.authorization_url}?{urlencode(query)}"
 
 
 def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: Form) -> Response:
@@ -55,10 +104,11 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
     _learn(tool, state.client_id, claims)
     if has_cookie(request, state, proof):
         response = _open(tool, pages, session)
-        end_cookie(response, state)
+        set_cookie(response, state, "")
         return response
     launch_id = secrets.token_urlsafe(32)
-    tool.store.save_launch(launch_id, _Waiting(token=tool.sessions.issue(session), proof=proof).model_dump_json())
+    # A verified launch that waits for the proof of its browser.
+    tool.service.lti.save_launch(launch_id, json.dumps({"token": pages.sessions.issue(session), "proof": proof}))
     return pages.message(
         200, "Opening passback…", "", template="lti/launch/finish.html", launch_id=launch_id, state=state,
         storage_target=first(fields, "lti_storage_target")[:255] or state.storage_target,
@@ -68,16 +118,16 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
 
 def finish_launch(tool: LtiTool, pages: LtiPages, fields: Form) -> Response:
     """Open a launch that waited, for the browser that has its proof. It waits once."""
-    stored = tool.store.take_launch(first(fields, "launch"))
+    stored = tool.service.lti.take_launch(first(fields, "launch"))
     if stored is None:
         raise LaunchRefused(Refusal.LAUNCH_USED)
-    waiting = _Waiting.model_validate_json(stored)
-    if not is_proof(first(fields, "proof"), waiting.proof):
+    waiting = json.loads(stored)
+    if not is_proof(first(fields, "proof"), waiting["proof"]):
         raise LaunchRefused(Refusal.OTHER_BROWSER)
-    try:
-        return _open(tool, pages, tool.sessions.read(waiting.token))
-    except InvalidSession:
-        raise LaunchRefused(Refusal.LAUNCH_USED) from None
+    session = pages.sessions.read(waiting["token"])
+    if session is None:
+        raise LaunchRefused(Refusal.LAUNCH_USED)
+    return _open(tool, pages, session)
 
 
 def _verified(tool: LtiTool, fields: Form) -> tuple[LoginState, Claims]:
@@ -92,7 +142,7 @@ def _verified(tool: LtiTool, fields: Form) -> tuple[LoginState, Claims]:
     if state is None:
         raise LaunchRefused(Refusal.UNKNOWN_STATE)
     # Stored for as long as the state could come back, and only for launches that Canvas signed.
-    if not tool.store.use(state.id, STATE_LIFETIME):
+    if not tool.service.lti.use(state.id, STATE_LIFETIME):
         raise LaunchRefused(Refusal.USED_STATE)
     check_state(claims, client_id, state)
     check_message(claims, expected)
@@ -100,19 +150,19 @@ def _verified(tool: LtiTool, fields: Form) -> tuple[LoginState, Claims]:
 
 
 def _open(tool: LtiTool, pages: LtiPages, session: LtiSession) -> Response:
-    tool.count_opened()
+    tool.service.counter_buffer(CounterName.LTI_LAUNCHES, OPENED)
     acts_as = session.user_id if session.real_user_id else None
     log.info(
         LogEvent.LTI_LAUNCHED, course_id=session.course_id, placement=session.placement, role=session.role,
         actor=session.actor, acts_as=acts_as,
     )  # fmt: skip
-    return pages.landing_page(session)
+    return landing_page(pages, session)
 
 
 def _learn(tool: LtiTool, client_id: str, claims: Claims) -> None:
     """Remember the deployment: no registration names it, and a client can have several."""
     at, deployment_id = tool.service.clock.now(), claims.deployment_id
-    if tool.store.record_launch(client_id, deployment_id, at):
+    if tool.service.lti.record_launch(client_id, deployment_id, at):
         log.info(LogEvent.LTI_DEPLOYMENT_LEARNED, client_id=client_id, deployment_id=deployment_id)
 
 

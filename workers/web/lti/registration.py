@@ -6,41 +6,41 @@ operator has confirmed it. Source: IMS Dynamic Registration 1.0, and canvas-lms 
 
 import json
 import re
-from typing import TypeVar
+import secrets
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
-from shared.adapters.redis.operations.lti import Registration
+from shared.adapters.redis.operations.lti import LtiStore, Registration
 from shared.config import Settings, is_loopback, origin
+from shared.events import ALGORITHM
 from shared.log_events import LogEvent
-from workers.web.lti.claims import Text
+from workers.web.lti.claims import Text, contradicts
 from workers.web.lti.configuration import CANVAS, registration_request
-from workers.web.lti.pages.handlers import LtiPages
+from workers.web.lti.pages.page_request import LtiPages
 from workers.web.lti.refusals import LaunchRefused, Refusal
 from workers.web.lti.tool import LtiTool
-from workers.web.lti.validation import contradicts
 from workers.web.pages.page_handlers import Form, first
 
 log = structlog.get_logger()
 
-T = TypeVar("T", bound=BaseModel)
-
+KEY_BITS = 2048
 TIMEOUT_S = 5.0
 MAX_BYTES = 262_144
 MAX_TOKEN_CHARS = 8_192
 MAX_NAME_CHARS = 200
+PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 INSTRUCTURE_DOMAINS = (".instructure.com", ".canvaslms.com")
 SUCCESSES = (200, 201)
 
 
-class _PlatformConfiguration(BaseModel):
-    account_name: Text = Field("", alias=f"{CANVAS}account_name")
-    account_guid: Text = Field("", alias=f"{CANVAS}account_lti_guid")
+_OBJECT = TypeAdapter(dict[str, object])
 
 
 class _OpenIdConfiguration(BaseModel):
@@ -52,13 +52,8 @@ class _OpenIdConfiguration(BaseModel):
     authorization_endpoint: str
     registration_endpoint: str
     jwks_uri: str
-    platform: _PlatformConfiguration = Field(
-        _PlatformConfiguration(), alias="https://purl.imsglobal.org/spec/lti-platform-configuration"
-    )
-
-
-class _Registered(BaseModel):
-    client_id: Text
+    account_name: Text = Field("", validation_alias=AliasPath(PLATFORM, f"{CANVAS}account_name"))
+    account_guid: Text = Field("", validation_alias=AliasPath(PLATFORM, f"{CANVAS}account_lti_guid"))
 
 
 def register(tool: LtiTool, pages: LtiPages, link: str, fields: Form) -> Response:
@@ -69,11 +64,11 @@ def register(tool: LtiTool, pages: LtiPages, link: str, fields: Form) -> Respons
     if not is_allowed(configuration_url, tool.service.settings):
         raise LaunchRefused(Refusal.FOREIGN_PLATFORM)
     # Taken before anything is sent: a link that somebody else saw as well does not work twice.
-    made_by = tool.store.take_link(link)
+    made_by = tool.service.lti.take_link(link)
     if made_by is None:
         raise LaunchRefused(Refusal.LINK_USED)
     registration = _register(tool, configuration_url, token, made_by)
-    tool.store.save_registration(registration)
+    tool.service.lti.save_registration(registration)
     log.info(LogEvent.LTI_REGISTERED, client_id=registration.client_id)
     return pages.message(
         200, "Passback is registered", "", template="lti/launch/registered.html", registration=registration
@@ -106,24 +101,24 @@ def _register(tool: LtiTool, configuration_url: str, token: str, made_by: str) -
     settings = tool.service.settings
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     with http_client("", TIMEOUT_S, headers=headers, ca_bundle=settings.ca_bundle) as http:
-        found = _configuration(http, configuration_url)
+        try:
+            found = _OpenIdConfiguration.model_validate(_send(http.build_request("GET", configuration_url), http))
+        except ValidationError:
+            raise LaunchRefused(Refusal.PLATFORM_UNAVAILABLE) from None
         _check(tool, found)
         body = registration_request(settings.public_url)
-        registered = _send(http.build_request("POST", found.registration_endpoint, json=body), http, _Registered)
-    if not re.fullmatch(r"\d{1,30}", registered.client_id):
+        answer = _send(http.build_request("POST", found.registration_endpoint, json=body), http)
+    client_id = str(answer.get("client_id", ""))
+    if not re.fullmatch(r"\d{1,30}", client_id, re.ASCII):
         raise LaunchRefused(Refusal.PLATFORM_UNAVAILABLE)
     return Registration(
-        client_id=registered.client_id,
+        client_id=client_id,
         issuer=found.issuer,
-        account_name=found.platform.account_name[:MAX_NAME_CHARS],
-        account_guid=found.platform.account_guid[:MAX_NAME_CHARS],
+        account_name=found.account_name[:MAX_NAME_CHARS],
+        account_guid=found.account_guid[:MAX_NAME_CHARS],
         registered_at=tool.service.clock.now(),
         link_made_by=made_by,
     )
-
-
-def _configuration(http: httpx.Client, url: str) -> _OpenIdConfiguration:
-    return _send(http.build_request("GET", url), http, _OpenIdConfiguration)
 
 
 def _check(tool: LtiTool, found: _OpenIdConfiguration) -> None:
@@ -132,20 +127,34 @@ def _check(tool: LtiTool, found: _OpenIdConfiguration) -> None:
     are_allowed = all(is_allowed(url, tool.service.settings) for url in urls)
     if found.issuer != tool.platform.issuer or not are_allowed:
         raise LaunchRefused(Refusal.FOREIGN_PLATFORM)
-    if contradicts(found.platform.account_guid, tool.service.settings.canvas_root_account_uuid):
+    if contradicts(found.account_guid, tool.service.settings.canvas_root_account_uuid):
         raise LaunchRefused(Refusal.FOREIGN_DISTRICT)
 
 
-def _send(request: httpx.Request, http: httpx.Client, model: type[T]) -> T:
-    """Return what Canvas answers; redirects are not followed. Raises: LaunchRefused."""
+def _send(request: httpx.Request, http: httpx.Client) -> dict[str, object]:
+    """Return the object that Canvas answers; redirects are not followed. Raises: LaunchRefused."""
     try:
         with deadline(TIMEOUT_S):
             response = http.send(request, stream=True)
             try:
                 if response.status_code not in SUCCESSES:
                     raise LaunchRefused(Refusal.PLATFORM_UNAVAILABLE)
-                return model.model_validate(json.loads(read_body(response, MAX_BYTES)))
+                return _OBJECT.validate_json(read_body(response, MAX_BYTES))
             finally:
                 response.close()
     except (httpx.HTTPError, ValueError, RecursionError, BodyTooLarge):
         raise LaunchRefused(Refusal.PLATFORM_UNAVAILABLE) from None
+
+
+def public_key_set(store: LtiStore) -> str:
+    """Return as JSON the key set that Canvas asks every tool for; the first call of all processes makes it.
+
+    passback uses none of Canvas's LTI services, so it signs nothing: the private half is not kept.
+    """
+    stored = store.public_key_set()
+    if stored is not None:
+        return stored
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS).public_key()
+    public = {**RSAAlgorithm.to_jwk(key, as_dict=True), "kid": secrets.token_hex(8), "alg": ALGORITHM, "use": "sig"}
+    store.add_public_key_set(json.dumps({"keys": [public]}))
+    return store.public_key_set() or json.dumps({"keys": [public]})

@@ -14,14 +14,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.config import Settings, origin
 from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
-from workers.web.lti.binding import shows_cookie
 from workers.web.lti.configuration import json_configuration
-from workers.web.lti.key_set import public_key_set
-from workers.web.lti.launch import finish_launch, receive_launch
-from workers.web.lti.login import begin_login
-from workers.web.lti.pages.handlers import LtiPages
+from workers.web.lti.launch import begin_login, finish_launch, receive_launch
+from workers.web.lti.pages.handlers import page_routes
+from workers.web.lti.pages.page_request import LtiPages
 from workers.web.lti.refusals import LaunchRefused
-from workers.web.lti.registration import register
+from workers.web.lti.registration import public_key_set, register
+from workers.web.lti.session import LtiSessions
+from workers.web.lti.state import shows_cookie
 from workers.web.lti.tool import LAUNCH_PATH, LtiTool
 from workers.web.middleware import SecurityHeaders, framed_by
 from workers.web.pages.page_handlers import Form, parse_form, with_retry_after
@@ -36,9 +36,9 @@ Respond = Callable[[Request, Form], Response]
 def create_lti(container: Container) -> ASGIApp:
     """Return everything below `/lti` as an ASGI application."""
     tool = LtiTool(container)
-    pages = LtiPages(container, tool.sessions)
+    pages = LtiPages(container, LtiSessions(tool.secret, container.clock))
     app = Starlette(
-        routes=[*_tool_routes(tool, pages), *pages.routes()], exception_handlers=_exception_handlers(tool, pages)
+        routes=[*_tool_routes(tool, pages), *page_routes(pages)], exception_handlers=_exception_handlers(tool, pages)
     )
     app.router.redirect_slashes = False
 
@@ -81,7 +81,7 @@ def _tool_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
         return JSONResponse(json_configuration(tool.service.settings.public_url))
 
     def key_set(_request: Request) -> Response:
-        return Response(public_key_set(tool.store), media_type="application/json")
+        return Response(public_key_set(tool.service.lti), media_type="application/json")
 
     def finish(_request: Request, fields: Form) -> Response:
         return finish_launch(tool, pages, fields)

@@ -2,6 +2,10 @@
 
 Anybody can begin logins. So beginning one stores nothing; that a state was used is stored once a launch with Canvas's
 signature brings it back.
+
+A launch is bound to the browser that began its login, by a cookie, else by Canvas's own storage for tools: without
+that, somebody could let another person's browser finish his own launch. Browsers partition or block the cookies of
+pages inside a frame, so that the cookie alone does not do.
 """
 
 import hashlib
@@ -14,6 +18,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from itsdangerous import BadData, URLSafeSerializer
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 STATE_LIFETIME = timedelta(minutes=10)
 MAX_STATE_CHARS = 8_000
@@ -91,3 +97,31 @@ class LoginStates:
     def _serializer(self) -> URLSafeSerializer:
         digest = {"digest_method": hashlib.sha256}
         return URLSafeSerializer(self._secret(), salt="passback lti state", serializer=json, signer_kwargs=digest)
+
+
+def set_cookie(response: Response, state: LoginState, proof: str) -> None:
+    """Give the browser the proof, or let it drop it if that is empty.
+
+    Each login has a cookie of its own: several can be under way in one browser.
+    """
+    lifetime = int(STATE_LIFETIME.total_seconds()) if proof else 0
+    # Starlette knows `Partitioned` only where the interpreter's own module does, from Python 3.14.
+    response.headers.append(
+        "set-cookie",
+        f"{state.cookie}={proof}; Max-Age={lifetime}; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+    )
+
+
+def has_cookie(request: Request, state: LoginState, proof: str) -> bool:
+    """Say whether this browser began the login, as far as its cookies show."""
+    return is_proof(request.cookies.get(state.cookie, ""), proof)
+
+
+async def shows_cookie(request: Request) -> Response:
+    """`GET /lti/browser`: say whether this browser sends the cookie of a login. Its value is not part of the answer."""
+    return JSONResponse({"has_cookie": request.query_params.get("name", "") in request.cookies})
+
+
+def is_proof(given: str, proof: str) -> bool:
+    """Compare without showing how much is right."""
+    return hmac.compare_digest(given.encode(), proof.encode())

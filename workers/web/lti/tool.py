@@ -8,17 +8,15 @@ import structlog
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, LaunchKeys, Platform, platform_of
 from shared.adapters.http.exchange import http_client
-from shared.adapters.redis.operations.lti import LtiStore
 from shared.adapters.redis.operations.sign_in import session_secret
 from shared.domain.metrics import CounterName
 from shared.log_events import LogEvent
 from workers.container import Container
 from workers.runtime.log_limit import LogLimit
-from workers.web.lti.access import PLACEMENTS_BY_PATH
+from workers.web.lti.claims import Expected
+from workers.web.lti.configuration import PLACEMENTS_BY_PATH
 from workers.web.lti.refusals import LaunchRefused, Refusal
-from workers.web.lti.session import LtiSessions
 from workers.web.lti.state import LoginStates
-from workers.web.lti.validation import Expected
 
 log = structlog.get_logger()
 
@@ -38,11 +36,6 @@ class LtiTool:
         return platform_of(self.service.settings)
 
     @cached_property
-    def store(self) -> LtiStore:
-        """What is stored of launches and installations."""
-        return self.service.lti
-
-    @cached_property
     def secret(self) -> Callable[[], str]:
         """Return the key of everything that is signed. It is read at the first request: Redis may be away before."""
         settings, service = self.service.settings, self.service
@@ -54,11 +47,6 @@ class LtiTool:
         return secret
 
     @cached_property
-    def sessions(self) -> LtiSessions:
-        """Signs what launches open."""
-        return LtiSessions(self.secret, self.service.clock)
-
-    @cached_property
     def states(self) -> LoginStates:
         """Signs what a login is recognized by."""
         return LoginStates(self.secret)
@@ -67,16 +55,11 @@ class LtiTool:
     def keys(self) -> LaunchKeys:
         """The keys that verify launches."""
         http = partial(http_client, "", FETCH_TIMEOUT_S, ca_bundle=self.service.settings.ca_bundle)
-        return LaunchKeys(http, self.platform.keys_url, self.store, self.service.clock)
+        return LaunchKeys(http, self.platform.keys_url, self.service.lti, self.service.clock)
 
     @cached_property
     def _log_limit(self) -> LogLimit:
         return LogLimit(self.service.clock)
-
-    @property
-    def launch_url(self) -> str:
-        """Return where Canvas sends launches."""
-        return f"{self.service.settings.public_url}{LAUNCH_PATH}"
 
     @property
     def targets(self) -> frozenset[str]:
@@ -88,11 +71,11 @@ class LtiTool:
         settings = self.service.settings
         if settings.missing_for_lti():
             return False
-        return bool(settings.lti_client_id) or self.store.is_installed()
+        return bool(settings.lti_client_id) or self.service.lti.is_installed()
 
     def client_ids(self) -> frozenset[str]:
         """Return the clients whose launches are accepted: of the setting, and those that an operator confirmed."""
-        registered = self.store.registrations()
+        registered = self.service.lti.registrations()
         confirmed = {each.client_id for each in registered if each.confirmed_at and each.issuer == self.platform.issuer}
         return frozenset(confirmed | ({self.service.settings.lti_client_id} - {""}))
 
@@ -103,17 +86,13 @@ class LtiTool:
             return next(iter(clients))
         if client_id in clients:
             return client_id
-        is_pending = any(each.client_id == client_id for each in self.store.registrations())
+        is_pending = any(each.client_id == client_id for each in self.service.lti.registrations())
         raise LaunchRefused(Refusal.UNCONFIRMED_CLIENT if is_pending else Refusal.UNKNOWN_CLIENT)
 
     def expected(self) -> Expected:
         """Return whose launches are accepted now."""
         district = self.service.settings.canvas_root_account_uuid
         return Expected(self.platform.issuer, self.client_ids(), district, self.targets)
-
-    def count_opened(self) -> None:
-        """Count a page that was opened."""
-        self.service.counter_buffer(CounterName.LTI_LAUNCHES, OPENED)
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count and log a refusal, at a bounded rate. Neither token nor state are part of it."""

@@ -14,6 +14,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from shared.adapters.redis.operations.lti import LtiStore
 from tests.unit.web.site_kit import Browser, Site
+from workers.web.lti.session import LtiSessions
 from workers.web.lti.tool import LtiTool
 
 ISSUER = "https://canvas.instructure.com"
@@ -112,6 +113,11 @@ class Canvas:
     def tool(self) -> LtiTool:
         """Return the tool as each request sees it."""
         return LtiTool(self.site.service)
+
+    @property
+    def sessions(self) -> LtiSessions:
+        """Return the tokens of launches."""
+        return LtiSessions(self.tool().secret, self.site.service.clock)
 
     def now(self) -> float:
         """Return passback's time."""

@@ -86,7 +86,7 @@ def test_a_launch_finished_in_another_browser_is_refused(canvas: Canvas, proof: 
         Refusal.OTHER_BROWSER,
     )
     right = {"launch": waiting["launch"], "proof": proof_of(canvas, waiting["state"])}
-    assert other.post("/lti/finish", right, token="").status_code == Refusal.LAUNCH_USED.value.status
+    assert other.post("/lti/finish", right, token="").status_code == Refusal.LAUNCH_USED.status
 
 
 def test_the_cookie_of_another_login_does_not_do(canvas: Canvas) -> None:

@@ -10,9 +10,14 @@ from shared.domain.actions import Verb
 from tests.unit.web.lti.launch_kit import CLIENT, PUBLIC_URL, SETTINGS, Canvas, login_fields
 from tests.unit.web.site_kit import Site
 from workers.recorded_actions import RecordedActions
-from workers.web.lti.access import PLACEMENTS_BY_PATH
 from workers.web.lti.claims import Custom
-from workers.web.lti.configuration import CUSTOM_FIELDS, PLACEMENTS, json_configuration, registration_request
+from workers.web.lti.configuration import (
+    CUSTOM_FIELDS,
+    PLACEMENTS,
+    PLACEMENTS_BY_PATH,
+    json_configuration,
+    registration_request,
+)
 
 AT = datetime(2026, 10, 5, tzinfo=UTC)
 PENDING = Registration(

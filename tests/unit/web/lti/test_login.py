@@ -9,8 +9,8 @@ from starlette.requests import Request
 from tests.unit.web.lti.launch_kit import CLIENT, PUBLIC_URL, SETTINGS, Canvas, claims, login_fields
 from tests.unit.web.lti.test_launch_refusals import assert_refused
 from tests.unit.web.site_kit import Site
-from workers.web.lti.login import begin_login
-from workers.web.lti.pages.handlers import LtiPages
+from workers.web.lti.launch import begin_login
+from workers.web.lti.pages.page_request import LtiPages
 from workers.web.lti.refusals import Refusal
 
 
@@ -94,7 +94,7 @@ def test_the_authorization_endpoint_is_the_issuers() -> None:
 def test_ten_thousand_logins_leave_nothing_behind(canvas: Canvas) -> None:
     """Beginning a login stores nothing: anybody can begin as many as he likes."""
     tool, before = canvas.tool(), set(canvas.redis.keys())
-    pages = LtiPages(canvas.site.service, tool.sessions)
+    pages = LtiPages(canvas.site.service, canvas.sessions)
     fields = {name: [value] for name, value in login_fields(lti_message_hint="x" * 1500).items()}
     request = _request()
     states = {begin_login(tool, pages, request, fields).headers["location"] for _ in range(10_000)}

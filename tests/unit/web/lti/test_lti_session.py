@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.manual_clock import ManualClock
-from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSessions
+from workers.web.lti.session import LtiRole, LtiSession, LtiSessions
 
 NOW = datetime(2026, 10, 5, 15, 0, tzinfo=UTC)
 SECRET = "a secret of thirty-two characters"
@@ -33,15 +33,13 @@ def test_a_session_ends() -> None:
     clock.advance(timedelta(minutes=59, seconds=59))
     assert sessions(clock).read(token) == SESSION
     clock.advance(timedelta(seconds=1))
-    with pytest.raises(InvalidSession):
-        sessions(clock).read(token)
+    assert sessions(clock).read(token) is None
 
 
 @pytest.mark.parametrize("token", ["", ".", "x" * 9000, "e30.AAAA"])
 def test_what_is_no_token_opens_nothing(token: str) -> None:
     """Whatever somebody sends, it is refused as no session."""
-    with pytest.raises(InvalidSession):
-        sessions().read(token)
+    assert sessions().read(token) is None
 
 
 def test_another_course_needs_another_launch() -> None:
@@ -50,8 +48,7 @@ def test_another_course_needs_another_launch() -> None:
     forged = foreign.issue(replace(SESSION, course_id="8"))
     spliced = forged.rpartition(".")[0] + "." + mine.issue(SESSION).rpartition(".")[2]
     for token in (forged, spliced):
-        with pytest.raises(InvalidSession):
-            mine.read(token)
+        assert mine.read(token) is None
 
 
 def test_who_acts_as_somebody_else_only_looks() -> None:

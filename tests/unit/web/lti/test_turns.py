@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.passback.canvas import Course
 from tests.unit.web.lti.canvas_site import CanvasSite, Frame
-from workers.web.lti.pages.turns import Turns
+from workers.web.lti.pages.handlers import Turns
 
 LIVE = ("/lti/course/preview", "/lti/course/totals", "/lti/course/student")
 PATIENCE_S = 20

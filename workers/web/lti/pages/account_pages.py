@@ -9,8 +9,7 @@ from starlette.responses import Response
 from shared.adapters.canvas.account import MAX_FOUND, MIN_NAME_CHARS
 from shared.domain.passback.course_search import CourseSearch
 from workers.web.api.dependencies import CANVAS_ID
-from workers.web.lti.pages.access import require_administrator
-from workers.web.lti.pages.page_renderer import TOKEN_FIELD, LtiPageRenderer, LtiRequest
+from workers.web.lti.pages.page_request import TOKEN_FIELD, LtiPages, LtiRequest, require_administrator
 from workers.web.pages.course_pages import MAX_SEARCH_CHARS, PAGE_SIZE, STATUSES
 from workers.web.pages.page_context import canvas_page_context
 from workers.web.views.people import LivePeople, PersonCourses, courses_of_person, find_people
@@ -43,13 +42,13 @@ class Selection:
         return {name: value for name, value in {**given, "person": self.person}.items() if value}
 
 
-def show_account(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_account(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/account`: the courses with problems, the most problems first, and how many each school has."""
     require_administrator(request.session)
     return _listed(pages, request, _selection(request))
 
 
-def search(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def search(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/account/search`: the courses of a name, an id or a section; of a school; of a teacher or student."""
     require_administrator(request.session)
     selection = _selection(request)
@@ -78,7 +77,7 @@ def _selection(request: LtiRequest) -> Selection:
     )
 
 
-def _listed(pages: LtiPageRenderer, request: LtiRequest, selection: Selection) -> Response:
+def _listed(pages: LtiPages, request: LtiRequest, selection: Selection) -> Response:
     lists, start = pages.service.course_lists, request.offset()
     query = CourseSearch(
         text=selection.text, school=selection.school, only_problems=selection.only_problems,

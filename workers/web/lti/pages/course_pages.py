@@ -14,8 +14,15 @@ from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.auth.roles import Role, User
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import ASKED_FIELD, CourseAccess, course_access, may_sync, require_sync
-from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
+from workers.web.lti.pages.page_request import (
+    ASKED_FIELD,
+    CourseAccess,
+    LtiPages,
+    LtiRequest,
+    course_access,
+    may_sync,
+    require_sync,
+)
 from workers.web.lti.pages.plain_text import TELL_SOMEBODY, activity_text, clock_time, without_codes
 from workers.web.pages.course_view import course_view
 from workers.web.views.live_reads import FOR_BOTH_SIDES
@@ -24,12 +31,12 @@ from workers.web.views.people import LivePeople, read_people
 from workers.web.views.visibility import only_sections
 
 
-def show_course(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_course(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course`: the sentence, then what needs the teacher, what waits, and what agrees."""
     return _course_page(pages, request, "lti/course.html", "/lti/course")
 
 
-def show_post_grades(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_post_grades(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/post-grades`: the same from the Gradebook's menu, with the plan and the way back."""
     given, canvas = urlsplit(request.session.return_url), urlsplit(pages.canvas_url(request.session))
     # Back to the Canvas around the page, and nowhere else.
@@ -37,7 +44,7 @@ def show_post_grades(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return _course_page(pages, request, "lti/post_grades.html", "/lti/post-grades", return_url=back)
 
 
-def show_assignment(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_assignment(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/assignment`: the answer for the assignment from whose menu the page was opened."""
     assignment_id = assignment_of(request)
     if assignment_id is None:
@@ -45,7 +52,7 @@ def show_assignment(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return _course_page(pages, request, "lti/assignment.html", "/lti/assignment", assignment_id=assignment_id)
 
 
-def sync(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def sync(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/sync`: request a sync of the course, or of one assignment, and show the page that asked."""
     require_sync(request.session, pages.service.settings)
     access, assignment_id = course_access(request), assignment_of(request)
@@ -58,13 +65,13 @@ def sync(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return shows.get(request.form("from"), show_course)(pages, request)
 
 
-def names(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def names(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/names`: the names of the students in the visible sections by Canvas user id, as JSON."""
     found = students_of(pages, course_access(request))
     return JSONResponse({"names": found.names, "failure": found.failure})
 
 
-def no_response(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def no_response(pages: LtiPages, request: LtiRequest) -> Response:
     """Return the page in place of one that reads a system which does not answer; the way to stored pages stays."""
     seconds = int(FOR_BOTH_SIDES.total_seconds())
     text = (
@@ -74,13 +81,13 @@ def no_response(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return _not_made(pages, request, 503, "Canvas or PowerSchool does not answer now", text)
 
 
-def course_gone(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def course_gone(pages: LtiPages, request: LtiRequest) -> Response:
     """Return the page in place of one about a course that was deleted in Canvas."""
     text = "What was sent of it is still in PowerSchool, and nothing more is sent."
     return _not_made(pages, request, 404, "Canvas has no such course any more", text)
 
 
-def asked_again(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def asked_again(pages: LtiPages, request: LtiRequest) -> Response:
     """Return the page in place of one that was not made, since the same person asked for another one meanwhile."""
     text = (
         "passback reads both gradebooks for one page of yours at a time. Open this page again when the other is there."
@@ -88,7 +95,7 @@ def asked_again(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     return _not_made(pages, request, 429, "You have opened another page meanwhile", text)
 
 
-def _not_made(pages: LtiPageRenderer, request: LtiRequest, status: int, title: str, text: str) -> Response:
+def _not_made(pages: LtiPages, request: LtiRequest, status: int, title: str, text: str) -> Response:
     access = course_access(request)
     response = pages.page(
         "lti/no_response.html", request, page="", access=access, page_context=access.page_context,
@@ -98,7 +105,7 @@ def _not_made(pages: LtiPageRenderer, request: LtiRequest, status: int, title: s
     return response
 
 
-def students_of(pages: LtiPageRenderer, access: CourseAccess) -> LivePeople:
+def students_of(pages: LtiPages, access: CourseAccess) -> LivePeople:
     """Return the students of the visible sections, read from Canvas now and stored nowhere."""
     return read_people(lambda: pages.service.canvas_people.students(access.course_id, access.section_ids))
 
@@ -123,7 +130,7 @@ def section_names(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _course_page(
-    pages: LtiPageRenderer,
+    pages: LtiPages,
     request: LtiRequest,
     template: str,
     page: str,
@@ -154,9 +161,7 @@ def _course_page(
     )  # fmt: skip
 
 
-def _requested_sync(
-    pages: LtiPageRenderer, request: LtiRequest, access: CourseAccess, explanation: Json
-) -> tuple[str, str]:
+def _requested_sync(pages: LtiPages, request: LtiRequest, access: CourseAccess, explanation: Json) -> tuple[str, str]:
     """Return the state of the sync that a person asked for and its sentence; both empty where nobody did.
 
     A request is part of the pending changes until its sync ends, whatever holds that up; what is known later is when

@@ -1,6 +1,10 @@
 """Handles requests for pages inside Canvas: who asks is in the token of the launch."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
@@ -10,13 +14,10 @@ from starlette.routing import Route
 
 from shared.config import ConfigurationError
 from shared.errors import CourseGone, PassbackError
-from workers.container import Container
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.pages import account_pages, course_pages, student_pages
-from workers.web.lti.pages.page_renderer import TOKEN_FIELD, TOKEN_HEADER, LtiPageRenderer, LtiRequest, View
-from workers.web.lti.pages.turns import Turns
-from workers.web.lti.refusals import Refusal
-from workers.web.lti.session import InvalidSession, LtiRole, LtiSession, LtiSessions
+from workers.web.lti.pages.page_request import TOKEN_FIELD, TOKEN_HEADER, LtiPages, LtiRequest, View
+from workers.web.lti.session import LtiRole, LtiSession
 from workers.web.pages.page_handlers import Form, first, parse_form
 from workers.web.views.live_reads import FOR_BOTH_SIDES, waits_at_most
 
@@ -34,73 +35,84 @@ LANDING: Mapping[str, View] = {
 """The first page of a launch, by the placement; for others the course's."""
 
 
-class LtiPages(LtiPageRenderer):
-    """Turns views into Starlette endpoints. Views block, and so run in threads."""
+@dataclass(eq=False)
+class _Turn:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asked: int = 0
 
-    def __init__(self, service: Container, sessions: LtiSessions) -> None:
-        super().__init__(service)
-        self.sessions = sessions
-        self._turns = Turns()
 
-    def landing_page(self, session: LtiSession) -> Response:
-        """Return the first page of a launch."""
-        is_account = session.role is LtiRole.ADMIN and session.course_id is None
-        view = account_pages.show_account if is_account else LANDING.get(session.placement, course_pages.show_course)
-        return view(self, LtiRequest(session, self.sessions.issue(session), {}))
+class Turns:
+    """Bounds what one person can ask of Canvas and PowerSchool: of the pages that read both, one is made at a time.
 
-    def message(
-        self, status: int, title: str, text: str, *, template: str = "lti/launch/message.html", **values: object
-    ) -> Response:
-        """Return a page without a session: it says why there is no other, or is on the way to one."""
-        values = {"code": "", "again": {}, **values}
-        return self.renderer.page(template, status, session=None, title=title, text=text, **values)
+    Whoever asks again waits until the first page is there, and takes up no thread. Of several that wait the newest
+    alone is made: nobody looks at the others any more. Nothing is kept of who does not wait.
+    """
 
-    def refusal(self, refusal: Refusal, *, again: Mapping[str, str] | None = None) -> Response:
-        """Return the page of a refusal: what is wrong, what to do, and its code; with a form to begin `again`."""
-        reason = refusal.value
-        text = f"{reason.what} {reason.remedy}"
-        return self.message(reason.status, "Not opened", text, code=refusal.code, again=again or {})
+    def __init__(self) -> None:
+        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
 
-    def routes(self) -> list[Route]:
-        """Return the routes of all pages."""
-        return [Route(path, self.post_view(view), methods=["POST"]) for path, view in VIEWS.items()]
+    @asynccontextmanager
+    async def of(self, person: str) -> AsyncIterator[bool]:
+        """Wait for the person's turn, and hold it. Yield whether this is still what the person asked for last."""
+        turn = self._turns.setdefault(person, _Turn())
+        turn.asked += 1
+        number = turn.asked
+        async with turn.lock:
+            yield number == turn.asked
 
-    def post_view(self, view: View) -> Callable[[Request], Awaitable[Response]]:
-        """Return the endpoint of a page, which a form or a script of another page inside Canvas asks for."""
 
-        async def endpoint(request: Request) -> Response:
-            if request.url.query:
-                # Nothing of a page inside Canvas is in its address: what is there was added by somebody else.
-                raise ApiError(422, "not_valid", "This page has no such address.")
-            form = parse_form(await request.body())
-            token = request.headers.get(TOKEN_HEADER) or first(form, TOKEN_FIELD)
-            if view not in student_pages.READ_LIVE:
-                return await run_in_threadpool(self._respond, view, token, form)
-            session = await run_in_threadpool(self._session, token)
-            async with self._turns.of(session.actor) as is_newest:
-                return await run_in_threadpool(
-                    self._respond, view if is_newest else course_pages.asked_again, token, form
-                )
+def landing_page(pages: LtiPages, session: LtiSession) -> Response:
+    """Return the first page of a launch."""
+    is_account = session.role is LtiRole.ADMIN and session.course_id is None
+    view = account_pages.show_account if is_account else LANDING.get(session.placement, course_pages.show_course)
+    return view(pages, LtiRequest(session, pages.sessions.issue(session), {}))
 
-        return endpoint
 
-    def _session(self, token: str) -> LtiSession:
+def page_routes(pages: LtiPages) -> list[Route]:
+    """Return the routes of all pages."""
+    turns = Turns()
+    return [Route(path, _endpoint(pages, turns, view), methods=["POST"]) for path, view in VIEWS.items()]
+
+
+def _endpoint(pages: LtiPages, turns: Turns, view: View) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint of a page, which a form or a script of another page inside Canvas asks for."""
+
+    async def endpoint(request: Request) -> Response:
+        if request.url.query:
+            # Nothing of a page inside Canvas is in its address: what is there was added by somebody else.
+            raise ApiError(422, "not_valid", "This page has no such address.")
+        form = parse_form(await request.body())
+        token = request.headers.get(TOKEN_HEADER) or first(form, TOKEN_FIELD)
+        if view not in student_pages.READ_LIVE:
+            return await run_in_threadpool(_respond, pages, view, token, form)
+        session = await run_in_threadpool(_session, pages, token)
+        async with turns.of(session.actor) as is_newest:
+            return await run_in_threadpool(
+                _respond, pages, view if is_newest else course_pages.asked_again, token, form
+            )
+
+    return endpoint
+
+
+def _session(pages: LtiPages, token: str) -> LtiSession:
+    try:
+        session = pages.sessions.read(token)
+    except RedisError:
+        raise redis_unavailable() from None
+    if session is None:
+        raise ApiError(403, "too_old", TOO_OLD)
+    return session
+
+
+def _respond(pages: LtiPages, view: View, token: str, form: Form) -> Response:
+    request = LtiRequest(_session(pages, token), token, form)
+    try:
         try:
-            return self.sessions.read(token)
-        except InvalidSession:
-            raise ApiError(403, "too_old", TOO_OLD) from None
-        except RedisError:
-            raise redis_unavailable() from None
-
-    def _respond(self, view: View, token: str, form: Form) -> Response:
-        request = LtiRequest(self._session(token), token, form)
-        try:
-            try:
-                with waits_at_most(FOR_BOTH_SIDES):
-                    return view(self, request)
-            except CourseGone:
-                return course_pages.course_gone(self, request)
-            except (PassbackError, ConfigurationError):
-                return course_pages.no_response(self, request)
-        except RedisError:
-            raise redis_unavailable() from None
+            with waits_at_most(FOR_BOTH_SIDES):
+                return view(pages, request)
+        except CourseGone:
+            return course_pages.course_gone(pages, request)
+        except (PassbackError, ConfigurationError):
+            return course_pages.no_response(pages, request)
+    except RedisError:
+        raise redis_unavailable() from None

@@ -12,9 +12,8 @@ from shared.domain.passback.canvas import Person
 from workers.grade_passback.explain.response import ExplainQuery
 from workers.grade_passback.operations.preview import summary_of_preview
 from workers.web.errors import ApiError
-from workers.web.lti.pages.access import CourseAccess, course_access, may_sync
 from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
-from workers.web.lti.pages.page_renderer import LtiPageRenderer, LtiRequest
+from workers.web.lti.pages.page_request import CourseAccess, LtiPages, LtiRequest, course_access, may_sync
 from workers.web.lti.pages.plain_text import asked_by, without_codes
 from workers.web.pages.course_view import preview_rows
 from workers.web.pages.history_pages import PAGE_SIZE, given_filters, history_entries, history_values
@@ -22,7 +21,7 @@ from workers.web.views.live_reads import course_totals, live_explanation, live_p
 from workers.web.views.people import LivePeople, read_people
 
 
-def show_preview(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_preview(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/preview`: what a sync would write now, with each student's score before and after."""
     access, service = course_access(request), pages.service
     assignment_id = assignment_of(request)
@@ -47,7 +46,7 @@ def _changed(sections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [section for section in sections if section["actions"]]
 
 
-def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_student(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/student`: why each score of one student is in PowerSchool, or is not."""
     access, service, sis_id = course_access(request), pages.service, request.form("student")
     students, student = _students(pages, access, sis_id)
@@ -61,7 +60,7 @@ def show_student(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     )  # fmt: skip
 
 
-def show_totals(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_totals(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/totals`: why the totals of the students differ, of one of them step by step."""
     access, service, sis_id = course_access(request), pages.service, request.form("student")
     people, _ = _students(pages, access, sis_id)
@@ -75,7 +74,7 @@ def show_totals(pages: LtiPageRenderer, request: LtiRequest) -> Response:
     )  # fmt: skip
 
 
-def _students(pages: LtiPageRenderer, access: CourseAccess, sis_id: str) -> tuple[LivePeople, Person | None]:
+def _students(pages: LtiPages, access: CourseAccess, sis_id: str) -> tuple[LivePeople, Person | None]:
     """Return the students of the visible sections, and the one with this SIS id. Raises `ApiError` for another."""
     students = students_of(pages, access)
     if students.failure:
@@ -88,7 +87,7 @@ def _students(pages: LtiPageRenderer, access: CourseAccess, sis_id: str) -> tupl
     return students, student
 
 
-def show_history(pages: LtiPageRenderer, request: LtiRequest) -> Response:
+def show_history(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/history`: what was written to PowerSchool for the visible sections, the newest first."""
     access, service = course_access(request), pages.service
     given, start = given_filters(request.form), request.offset()

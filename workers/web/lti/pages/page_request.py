@@ -1,21 +1,93 @@
-"""Which course a request is about, and what of it this person may see."""
+"""What a view inside Canvas gets: the request, its course with what this person may see of it, and the templates."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import cast
+from urllib.parse import urlsplit
 
+from starlette.responses import Response
+
+from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from shared.config import Settings
 from shared.domain.passback.course_state import CourseRecord
+from workers.container import Container
 from workers.grade_passback.explain.response import Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
-from workers.web.lti.pages.page_renderer import TOKEN_FIELD, LtiRequest
-from workers.web.lti.session import LtiRole, LtiSession
+from workers.web.lti.pages.plain_text import outage_clause
+from workers.web.lti.refusals import Refusal
+from workers.web.lti.session import LtiRole, LtiSession, LtiSessions
 from workers.web.pages.page_context import PageContext, canvas_page_context
+from workers.web.pages.page_handlers import Form, first
+from workers.web.pages.rendering import Renderer
 
+TOKEN_FIELD, TOKEN_HEADER = "lti_token", "X-Passback-Lti"
 ASKED_FIELD = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class LtiRequest:
+    """One request of somebody whom Canvas sent, with the fields of its form."""
+
+    session: LtiSession
+    token: str
+    form_fields: Form
+
+    def form(self, name: str) -> str:
+        """Return a field of the form."""
+        return first(self.form_fields, name)
+
+    def offset(self) -> int:
+        """Return where the page of a list starts."""
+        start = self.form("start")
+        return int(start) if start.isdecimal() and len(start) < 9 else 0
+
+
+class LtiPages:
+    """What the views use: the container, and the templates. `sessions` has the tokens of launches."""
+
+    def __init__(self, service: Container, sessions: LtiSessions) -> None:
+        self.service = service
+        self.sessions = sessions
+        self.renderer = Renderer(service.clock, service.settings.district_time_zone, service.settings.canvas_url)
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the time zone of the pages."""
+        return self.service.settings.district_time_zone or UTC
+
+    def canvas_url(self, session: LtiSession) -> str:
+        """Return the address of the Canvas in which the page is open, under the name that the person uses."""
+        configured = self.service.settings.canvas_url
+        scheme = urlsplit(configured).scheme or "https"
+        return f"{scheme}://{session.api_domain}" if session.api_domain else configured.rstrip("/")
+
+    def page(self, template: str, request: LtiRequest, **values: object) -> Response:
+        """Return the page, with what every page inside Canvas shows."""
+        service = self.service
+        record_page_view(service.redis, service.keys)
+        return self.renderer.page(
+            template, 200, session=request.session, lti_token=request.token, outage_clause=outage_clause,
+            canvas_url=self.canvas_url(request.session),
+            outages=read_outages(service.redis, service.keys), **values,
+        )  # fmt: skip
+
+    def message(
+        self, status: int, title: str, text: str, *, template: str = "lti/launch/message.html", **values: object
+    ) -> Response:
+        """Return a page without a session: it says why there is no other, or is on the way to one."""
+        values = {"code": "", "again": {}, **values}
+        return self.renderer.page(template, status, session=None, title=title, text=text, **values)
+
+    def refusal(self, refusal: Refusal, *, again: Mapping[str, str] | None = None) -> Response:
+        """Return the page of a refusal: what is wrong, what to do, and its code; with a form to begin `again`."""
+        text = f"{refusal.what} {refusal.remedy}"
+        return self.message(refusal.status, "Not opened", text, code=refusal.code, again=again or {})
+
+
+View = Callable[[LtiPages, LtiRequest], Response]
 
 
 @dataclass(frozen=True, slots=True)
