@@ -1,7 +1,10 @@
-"""Numbers and durations in sentences for people."""
+"""Numbers and durations in sentences for people, and tables of sentences by code."""
 
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
+from itertools import zip_longest
+from typing import Self
 
 
 def counted(number: int, noun: str) -> str:
@@ -22,3 +25,18 @@ def plain_number(number: Decimal) -> str:
     """Return the number without needless zeros and never as a power of ten."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class CodeTable(StrEnum):
+    """A closed set of codes with a row each: the values after a code, by the names and types that the class annotates.
+
+    A value that is left out is None, or the empty one of its type.
+    """
+
+    def __new__(cls, code: str, *row: object) -> Self:
+        """Return the member with its row."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        for (name, kind), value in zip_longest(cls.__annotations__.items(), row):
+            setattr(member, name, kind() if value is None and isinstance(kind, type) else value)
+        return member

@@ -166,11 +166,12 @@ def _ttl(expires_in_s: Decimal) -> timedelta:
 class PowerSchoolApi:
     """Sends requests with the shared token, and once more with a new one where PowerSchool refuses it.
 
-    `time_zone` is the district's as set, None where PowerSchool's own counts.
+    `remote` is PowerSchool as a system that answers or does not; `time_zone` is the district's as set, None where
+    PowerSchool's own counts.
     """
 
-    def __init__(self, api: RemoteApi, token: SharedToken, cache: JsonCache, time_zone: ZoneInfo | None) -> None:
-        self._api = api
+    def __init__(self, remote: RemoteApi, token: SharedToken, cache: JsonCache, time_zone: ZoneInfo | None) -> None:
+        self.remote = remote
         self._token = token
         self._cache = cache
         self._time_zone = time_zone
@@ -199,7 +200,7 @@ class PowerSchoolApi:
         **options: Unpack[RequestOptions],
     ) -> ApiResponse:
         options["headers"] = {"Authorization": f"Bearer {token}"}
-        return self._api.send(method, template, ids, **options)
+        return self.remote.send(method, template, ids, **options)
 
     def _narrowed(self, error: AccessDenied, template: str, token: str) -> AccessDenied:
         """Return the refusal as one of the credentials, or of this request alone.
@@ -239,11 +240,6 @@ class PowerSchoolApi:
         """Return the district's time zone."""
         return self._time_zone or self.metadata().district_timezone
 
-    @property
-    def remote(self) -> RemoteApi:
-        """PowerSchool as a system that answers or does not."""
-        return self._api
-
     def close(self) -> None:
         """Close the connections."""
-        self._api.close()
+        self.remote.close()

@@ -6,25 +6,18 @@ Everything is ids, codes and the sentences of alerts; no name and no address.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Self
+
+from shared.domain.wording import CodeTable
 
 # A target that failed so often in a row is reported; a server that restarts is not.
 NOTICEABLE_FAILURES = 3
 
 
-class DeliveryFailure(StrEnum):
+class DeliveryFailure(CodeTable):
     """Why a target did not take a message. The closed set keeps the texts of libraries out, which quote URLs."""
 
     sentence: str
     remedy: str
-
-    def __new__(cls, code: str, sentence: str = "", remedy: str = "") -> Self:
-        """Return the member with its row."""
-        failure = str.__new__(cls, code)
-        failure._value_ = code
-        failure.sentence, failure.remedy = sentence, remedy
-        return failure
 
     EXTRA_MISSING = (
         "extra_missing",

@@ -3,24 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from enum import StrEnum
-from typing import Self
 
 from shared.domain.provisioning.rows.sis_rows import Entity
+from shared.domain.wording import CodeTable
 
 
-class HoldReason(StrEnum):
+class HoldReason(CodeTable):
     """The closed set of reasons, each with its code, its sentence and what the person can do."""
 
     sentence: str
     remedy: str
-
-    def __new__(cls, code: str, sentence: str, remedy: str) -> Self:
-        """Return the member of this code with its texts."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence, member.remedy = sentence, remedy
-        return member
 
     NOTHING_READ = (
         "nothing_read",

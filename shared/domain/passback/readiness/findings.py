@@ -7,13 +7,12 @@ codes and counts only.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Self
 
 from shared.domain.passback.rules.reasons import Actor, Reason, sentence_with
+from shared.domain.wording import CodeTable
 
 
-class Concern(StrEnum):
+class Concern(CodeTable):
     """What a whole district shows and a single assignment does not. The value is the code.
 
     `Reason` has what `explain` says of an assignment; these codes are no member of it.
@@ -22,13 +21,6 @@ class Concern(StrEnum):
     message: str
     remedy: str
     who: Actor
-
-    def __new__(cls, code: str, message: str, remedy: str, who: Actor) -> Self:
-        """Return the member with its row."""
-        concern = str.__new__(cls, code)
-        concern._value_ = code
-        concern.message, concern.remedy, concern.who = message, remedy, who
-        return concern
 
     SCHOOL_WITHOUT_COURSES = (
         "school_without_courses",

@@ -1,22 +1,14 @@
 """Defines why a takeover leaves an assignment apart: one row per reason, with its sentence and what to do."""
 
-from enum import StrEnum
-from typing import Self
+from shared.domain.wording import CodeTable
 
 
-class Apart(StrEnum):
+class Apart(CodeTable):
     """Why an assignment is not linked, with a sentence and what to do. A person who `can_choose` may link it anyway."""
 
     message: str
     remedy: str
     can_choose: bool
-
-    def __new__(cls, code: str, message: str = "", remedy: str = "", can_choose: bool = False) -> Self:
-        """Return the member with its row."""
-        reason = str.__new__(cls, code)
-        reason._value_ = code
-        reason.message, reason.remedy, reason.can_choose = message, remedy, can_choose
-        return reason
 
     SEVERAL_IN_POWERSCHOOL = (
         "several_in_powerschool",

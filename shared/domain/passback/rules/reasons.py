@@ -6,9 +6,9 @@ These codes are a contract: `explain`, the API, the status pages and the teacher
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 
 from shared.domain.causes import Cause
+from shared.domain.wording import CodeTable
 
 
 class Actor(StrEnum):
@@ -21,7 +21,7 @@ class Actor(StrEnum):
     OPERATOR = "operator"
 
 
-class Reason(StrEnum):
+class Reason(CodeTable):
     """The closed set of reasons. The value is the code.
 
     `message` and `remedy` are sentences for a person, `who` can act. `source` quotes the rule; it is empty for a
@@ -33,15 +33,6 @@ class Reason(StrEnum):
     who: Actor
     source: str
     cause: Cause | None
-
-    def __new__(
-        cls, code: str, message: str, remedy: str, who: Actor, source: str = "", cause: Cause | None = None
-    ) -> Self:
-        """Return the member with its row."""
-        reason = str.__new__(cls, code)
-        reason._value_ = code
-        reason.message, reason.remedy, reason.who, reason.source, reason.cause = message, remedy, who, source, cause
-        return reason
 
     # An assignment is not eligible in any section.
     SIS_SYNC_OFF = (

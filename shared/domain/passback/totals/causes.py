@@ -1,10 +1,9 @@
 """The causes of a difference between two totals: one row per cause, with what to do about it."""
 
-from enum import StrEnum
-from typing import Self
+from shared.domain.wording import CodeTable
 
 
-class TotalCause(StrEnum):
+class TotalCause(CodeTable):
     """Why two totals differ, in the order in which the causes are applied.
 
     `label` is the heading for people, `advice` what a teacher or registrar can do.
@@ -12,14 +11,6 @@ class TotalCause(StrEnum):
 
     label: str
     advice: str
-
-    def __new__(cls, code: str, label: str, advice: str) -> Self:
-        """Return the member with its row."""
-        cause = str.__new__(cls, code)
-        cause._value_ = code
-        cause.label = label
-        cause.advice = advice
-        return cause
 
     OVERRIDE = (
         "override",
