@@ -33,7 +33,8 @@ def unavailable(cause: str = "redis_unavailable") -> ServiceUnavailable:
 class StoredChanges:
     """A writer that stores changes in memory; `broken` makes it fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[], Awaitable[object]]) -> None:
+        self.check = check
         self.changes: list[Change] = []
         self.broken = False
 
@@ -91,7 +92,7 @@ class Receivers:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **changed_settings: object,
     ) -> None:
-        self.writer = StoredChanges()
+        self.writer = StoredChanges(ping or _nothing)
         self.keys = FixedKeys()
         self.webhook_ids = StoredIds()
         self.notifications = CountedNotifications()
@@ -102,7 +103,6 @@ class Receivers:
             self.keys,
             webhook_ids=self.webhook_ids,
             mark_rosters_changed=self.notifications.add,
-            store=ping or _nothing,
             clock=self.clock,
             fallback=fallback,
             max_event_bytes=max_event_bytes,

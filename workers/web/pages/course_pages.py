@@ -32,15 +32,15 @@ STATUSES = (
 
 def list_courses(request: PageRequest) -> Values:
     """The connected courses, by name or id, school, term and person, and those with problems."""
-    text, school, term = request.query("q")[:MAX_SEARCH_CHARS], request.query("school"), request.query("term")[:30]
-    user_id = request.query("user") if re.fullmatch(CANVAS_ID, request.query("user")) else ""
-    person = request.query("person").strip()[:255]
+    text, school, term = request.field("q")[:MAX_SEARCH_CHARS], request.field("school"), request.field("term")[:30]
+    user_id = request.field("user") if re.fullmatch(CANVAS_ID, request.field("user")) else ""
+    person = request.field("person").strip()[:255]
     courses = courses_of_person(request.service, user_id, person) if user_id or person else PersonCourses()
     search = CourseSearch(
         text=text,
         school=int(school) if school.isdecimal() and len(school) < 9 else None,
         term=term,
-        only_problems=request.query("problems") == "1",
+        only_problems=request.field("problems") == "1",
         course_ids=courses.ids,
     )
     lists, start = request.service.course_lists, request.offset()
@@ -54,7 +54,7 @@ def list_courses(request: PageRequest) -> Values:
 
 def search_people(request: PageRequest) -> Values | str:
     """Lead to the courses of a teacher or student, by SIS id or name; show the people, if there are several."""
-    text = request.form("person").strip()[:255]
+    text = request.field("person").strip()[:255]
     if not text:
         return "/courses"
     by_sis_id = courses_of_person(request.service, "", text)
@@ -71,7 +71,7 @@ def search_people(request: PageRequest) -> Values | str:
 def show_course(request: PageRequest) -> Values:
     """Each assignment with its state and reasons, stored or live."""
     course_id, service = request.course_id(), request.service
-    live = request.query("live") == "1"
+    live = request.field("live") == "1"
     query = ExplainQuery(course_id)
     found = live_explanation(service, query) if live else service.explainer.explain_stored(query)
     explanation = visible_to(request.user, found)
@@ -103,7 +103,7 @@ def verify(request: PageRequest) -> str:
 
 def retry(request: PageRequest) -> str:
     """Retry one dead letter of the course. One that is not open any more needs no retry."""
-    course_id, dead_letter_id = request.course_id(), request.form("id")
+    course_id, dead_letter_id = request.course_id(), request.field("id")
     found = request.service.dead_letters.of_course(course_id)
     request.actions.retry([dead_letter for dead_letter in found if dead_letter.id == dead_letter_id])
     return f"/courses/{course_id}?done=retry"
@@ -112,7 +112,7 @@ def retry(request: PageRequest) -> str:
 def show_plan(request: PageRequest) -> Values:
     """What a sync would do now with every assignment, or with one, and with each student's score."""
     course_id, service, user = request.course_id(), request.service, request.user
-    assignment_id = request.query("assignment") or None
+    assignment_id = request.field("assignment") or None
     if assignment_id is not None and not re.fullmatch(CANVAS_ID, assignment_id):
         raise ApiError(404, "not_found", "An assignment is named by its Canvas id, a number.")
     plan = visible_to(user, live_preview(service, course_id, assignment_id))
@@ -151,7 +151,7 @@ def show_totals(request: PageRequest) -> Values:
 
 def _sis_id(request: PageRequest) -> str:
     """Return the student of the query, empty for none. Raises: ApiError."""
-    sis_id = request.query("student").strip()
+    sis_id = request.field("student").strip()
     if sis_id and not re.fullmatch(SIS_ID, sis_id):
         raise ApiError(422, "not_valid", "A SIS id has at most 255 characters.")
     return sis_id

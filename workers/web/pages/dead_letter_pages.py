@@ -14,7 +14,7 @@ CONFIRM_LIMIT = 100
 
 def list_dead_letters(request: PageRequest) -> Values:
     """The causes, and a page of one cause's dead letters or of all."""
-    cause, start, queue = _code(request.query("cause")), request.query("start"), request.service.dead_letter_queue
+    cause, start, queue = _code(request.field("cause")), request.field("start"), request.service.dead_letter_queue
     counts = queue.counts_by_cause()
     page, next_start = queue.page(cause, start or None, PAGE_SIZE)
     return {
@@ -37,7 +37,7 @@ def show_dead_letter(request: PageRequest) -> Values:
 
 def confirm(request: PageRequest) -> Values:
     """The selected dead letters, before they are retried or discarded."""
-    verb, (ids, cause) = _verb(request.query("verb")), _selection(request.query_fields)
+    verb, (ids, cause) = _verb(request.field("verb")), _selection(request.fields)
     selected = request.service.dead_letter_queue.select(ids, cause)
     courses = {dead_letter.course_id for dead_letter in selected} - {""}
     return {
@@ -47,9 +47,9 @@ def confirm(request: PageRequest) -> Values:
 
 def start_batch(request: PageRequest) -> str:
     """Retry or discard the selected dead letters. Discards only as many as the form's page counted."""
-    verb, (ids, cause) = _verb(request.form("verb")), _selection(request.form_fields)
+    verb, (ids, cause) = _verb(request.field("verb")), _selection(request.fields)
     selected = request.service.dead_letter_queue.select(ids, cause)
-    if verb is Verb.DISCARD and request.form("count") != str(len(selected)):
+    if verb is Verb.DISCARD and request.field("count") != str(len(selected)):
         raise ApiError(409, "changed_meanwhile", f"There are {len(selected)} now. Nothing was discarded: go back, and "
                        "look at them again.")  # fmt: skip
     return f"/dead-letters/batches/{request.actions.start_batch(verb, selected)}"

@@ -35,7 +35,7 @@ FILTERS = ("assignment", "student", "field", "actor", "trigger", "since", "until
 def show_history(request: PageRequest) -> Values:
     """The writes that match the filters, a page at a time, with the names of people read live."""
     course_id, start, service, user = request.course_id(), request.offset(), request.service, request.user
-    record, given = service.records.course(course_id), given_filters(request.query)
+    record, given = service.records.course(course_id), given_filters(request.field)
     entries = list(islice(history_entries(service, course_id, given), start, start + PAGE_SIZE + 1))
     people = members_of(service, user, course_id) if any(entry.scores for entry in entries) else LivePeople()
     path, filters = f"/courses/{course_id}/history", urlencode(given)
@@ -67,14 +67,14 @@ def history_values(
 def download(request: PageRequest) -> Response:
     """Every write that matches the filters, as a file."""
     course_id, service = request.course_id(), request.service
-    entries = history_entries(service, course_id, given_filters(request.query))
+    entries = history_entries(service, course_id, given_filters(request.field))
     content = csv_text(entries, service.records.course(course_id), with_scores=request.user.can_see_scores)
     return csv_file(content, f"passback-{course_id}.csv")
 
 
-def given_filters(read: Callable[[str], str]) -> dict[str, str]:
+def given_filters(read: Callable[[str], str], names: Sequence[str] = FILTERS) -> dict[str, str]:
     """Return the filters of a query or form, by name."""
-    values = {name: read(name).strip()[:MAX_FILTER_CHARS] for name in FILTERS}
+    values = {name: read(name).strip()[:MAX_FILTER_CHARS] for name in names}
     return {name: value for name, value in values.items() if value}
 
 

@@ -47,7 +47,7 @@ def list_actions(request: PageRequest) -> Values:
 
 def confirm_pause(request: PageRequest) -> Values:
     """What a pause of everything, of provisioning or of a course stops, before it begins."""
-    target, reason = _target(request.query("target")), _reason(request.query("reason"))
+    target, reason = _target(request.field("target")), _reason(request.field("reason"))
     refuse_without_reason(target, reason)
     connected = request.service.records.count()
     courses = f"{counted(connected, 'course')} {'is' if connected == 1 else 'are'} connected"
@@ -68,14 +68,14 @@ def confirm_pause(request: PageRequest) -> Values:
 
 def pause(request: PageRequest) -> str:
     """Pause everything, provisioning or a course."""
-    target = _target(request.form("target"))
-    request.actions.pause(target, _reason(request.form("reason")))
+    target = _target(request.field("target"))
+    request.actions.pause(target, _reason(request.field("reason")))
     return _page_of(target)
 
 
 def resume(request: PageRequest) -> str:
     """Resume a pause."""
-    target = _target(request.form("target"))
+    target = _target(request.field("target"))
     request.actions.resume(target)
     return _page_of(target)
 
@@ -106,14 +106,14 @@ def show_installations(request: PageRequest) -> Values:
 
 def confirm_registration(request: PageRequest) -> str:
     """Accept launches of a registration."""
-    if not request.actions.confirm_registration(request.form("client_id")):
+    if not request.actions.confirm_registration(request.field("client_id")):
         raise ApiError(*UNKNOWN_CLIENT)
     return f"{CANVAS}?done=confirm"
 
 
 def confirm_removal(request: PageRequest) -> Values:
     """What happens without a registration, before it is removed."""
-    client_id = request.query("client_id")
+    client_id = request.field("client_id")
     if all(each.client_id != client_id for each in request.service.lti.registrations()):
         raise ApiError(*UNKNOWN_CLIENT)
     consequences = [
@@ -128,7 +128,7 @@ def confirm_removal(request: PageRequest) -> Values:
 
 def remove_registration(request: PageRequest) -> str:
     """Accept no launch of a registration any more."""
-    if not request.actions.remove_registration(request.form("client_id")):
+    if not request.actions.remove_registration(request.field("client_id")):
         raise ApiError(*UNKNOWN_CLIENT)
     return f"{CANVAS}?done=remove"
 

@@ -36,14 +36,13 @@ Form = Mapping[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One request of a signed-in user, with the fields of its query and form."""
+    """One request of a signed-in user, with the fields of its form, or of its query where it reads by GET."""
 
     service: Container
     user: User
     token: str
     path: str
-    query_fields: Form
-    form_fields: Form
+    fields: Form
     path_params: Mapping[str, str]
 
     @property
@@ -51,13 +50,9 @@ class PageRequest:
         """Return what the user does: only operators may send the forms that do something."""
         return OperatorActions(self.service, self.user)
 
-    def query(self, name: str, default: str = "") -> str:
-        """Return a field of the query."""
-        return first(self.query_fields, name, default)
-
-    def form(self, name: str) -> str:
-        """Return a field of the form."""
-        return first(self.form_fields, name)
+    def field(self, name: str, default: str = "") -> str:
+        """Return the first value of a field."""
+        return first(self.fields, name, default)
 
     def course_id(self) -> str:
         """Return the course that the path names. Raises `ApiError` if that is no id."""
@@ -68,7 +63,7 @@ class PageRequest:
 
     def offset(self) -> int:
         """Return where the page of a list starts."""
-        start = self.query("start", "0")
+        start = self.field("start", "0")
         return int(start) if start.isdecimal() and len(start) < 9 else 0
 
 
@@ -144,25 +139,24 @@ class PageHandlers:
         """Return the route of a page. Forms are accepted from a page of this installation alone."""
 
         async def endpoint(request: Request) -> Response:
-            form = parse_form(await request.body()) if access.method == "POST" else None
-            return await run_in_threadpool(self._respond, request, view, template, form, access.for_operators)
+            fields = await request.body() if access.method == "POST" else request.url.query.encode()
+            return await run_in_threadpool(self._respond, request, access, view, template, parse_form(fields))
 
         return Route(path, endpoint, methods=[access.method])
 
-    def _respond(self, request: Request, view: View, template: str, form: Form | None, for_operators: bool) -> Response:
+    def _respond(self, request: Request, access: Access, view: View, template: str, fields: Form) -> Response:
         if not self.sign_in.is_possible:
             return self.message(403, "Closed", CLOSED)
         caller = self.sign_in.authenticate(request)
         if caller.user is None:
             return self._not_signed_in(request)
-        query = parse_form(request.url.query.encode())
+        if access.method == "POST":
+            verify_csrf(request, caller, first(fields, "token"))
+        if access.for_operators and not caller.user.can_operate:
+            raise ApiError(403, "not_operator", "Only operators may do this.")
         page_request = PageRequest(
-            self.service, caller.user, caller.token, request.url.path, query, form or {}, request.path_params
+            self.service, caller.user, caller.token, request.url.path, fields, request.path_params
         )
-        if form is not None:
-            verify_csrf(request, caller, page_request.form("token"))
-            if for_operators and not caller.user.can_operate:
-                raise ApiError(403, "not_operator", "Only operators may do this.")
         found = view(page_request)
         if isinstance(found, str):
             response = redirect(found)

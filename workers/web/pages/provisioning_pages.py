@@ -79,7 +79,7 @@ def discard(request: PageRequest) -> str:
 
 def _decided(request: PageRequest, decide: Callable[[str, str], bool]) -> str:
     run_id = request.path_params["run_id"]
-    if not decide(run_id, request.form("plan_digest")):
+    if not decide(run_id, request.field("plan_digest")):
         raise ApiError(409, "changed_meanwhile", f"Nothing was done: the plan of run {run_id} was decided or has "
                        "changed meanwhile. Look at it again.")  # fmt: skip
     return f"/provisioning/{run_id}"

@@ -45,7 +45,6 @@ def create_app(
     *,
     webhook_ids: WebhookIds,
     mark_rosters_changed: Callable[[], Awaitable[None]],
-    store: Callable[[], Awaitable[object]],
     clock: Clock,
     lifespan: Lifespan | None = None,
     fallback: ASGIApp | None = None,
@@ -53,7 +52,7 @@ def create_app(
     routes: Sequence[Route] = (),
     max_event_bytes: int = MAX_EVENT_BYTES,
 ) -> ReceiverApp:
-    """Return the receivers as an ASGI application; `store` writes to Redis, for `/readyz`.
+    """Return the receivers as an ASGI application.
 
     Starlette routes `routes` and the health checks; every other path goes to `fallback`.
     Raises: ConfigurationError, where the settings would let events of other Canvas customers in.
@@ -69,7 +68,7 @@ def create_app(
     }
     rejections = RejectionLog(clock, count)
     others = Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", partial(readyz, store)), *routes],
+        routes=[Route("/livez", livez), Route("/readyz", partial(readyz, writer)), *routes],
         exception_handlers={HTTPException: _not_routed},
         lifespan=lifespan,
     )
@@ -98,10 +97,10 @@ async def livez(_request: Request) -> Response:
     return JSONResponse({"status": "alive"})
 
 
-async def readyz(store: Callable[[], Awaitable[object]], _request: Request) -> Response:
-    """`GET /readyz`: 200 while `store` can write, else 503 (Redis unavailable, full or read-only)."""
+async def readyz(writer: ChangeWriter, _request: Request) -> Response:
+    """`GET /readyz`: 200 while changes can be stored, else 503 (Redis unavailable, full or read-only)."""
     try:
-        await store()
+        await writer.check()
     except (RedisError, OSError, ServiceUnavailable):
         return JSONResponse({"status": "redis_unavailable"}, 503, {"Retry-After": "5"})
     return JSONResponse({"status": "ready"})
@@ -147,7 +146,6 @@ def build(
         jwks,
         webhook_ids=WebhookIds(redis, redis_keys),
         mark_rosters_changed=partial(mark_rosters_changed, redis, redis_keys),
-        store=writer.check,
         clock=clock,
         lifespan=lifespan,
         fallback=fallback,

@@ -66,13 +66,12 @@ def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCo
         with waits_at_most(FOR_NAMES):
             return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
     except PersonUnknown:
-        return PersonCourses(frozenset(), "Canvas has nobody with this id.")
+        failure = "Canvas has nobody with this id."
     except AccessDenied:
-        return PersonCourses(frozenset(), NOT_ALLOWED)
+        failure = NOT_ALLOWED
     except (PassbackError, ConfigurationError) as error:
-        return PersonCourses(
-            frozenset(), f"Only Canvas knows who is in which course, and it could not be asked ({error})."
-        )
+        failure = f"Only Canvas knows who is in which course, and it could not be asked ({error})."
+    return PersonCourses(frozenset(), failure)
 
 
 def find_people(service: Container, name: str) -> LivePeople:

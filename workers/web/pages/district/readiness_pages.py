@@ -11,11 +11,11 @@ from shared.domain.passback.rules.reasons import Actor
 from workers.grade_passback.readiness.report import ListedFinding, ReadinessQuery, readiness_csv, readiness_report
 from workers.web.api.dependencies import csv_file
 from workers.web.errors import ApiError
+from workers.web.pages.history_pages import given_filters
 from workers.web.pages.page_context import WHO
 from workers.web.pages.page_handlers import PageRequest, Values
 
 PAGE_SIZE = 50
-MAX_FILTER_CHARS = 255
 MAX_SECTIONS = 5
 FILTERS = ("school", "term", "teacher", "who", "code")
 QUERY = TypeAdapter(ReadinessQuery)
@@ -23,7 +23,7 @@ QUERY = TypeAdapter(ReadinessQuery)
 
 def show_readiness(request: PageRequest) -> Values:
     """The findings of the newest check, what holds most grades back first."""
-    given, start, records = _given(request), request.offset(), request.service.records
+    given, start, records = given_filters(request.field, FILTERS), request.offset(), request.service.records
     report, filters = readiness_report(request.service.readiness, _query(given)), urlencode(given)
     shown = report.findings[start : start + PAGE_SIZE]
     ids = dict.fromkeys(each.finding.course_id for each in shown if each.finding.course_id)
@@ -43,7 +43,9 @@ def show_readiness(request: PageRequest) -> Values:
 
 def download(request: PageRequest) -> Response:
     """Every finding that the filters select, by school and teacher."""
-    content = readiness_csv(readiness_report(request.service.readiness, _query(_given(request))).findings)
+    content = readiness_csv(
+        readiness_report(request.service.readiness, _query(given_filters(request.field, FILTERS))).findings
+    )
     return csv_file(content, "passback-readiness.csv")
 
 
@@ -51,11 +53,6 @@ def check(request: PageRequest) -> str:
     """Request a check; a worker goes on with it."""
     request.actions.check_readiness()
     return "/readiness"
-
-
-def _given(request: PageRequest) -> dict[str, str]:
-    values = {name: request.query(name).strip()[:MAX_FILTER_CHARS] for name in FILTERS}
-    return {name: value for name, value in values.items() if value}
 
 
 def _query(given: dict[str, str]) -> ReadinessQuery:

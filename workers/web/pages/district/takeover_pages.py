@@ -23,7 +23,7 @@ LATER_GRADES = "From then on, the grades of these assignments go to PowerSchool 
 def show_course(request: PageRequest) -> Values:
     """What would be linked and overwritten, what stays apart, and what was taken over."""
     course_id, service = request.course_id(), request.service
-    selection = _selection(request.query_fields)
+    selection = _selection(request.fields)
     plan = plan_json(
         live_takeover_plan(service, course_id, selection), service.takeover.taken_over(course_id), service.clock.now()
     )
@@ -38,7 +38,7 @@ def show_course(request: PageRequest) -> Values:
 
 def confirm_course(request: PageRequest) -> Values:
     """What the takeover of a course, or of one assignment, does, before it is done."""
-    course_id, service, selection = request.course_id(), request.service, _selection(request.query_fields)
+    course_id, service, selection = request.course_id(), request.service, _selection(request.fields)
     plan = live_takeover_plan(service, course_id, selection)
     shown = plan_json(plan, service.takeover.taken_over(course_id), service.clock.now())
     if not plan.links:
@@ -56,7 +56,7 @@ def confirm_course(request: PageRequest) -> Values:
     ]
     back = f"/courses/{course_id}/takeover"
     return {
-        "title": "Take over", "consequences": effects, "action": back, "fields": _fields(request.query_fields),
+        "title": "Take over", "consequences": effects, "action": back, "fields": _fields(request.fields),
         "back": back, "is_danger": bool(changes),
     }  # fmt: skip
 
@@ -64,14 +64,14 @@ def confirm_course(request: PageRequest) -> Values:
 def take_over(request: PageRequest) -> str:
     """Link what can be linked in a course, and sync it."""
     course_id = request.course_id()
-    request.actions.take_over(course_id, _selection(request.form_fields))
+    request.actions.take_over(course_id, _selection(request.fields))
     return f"/courses/{course_id}/takeover?done=takeover"
 
 
 def undo_course(request: PageRequest) -> str:
     """Give back what was taken over in a course and not written to."""
     course_id = request.course_id()
-    assignment_id = _assignment(request.form_fields)
+    assignment_id = _assignment(request.fields)
     request.actions.undo_takeover(course_id, assignment_id)
     return f"/courses/{course_id}/takeover?done=undo"
 
@@ -86,7 +86,7 @@ def show_run(request: PageRequest) -> Values:
 
 def confirm_run(request: PageRequest) -> Values:
     """What a takeover of many courses does, before it begins. Sent as a form, as its answer is."""
-    wanted = _request(request.form_fields)
+    wanted = _request(request.fields)
     whose = f"Assignments that {' and '.join(sorted(wanted.made_by)) or 'another plugin'} made"
     where = "in all connected courses" if wanted.school is None else f"in the courses of school {wanted.school}"
     effects = [
@@ -98,13 +98,13 @@ def confirm_run(request: PageRequest) -> Values:
     ]
     return {
         "title": "Take over many courses", "consequences": effects, "action": "/takeover", "back": "/takeover",
-        "fields": {"mode": TakeoverMode.LINK, **_fields(request.form_fields)}, "is_danger": True,
+        "fields": {"mode": TakeoverMode.LINK, **_fields(request.fields)}, "is_danger": True,
     }  # fmt: skip
 
 
 def start(request: PageRequest) -> str:
     """Begin a dry run, a takeover or an undo of many courses."""
-    request.actions.start_takeover(_request(request.form_fields))
+    request.actions.start_takeover(_request(request.fields))
     return "/takeover"
 
 
