@@ -3,7 +3,7 @@
 from base64 import b64decode
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
@@ -26,18 +26,12 @@ def _canvas_id(value: object) -> str:
 CanvasId = Annotated[str, BeforeValidator(_canvas_id)]
 
 
-class _WebhookData(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    course_id: CanvasId
-    assignment_id: CanvasId | None = None
-
-
 class _WebhookBody(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     type: ChangeKind
-    data: _WebhookData
+    course_id: CanvasId = Field(validation_alias=AliasPath("data", "course_id"))
+    assignment_id: CanvasId | None = Field(None, validation_alias=AliasPath("data", "assignment_id"))
 
 
 class Webhooks:
@@ -91,4 +85,4 @@ def _parse_change(raw: bytes) -> Change:
         body = _WebhookBody.model_validate_json(raw)
     except ValidationError:
         raise ApiError(*NOT_A_WEBHOOK) from None
-    return Change(body.type, body.data.course_id, ChangeCause.WEBHOOK, assignment_id=body.data.assignment_id)
+    return Change(body.type, body.course_id, ChangeCause.WEBHOOK, assignment_id=body.assignment_id)
