@@ -13,7 +13,7 @@ from shared.adapters.canvas.sis_import import SisImportErrorWire
 from shared.adapters.http.error_text import MAX_ERROR_TEXT_CHARS, VOCABULARY, error_messages, redact
 from shared.adapters.http.response import MAX_RETRY_AFTER, ApiResponse, RequestInfo, failure_of, retry_after
 from shared.adapters.powerschool.errors import read_refusal
-from shared.adapters.telemetry.redaction import MAX_TEXT, redactor
+from shared.adapters.telemetry.logging import MAX_TEXT, redactor
 from shared.domain.passback.course_search import search_terms
 from shared.domain.passback.planning.diff import clean_description, is_same_description
 from shared.domain.passback.planning.links import is_degraded

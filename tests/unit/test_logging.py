@@ -236,7 +236,7 @@ def test_warnings_are_lines_too(stream: io.StringIO) -> None:
 UNCAUGHT = """
 import logging, sys, threading
 from pathlib import Path
-from shared.adapters.telemetry.exceptions import log_uncaught
+from shared.adapters.telemetry.logging import log_uncaught
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import load
 configure_logging(load({}, Path("no.env")))

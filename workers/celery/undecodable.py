@@ -15,7 +15,7 @@ from celery import signals
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
-from shared.adapters.telemetry.exceptions import exception_fields
+from shared.adapters.telemetry.logging import exception_fields
 from shared.domain.causes import Cause
 from shared.log_events import LogEvent
 from shared.queues import ROUTES, Task

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 def main() -> None:
     """Run the command line. An error ends it with one sentence and an exit code."""
-    from shared.adapters.telemetry.exceptions import log_uncaught  # noqa: PLC0415
+    from shared.adapters.telemetry.logging import log_uncaught  # noqa: PLC0415
     from workers.cli.terminal.boundary import error_boundary  # noqa: PLC0415
     from workers.runtime.process_end import one_failed  # noqa: PLC0415
 

@@ -71,7 +71,7 @@ def sqs() -> None:
         raise config.ConfigurationError("boto3 is not installed: pip install 'passback[sqs]'")
     from shared.adapters.redis.operations.counters import CounterBuffer  # noqa: PLC0415
     from shared.adapters.redis.sync_queue.stream_writer import SqsWriter  # noqa: PLC0415
-    from shared.adapters.sqs.queue import sqs_queue  # noqa: PLC0415
+    from shared.adapters.sqs import sqs_queue  # noqa: PLC0415
     from shared.events import TrustedSenders  # noqa: PLC0415
     from workers.web.receivers.rejections import RejectionLog  # noqa: PLC0415
     from workers.web.receivers.sqs import SqsConsumer  # noqa: PLC0415

@@ -1,5 +1,6 @@
-"""Sends heartbeats of this process, so that `passback status` shows which processes run."""
+"""Sends heartbeats of this process: `passback status` shows which processes run, and systemd restarts dead ones."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
@@ -10,8 +11,7 @@ from redis.exceptions import RedisError
 from shared.adapters.redis.client import connect
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.processes import Heartbeats, process_key
-from shared.adapters.telemetry.systemd import notify_systemd
-from shared.config import Settings
+from shared.config import Settings, supervisor_socket
 from shared.log_events import LogEvent
 from workers.runtime.process_end import VitalThread
 from workers.runtime.redis_durability import is_access_denied
@@ -19,11 +19,27 @@ from workers.runtime.redis_durability import is_access_denied
 log = structlog.get_logger()
 
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
+_READY_AND_ALIVE = b"READY=1\nWATCHDOG=1"
 
 
 def this_process(kind: str) -> str:
     """Return this process's name for stream consumers and heartbeats: unique among running ones."""
     return f"{kind}@{process_key()}"
+
+
+def notify_systemd(address: str | None = None) -> None:
+    """Send what `Type=notify` and `WatchdogSec=` wait for. Does nothing without a socket.
+
+    `address` is the socket's, by default that of the environment. Source: sd_notify(3).
+    """
+    path = supervisor_socket() if address is None else address
+    if not path:
+        return
+    # A leading @ means the abstract namespace, which begins with a zero byte.
+    target = f"\0{path[1:]}" if path.startswith("@") else path
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as messenger:
+        # A supervisor that does not listen restarts the process by itself; until then its work continues.
+        messenger.sendto(_READY_AND_ALIVE, target)
 
 
 class HeartbeatThread(VitalThread):

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.adapters.redis.client import Lease
-from shared.adapters.telemetry.exceptions import exception_fields
+from shared.adapters.telemetry.logging import exception_fields
 from shared.domain.causes import Cause, Scope
 from shared.domain.outcome import Discard, Failure, Outcome, Retry, Snooze
 from shared.errors import LeaseLost, PassbackError, PermanentError, RequestRejected, ServiceUnavailable, TransientError

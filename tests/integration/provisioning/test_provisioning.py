@@ -83,7 +83,7 @@ def test_an_empty_feed_is_held(provisioned: RosterTown) -> None:
     provisioned.powerschool_faults()
     assert (len(provisioned.imports), provisioned.disagreements()) == (imports, [])
     assert provisioned.ask().state is RunState.DONE
-    assert provisioned.service.provision_runs.held() is None
+    assert next(iter(provisioned.service.provision_runs.held_runs()), None) is None
 
 
 def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) -> None:
@@ -96,7 +96,7 @@ def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) ->
     )
     student.first_name = "Renamed"
     run = provisioned.ask()
-    held = provisioned.service.provision_runs.held()
+    held = next(iter(provisioned.service.provision_runs.held_runs()), None)
     assert held is not None
     assert (run.state, run.held_schools, held.school_number) == (RunState.DONE, (missing,), missing)
     assert {"school_missing", "shrunk"} & {hold.code for hold in held.reasons}
@@ -106,7 +106,10 @@ def test_a_school_that_is_missing_holds_itself_alone(provisioned: RosterTown) ->
     assert schools == {missing}
     provisioned.powerschool_faults()
     assert provisioned.ask().state is RunState.DONE
-    assert (provisioned.service.provision_runs.held(), len(provisioned.imports)) == (None, imports + 1)
+    assert (next(iter(provisioned.service.provision_runs.held_runs()), None), len(provisioned.imports)) == (
+        None,
+        imports + 1,
+    )
 
 
 def test_a_second_run_over_a_doubtful_school_is_a_no_op(provisioned: RosterTown) -> None:
@@ -185,7 +188,7 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     asked = provisioned.ask()
     code, told = passback(provisioned, "provision", "held", "--json")
     shown = json.loads(told)
-    held = provisioned.service.provision_runs.held()
+    held = next(iter(provisioned.service.provision_runs.held_runs()), None)
     assert held is not None
     assert (code, shown["id"], shown["state"], shown["school_number"]) == (1, held.id, "held", 100)
     assert [each["id"] for each in shown["held_runs"]] == [held.id]
@@ -193,7 +196,7 @@ def test_the_command_line_shows_what_a_run_would_do(provisioned: RosterTown) -> 
     assert passback(provisioned, "provision", "show", held.id)[0] == 0
     for unanswered in (("discard", held.id), ("run", "--approve", held.id), ("rollback",)):
         assert passback(provisioned, "provision", *unanswered)[0] == 2
-    assert provisioned.service.provision_runs.held() == held
+    assert next(iter(provisioned.service.provision_runs.held_runs()), None) == held
     assert passback(provisioned, "provision", "discard", held.id, "--yes")[0] == 0
     assert passback(provisioned, "provision", "held") == (0, "nothing is held\n")
     assert passback(provisioned, "provision", "run", "--approve", held.id, "--yes")[0] == 1

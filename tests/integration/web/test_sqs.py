@@ -20,7 +20,7 @@ from moto.server import ThreadedMotoServer
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import SqsWriter
-from shared.adapters.sqs.queue import SqsMessage, SqsQueue, sqs_queue
+from shared.adapters.sqs import SqsMessage, SqsQueue, sqs_queue
 from shared.config import ConfigurationError, Settings, load
 from shared.errors import ServiceUnavailable
 from shared.events import TrustedSenders

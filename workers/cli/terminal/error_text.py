@@ -12,8 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.adapters.redis.remote_limits.outages import SYSTEM_NAMES
-from shared.adapters.telemetry.exceptions import exception_fields
-from shared.adapters.telemetry.logging import configure_logging
+from shared.adapters.telemetry.logging import configure_logging, exception_fields
 from shared.config import PREFIX, ConfigurationError, Settings
 from shared.domain.causes import Cause
 from shared.errors import AccessDenied, CourseGone, PassbackError, PermanentError, PersonUnknown, TransientError

@@ -10,7 +10,7 @@ import structlog
 from shared.adapters.canvas.account import AccountCourse, CanvasAccount
 from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.http.exchange import low_priority
-from shared.adapters.redis.operations.readiness import ReadinessLock, ReadinessStore, Work
+from shared.adapters.redis.operations.readiness import ReadinessStore, Work
 from shared.clock import Clock
 from shared.domain.causes import Cause, Scope
 from shared.domain.passback.powerschool import TeacherCategory
@@ -134,7 +134,7 @@ class ReadinessCheck:
     def _advance(
         self,
         run: ReadinessRun,
-        lock: ReadinessLock,
+        renew_lock: Callable[[], bool],
         systems: Callable[[], Sequence[SystemFinding]],
         has_to_stop: Callable[[], bool],
     ) -> ReadinessRun:
@@ -144,7 +144,7 @@ class ReadinessCheck:
                 run = self._prepare(run, self.sources())
             sources = self.sources()
             while run.finished_at is None:
-                if not lock.renew():
+                if not renew_lock():
                     return run
                 work = self.store.next()
                 if work is None:

@@ -8,7 +8,7 @@ import threading
 import structlog
 
 from shared.adapters.redis.sync_queue.stream_writer import SqsWriter, Unreadable
-from shared.adapters.sqs.queue import SqsMessage, SqsQueue
+from shared.adapters.sqs import SqsMessage, SqsQueue
 from shared.domain.metrics import CounterName
 from shared.domain.passback.changes import Change
 from shared.errors import ServiceUnavailable

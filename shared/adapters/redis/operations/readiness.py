@@ -1,6 +1,6 @@
 """Stores the newest check of readiness: how far it is, what it has still to read, and what it found."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,7 +9,6 @@ from typing import cast
 import msgspec
 import redis
 from redis.exceptions import LockError
-from redis.lock import Lock
 
 from shared.adapters.redis.keys import Keys
 from shared.domain.passback.readiness.findings import (
@@ -33,20 +32,6 @@ class Work:
     created_at: datetime | None = None
 
 
-class ReadinessLock:
-    """Held by the one process that goes on with a check."""
-
-    def __init__(self, lock: Lock) -> None:
-        self._lock = lock
-
-    def renew(self) -> bool:
-        """Renew it; False if another process may hold it by now."""
-        try:
-            return bool(self._lock.reacquire())
-        except LockError:
-            return False
-
-
 class ReadinessStore:
     """One check at a time. What a course's earlier check found stays until the course is read again."""
 
@@ -55,8 +40,11 @@ class ReadinessStore:
         self._keys = keys
 
     @contextmanager
-    def lock(self) -> Iterator[ReadinessLock | None]:
-        """Hold the lock in the block; None if another process holds it."""
+    def lock(self) -> Iterator[Callable[[], bool] | None]:
+        """Hold the lock in the block; None if another process holds it.
+
+        Yields what renews it; False is returned if another process may hold it by now.
+        """
         lock = self._redis.lock(
             self._keys.readiness_lock,
             timeout=LOCK_DURATION.total_seconds(),
@@ -67,8 +55,15 @@ class ReadinessStore:
         if not lock.acquire():
             yield None
             return
+
+        def renew() -> bool:
+            try:
+                return bool(lock.reacquire())
+            except LockError:
+                return False
+
         try:
-            yield ReadinessLock(lock)
+            yield renew
         finally:
             lock.release()
 

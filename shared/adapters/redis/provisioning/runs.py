@@ -115,10 +115,6 @@ class ProvisionRuns:
         """Return the newest runs, the newest first."""
         return self._found(cast("list[bytes]", self._redis.zrevrange(self._keys.runs, 0, limit - 1)))
 
-    def held(self) -> Run | None:
-        """Return the first of the runs that wait for a person, None if there is none."""
-        return next(iter(self.held_runs()), None)
-
     def held_runs(self) -> list[Run]:
         """Return the runs that wait for a person: the district's first, if there is one, then by school."""
         of_district = cast("bytes | None", self._redis.get(self._keys.held_run))

@@ -210,7 +210,7 @@ def test_a_discard_between_two_saves_of_a_step_counts(campus: Campus) -> None:
     campus.process(drain_requests=lambda: discard(campus, run.id)).tick()
     found = campus.runs.find(run.id)
     assert found is not None
-    assert (found.state, campus.runs.held()) == (RunState.DISCARDED, None)
+    assert (found.state, next(iter(campus.runs.held_runs()), None)) == (RunState.DISCARDED, None)
 
 
 def test_a_newer_run_does_not_close_what_was_just_approved(campus: Campus) -> None:

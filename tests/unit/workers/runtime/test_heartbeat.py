@@ -12,11 +12,10 @@ from redis.exceptions import RedisError
 
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.processes import Heartbeats
-from shared.adapters.telemetry.systemd import notify_systemd
 from shared.config import load
 from tests.waiting import wait_until
 from workers.dev.embedded_redis import EmbeddedRedis
-from workers.runtime.heartbeat import HeartbeatThread, run_heartbeat
+from workers.runtime.heartbeat import HeartbeatThread, notify_systemd, run_heartbeat
 
 OFTEN = timedelta(milliseconds=5)
 

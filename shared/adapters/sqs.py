@@ -1,4 +1,4 @@
-"""An SQS queue: messages in batches of ten, by long polling, deleted by their receipts.
+"""An SQS queue of Live Events: messages in batches of ten, by long polling, deleted by their receipts.
 
 Source: Amazon SQS API, ReceiveMessage and DeleteMessageBatch. It delivers at least once, in no order, and shows a
 message again that was not deleted within the queue's visibility timeout.

@@ -1,1 +1,0 @@
-"""Reading an SQS queue of Live Events."""
