@@ -1,27 +1,36 @@
 """The project as files, for the tests that hold papers and code together."""
 
 import ast
+import os
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def files(*suffixes: str, under: str = ".") -> Iterator[Path]:
-    """Yield the project's own files: what `.gitignore` names is left out."""
+@cache
+def files(*suffixes: str, under: str = ".") -> tuple[Path, ...]:
+    """Return the project's own files, in order: what `.gitignore` names is left out."""
     ignored = [".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split())]
-    for path in sorted((ROOT / under).rglob("*")):
-        is_ignored = any(fnmatch(part, name) for part in path.relative_to(ROOT).parts for name in ignored)
-        if path.is_file() and not is_ignored and (not suffixes or path.suffix in suffixes):
-            yield path
+    found = []
+    for folder, folders, names in os.walk(ROOT / under):
+        folders[:] = [name for name in folders if not any(fnmatch(name, pattern) for pattern in ignored)]
+        found += [Path(folder, name) for name in names if not any(fnmatch(name, pattern) for pattern in ignored)]
+    return tuple(sorted(path for path in found if not suffixes or path.suffix in suffixes))
 
 
 def syntax_trees(*packages: str) -> Iterator[tuple[Path, ast.Module]]:
     """Yield every module of these packages with its syntax tree."""
     for package in packages:
         for path in files(".py", under=package):
-            yield path, ast.parse(path.read_text())
+            yield path, _syntax_tree(path)
+
+
+@cache
+def _syntax_tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def section(document: Path, heading: str) -> str:
