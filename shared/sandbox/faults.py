@@ -31,10 +31,14 @@ LOGGED_REQUESTS = 200_000
 WRITE_METHODS = frozenset({HTTPMethod.POST, HTTPMethod.PUT, HTTPMethod.PATCH, HTTPMethod.DELETE})
 
 
-class FailNext(BaseModel):
-    """The next `times` requests that match are answered with this instead; "*" is every method."""
+class Strict(BaseModel):
+    """A model in which unknown fields are mistakes."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class FailNext(Strict):
+    """The next `times` requests that match are answered with this instead; "*" is every method."""
 
     method: str = "*"
     path_prefix: str = ""
@@ -56,14 +60,12 @@ class FailNext(BaseModel):
         return JSONResponse(self.body, self.status, self.headers)
 
 
-class OddValue(BaseModel):
+class OddValue(Strict):
     """Changes answers to paths with this suffix: every object with the values of `where` also gets those of `put`.
 
     What systems send is not always what they document: `workflow_state` null, text scores, new `grading_type` values,
     years of five digits (canvas-lms #1543, #1092; instructure/CanvasAPI #318).
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     path_suffix: str
     where: dict[str, JsonValue]
@@ -80,15 +82,13 @@ class OddValue(BaseModel):
         return changed | self.put if here else changed
 
 
-class Strange(BaseModel):
+class Strange(Strict):
     """Answers paths with this prefix in a way that no reference describes; each answer is limited in time and size.
 
     `drip`: a body of a byte every `every_ms`, for `seconds`. `bomb`: gzip that unpacks to `megabytes`. `large`: as many
     unpacked. `pages`: an empty page whose next page is itself with another number. None of them is known of either
     system; a load balancer, a proxy or a defect in front of it can do each to an answer.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     path_prefix: str
     how: Literal["drip", "bomb", "large", "pages"]
@@ -123,14 +123,12 @@ class Strange(BaseModel):
             yield packer.flush()
 
 
-class Faults(BaseModel):
+class Faults(Strict):
     """The faults that need no knowledge of an API. By default there are none.
 
     Rates are between 0 and 1 and drawn from a generator seeded with `seed`, so a run can be repeated.
     `lose_response_after_commit` counts the writes that are executed, but whose answer never arrives.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     latency_ms: float = Field(default=0, ge=0)
     latency_jitter_ms: float = Field(default=0, ge=0)

@@ -5,7 +5,9 @@ Ids are local Canvas ids. Times are aware. Fields carry Canvas's names and mean 
 
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
+
+from shared.sandbox.faults import Strict
 
 GradingType = Literal["points", "percent", "letter_grade", "gpa_scale", "pass_fail", "not_graded"]
 SubmissionState = Literal["unsubmitted", "submitted", "pending_review", "graded"]
@@ -23,13 +25,7 @@ OVERRIDE_DATES = ("due_at", "unlock_at", "lock_at")
 """What an override may change; of a discussion with checkpoints only the checkpoints have them."""
 
 
-class Record(BaseModel):
-    """A record; unknown fields are mistakes."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Term(Record):
+class Term(Strict):
     """A Canvas enrollment term. Fields in `stuck_sis_fields` were edited by hand: imports leave them alone."""
 
     id: int = 1
@@ -41,7 +37,7 @@ class Term(Record):
     stuck_sis_fields: set[str] = Field(default_factory=set)
 
 
-class Section(Record):
+class Section(Strict):
     """A section; `nonxlist_course_id` is its course of origin if it is cross-listed."""
 
     id: int
@@ -55,7 +51,7 @@ class Section(Record):
     stuck_sis_fields: set[str] = Field(default_factory=set)
 
 
-class Group(Record):
+class Group(Strict):
     """An assignment group, with the rules by which it drops scores."""
 
     id: int
@@ -69,7 +65,7 @@ class Group(Record):
     integration_data: dict[str, str] = Field(default_factory=dict)
 
 
-class GradingPeriod(Record):
+class GradingPeriod(Strict):
     """A grading period of the course's account; without a weight its set is not weighted."""
 
     id: int
@@ -79,7 +75,7 @@ class GradingPeriod(Record):
     weight: float | None = None
 
 
-class Student(Record):
+class Student(Strict):
     """A student with one enrollment per section. A Test Student has type StudentViewEnrollment and no SIS id.
 
     `from_sis` says whether the enrollments were made by an SIS import.
@@ -93,7 +89,7 @@ class Student(Record):
     from_sis: bool = True
 
 
-class Override(Record):
+class Override(Strict):
     """Dates for one target. A date that was not given is inherited; one given as null takes the date away."""
 
     id: int
@@ -125,7 +121,7 @@ class Override(Record):
         return date in self.model_fields_set
 
 
-class Checkpoint(Record):
+class Checkpoint(Strict):
     """A part of a discussion, graded by itself: what Canvas calls a sub-assignment. It is in no assignment list.
 
     Source: canvas-lms app/services/checkpoints, app/graphql/types/checkpoint_type.rb.
@@ -141,7 +137,7 @@ class Checkpoint(Record):
     overrides: list[Override] = Field(default_factory=list)
 
 
-class Assignment(Record):
+class Assignment(Strict):
     """An assignment with the dates of "Everyone Else".
 
     With `checkpoints` it has no dates of its own, and its points and scores are the sums of theirs. Canvas answers
@@ -213,7 +209,7 @@ class Assignment(Record):
         return [override for override in self.overrides if override.workflow_state == "active"]
 
 
-class Submission(Record):
+class Submission(Strict):
     """One student's submission to one assignment. `score` is after deductions, `entered_score` before."""
 
     assignment_id: int
@@ -243,7 +239,7 @@ class Submission(Record):
         return self
 
 
-class CourseSeed(Record):
+class CourseSeed(Strict):
     """A course with everything in it.
 
     `override_scores` are final grades that a teacher entered instead of Canvas's, by user id.
@@ -269,7 +265,7 @@ class CourseSeed(Record):
     submissions: list[Submission] = Field(default_factory=list)
 
 
-class CanvasSeed(Record):
+class CanvasSeed(Strict):
     """A root account with its courses; without courses it is a Canvas before any provisioning.
 
     `sis_feature` is the feature `post_grades`; a course may differ. `scopes` restricts the token as a scoped
@@ -300,7 +296,7 @@ class CanvasSeed(Record):
     courses: list[CourseSeed] = Field(default_factory=list)
 
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Strict)
 
 
 def changed(record: R, **changes: Any) -> R:

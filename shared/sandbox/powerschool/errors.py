@@ -41,7 +41,6 @@ class Rule:
     code: str
     sentence: str
     broken: Callable[..., bool]
-    source: str
 
 
 async def refusal_response(_request: Request, refusal: Exception) -> Response:

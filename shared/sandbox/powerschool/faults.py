@@ -5,23 +5,21 @@ from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
-from shared.sandbox.faults import Faults
+from shared.sandbox.faults import Faults, Strict
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 
 _TAG = re.compile(r"<[^<>]*>")
 _BEYOND_BMP = re.compile("[\U00010000-\U0010ffff]")
 
 
-class RowMove(BaseModel):
+class RowMove(Strict):
     """Rows that come or go while a list is read: once `after_pages` pages of `query` were answered.
 
     Rows are named by the first column of the query's order. Rows of CC and others are deleted in normal operation
     (PowerSchool "Duplicate Enrollment Records"; edfi_api_client PR #4).
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     query: str
     after_pages: int = Field(default=1, ge=0)
@@ -29,14 +27,12 @@ class RowMove(BaseModel):
     inserted: list[int] = Field(default_factory=list)
 
 
-class OddColumn(BaseModel):
+class OddColumn(Strict):
     """A value of a row that its column should not have: no value, a null, half an emoji at its end, or another text.
 
     `row` is the first column of the query's order. That nulls are left out is client code; a null that is written as
     such is inferred. A column of bytes can cut a text in the middle of a character.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     query: str
     row: int

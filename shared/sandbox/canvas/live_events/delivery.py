@@ -19,10 +19,11 @@ import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.clock import Clock
 from shared.sandbox.canvas.live_events.envelope import LiveEvent
+from shared.sandbox.faults import Strict
 
 ISSUER: Final = "https://live-events.canvas.instructure.com"
 TIMEOUT: Final = timedelta(seconds=15)
@@ -31,14 +32,12 @@ IN_FLIGHT: Final = 8
 REORDER_WAIT_S: Final = 0.05
 
 
-class EventSettings(BaseModel):
+class EventSettings(Strict):
     """Where events go, and what happens to them on the way. Rates are between 0 and 1.
 
     `reorder` is how many events may overtake each other; `delay_s` holds every event back. `token_in_url` makes
     `metadata.url` carry an access token.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     target: str | None = None
     signed: bool = False

@@ -8,23 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.clock import Clock
-from shared.sandbox.faults import Faults, Switchboard
+from shared.sandbox.faults import Faults, Strict, Switchboard
 
 
-class Fate(BaseModel):
+class Fate(Strict):
     """How an SIS import ends early, once this share of its rows (0 to 1) was applied; `hangs`: not at all.
 
     A job that died leaves its import `importing` until somebody aborts it (canvas-lms app/models/sis_batch.rb keeps the
     others waiting meanwhile).
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["failed", "failed_with_messages", "aborted", "hangs"]
     after: float = Field(default=0, ge=0, le=1)

@@ -73,96 +73,68 @@ def _locked(draft: Draft) -> bool:
 
 
 RULES = (
-    Rule(
-        "Name",
-        f"Name is required and at most {MAX_NAME_CHARS} characters long",
-        _name_length,
-        source="ASSIGNMENTSECTION.NAME S50 not null in a public schema dump; help pages of Schoology and Otus",
-    ),
+    # Source: ASSIGNMENTSECTION.NAME S50 not null in a public schema dump; help pages of Schoology and Otus.
+    Rule("Name", f"Name is required and at most {MAX_NAME_CHARS} characters long", _name_length),
+    # Source: ASSIGNMENTSECTION.DESCRIPTION S4000 in a public schema dump.
     Rule(
         "Description",
         f"Description is at most {MAX_DESCRIPTION_CHARS} characters long",
         lambda draft: len(draft.body.description or "") > MAX_DESCRIPTION_CHARS,
-        source="ASSIGNMENTSECTION.DESCRIPTION S4000 in a public schema dump",
     ),
-    Rule(
-        "Due Date Error",
-        "Due date is missing or not a date",
-        lambda draft: draft.due is None,
-        source="published error title; mandatory according to the help pages of several vendors",
-    ),
-    Rule(
-        "Due Date Error",
-        "Due date is not within the term of the section",
-        _due_outside_term,
-        source="measured against a test server; help pages",
-    ),
-    Rule(
-        "Assignment Already Exists",
-        "An assignment of this name and due date exists in the section",
-        _duplicate,
-        source="unique index of the schema dump and Otus's help page; the exact columns are inferred",
-    ),
+    # Source: Published error title; mandatory according to the help pages of several vendors.
+    Rule("Due Date Error", "Due date is missing or not a date", lambda draft: draft.due is None),
+    # Source: Measured against a test server; help pages.
+    Rule("Due Date Error", "Due date is not within the term of the section", _due_outside_term),
+    # Source: Unique index of the schema dump and Otus's help page; the exact columns are inferred.
+    Rule("Assignment Already Exists", "An assignment of this name and due date exists in the section", _duplicate),
+    # Source: Published error title; column not null in the schema dump; the sign is inferred.
     Rule(
         "Score Entry Point Required",
         "Score entry points are required and not negative",
         lambda draft: draft.body.scoreentrypoints is None or draft.body.scoreentrypoints < 0,
-        source="published error title; column not null in the schema dump; the sign is inferred",
     ),
+    # Inferred.
     Rule(
         "Weight",
         "Weight and extra points are not negative nor above the maximum",
         lambda draft: not all(0 <= value <= MAX_TOTAL for value in (draft.body.weight, draft.body.extracreditpoints)),
-        source="inferred",
     ),
+    # Source: PowerTeacher Pro help.
     Rule(
         "Total Point Value",
         f"Points times weight plus extra points is at most {MAX_TOTAL}",
         lambda draft: draft.body.total + draft.body.extracreditpoints > MAX_TOTAL,
-        source="PowerTeacher Pro help",
     ),
+    # Source: True of all of a public capture and measured; that a difference is refused is inferred.
     Rule(
         "Total Point Value",
         "Total point value is not points times weight",
         lambda draft: draft.body.totalpointvalue not in (None, draft.body.total),
-        source="true of all of a public capture and measured; that a difference is refused is inferred",
     ),
-    Rule(
-        "Score Type",
-        "Score type is unknown",
-        lambda draft: draft.body.scoretype not in SCORE_TYPES,
-        source="values of a public capture; the refusal is inferred",
-    ),
+    # Source: Values of a public capture; the refusal is inferred.
+    Rule("Score Type", "Score type is unknown", lambda draft: draft.body.scoretype not in SCORE_TYPES),
+    # Source: ASSIGNMENTSECTION.PUBLISHOPTION S30 not null in a public schema dump.
     Rule(
         "Publish Option",
         "Publish option is empty or too long",
         lambda draft: not 1 <= len(draft.body.publishoption) <= MAX_PUBLISH_OPTION_CHARS,
-        source="ASSIGNMENTSECTION.PUBLISHOPTION S30 not null in a public schema dump",
     ),
+    # Source: Published error title; that exactly one is primary is inferred.
     Rule(
         "Teacher Category ID",
         "A primary teacher category is required",
         lambda draft: sum(association.isprimary for association in draft.body.categories or ()) != 1,
-        source="published error title; that exactly one is primary is inferred",
     ),
+    # Source: Published error title; categories belong to a teacher (measured), may be inactive or excluded.
     Rule(
         "Teacher Category ID",
         "Teacher category is not an active category of this teacher for this section",
         _category_unusable,
-        source="published error title; categories belong to a teacher (measured), may be inactive or excluded",
     ),
-    Rule(
-        "Locked Term",
-        "The term is locked",
-        lambda draft: draft.section.term_id in draft.locked_term_ids,
-        source="PowerSchool xte API reference, 409 Locked Term",
-    ),
-    Rule(
-        "Assignment is Locked",
-        "The assignment is locked",
-        _locked,
-        source="published error title; islocked in reads",
-    ),
+    # Source: PowerSchool xte API reference, 409 Locked Term.
+    Rule("Locked Term", "The term is locked", lambda draft: draft.section.term_id in draft.locked_term_ids),
+    # Source: Published error title; islocked in reads.
+    Rule("Assignment is Locked", "The assignment is locked", _locked),
 )
 
 

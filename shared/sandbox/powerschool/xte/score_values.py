@@ -62,65 +62,51 @@ def _kind_unknown(body: ScoreBody, _row: AssignmentSection) -> bool:
 
 
 RULES = (
+    # Source: ASSIGNMENTSCORE.ACTUALSCOREENTERED S30 in a public schema dump.
     Rule(
         "Actual Score Entered",
         f"Actual score entered is at most {MAX_ENTERED_CHARS} characters long",
         lambda body, _: len(body.actualscoreentered or "") > MAX_ENTERED_CHARS,
-        source="ASSIGNMENTSCORE.ACTUALSCOREENTERED S30 in a public schema dump",
     ),
-    Rule(
-        "Actual Score Kind",
-        "Actual score kind is REAL_SCORE or SCORE_CODE, and only with a score",
-        _kind_unknown,
-        source="values of a public capture; the refusal is inferred",
-    ),
+    # Source: Values of a public capture; the refusal is inferred.
+    Rule("Actual Score Kind", "Actual score kind is REAL_SCORE or SCORE_CODE, and only with a score", _kind_unknown),
+    # Inferred: how to clear a score is not public, so a row without any value is refused.
     Rule(
         "Actual Score Entered",
         "A score or a flag is required",
         lambda body, _: not body.actualscoreentered and not body.flagged,
-        source="inferred: how to clear a score is not public, so a row without any value is refused",
     ),
-    Rule(
-        "Actual Score Entered",
-        "Actual score entered is not a number",
-        _not_a_number,
-        source="inferred from the measured rows, whose real scores are numbers",
-    ),
-    Rule(
-        "Score Points",
-        "Score points and the score entered disagree",
-        _disagrees,
-        source="inferred: equal in every measured row",
-    ),
+    # Inferred from the measured rows, whose real scores are numbers.
+    Rule("Actual Score Entered", "Actual score entered is not a number", _not_a_number),
+    # Inferred: equal in every measured row.
+    Rule("Score Points", "Score points and the score entered disagree", _disagrees),
+    # Source: ASSIGNMENTSCORE.SCOREPOINTS N18.6 in a public schema dump.
     Rule(
         "Score Points",
         "Score points do not fit Numeric(18,6)",
         lambda body, _: abs(body.scorepoints or entered_number(body) or Decimal(0)) >= MAX_POINTS,
-        source="ASSIGNMENTSCORE.SCOREPOINTS N18.6 in a public schema dump",
     ),
+    # Inferred: codes are defined per teacher or district.
     Rule(
         "Actual Score Entered",
         "Score code is unknown",
         lambda body, _: body.actualscorekind == "SCORE_CODE" and body.actualscoreentered not in SCORE_CODES,
-        source="inferred: codes are defined per teacher or district",
     ),
+    # Inferred.
     Rule(
-        "Score Type",
-        "Score type is not the assignment's",
-        lambda body, row: _score_type(body, row) != row.score_type,
-        source="inferred",
+        "Score Type", "Score type is not the assignment's", lambda body, row: _score_type(body, row) != row.score_type
     ),
+    # Source: Published error title; when it applies is inferred.
     Rule(
         "Actual Score Grade Scale ID",
         "Actual score grade scale id is required for a grade scale score",
         lambda body, row: _score_type(body, row) == "GRADESCALE" and body.actualscoregradescaledcid is None,
-        source="published error title; when it applies is inferred",
     ),
+    # Source: ASSIGNMENTSCORECOMMENT.COMMENTVALUE S4000 in a public schema dump.
     Rule(
         "Comment",
         f"Comment is at most {MAX_COMMENT_CHARS} characters long",
         lambda body, _: body.comment is not None and len(body.comment.commentvalue) > MAX_COMMENT_CHARS,
-        source="ASSIGNMENTSCORECOMMENT.COMMENTVALUE S4000 in a public schema dump",
     ),
 )
 
