@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.sandbox.powerschool.errors import Refusal, message, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import current_faults, powerschool
+from shared.sandbox.powerschool.request import Refusal, current_faults, message, powerschool, refusal_response
 from shared.sandbox.powerschool.state import PowerSchool
 
 # Metadata answers unauthenticated callers (measured on a production server); `/time` needs no OAuth (documented).

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from shared.sandbox.control import actions_of, change_fields
-from shared.sandbox.powerschool.errors import message, plain
+from shared.sandbox.powerschool.request import message, plain
 from shared.sandbox.powerschool.rows import AssignmentSection, Enrollment, Score, Section, SectionTeacher, Student, Term
 from shared.sandbox.powerschool.seed import SeedAssignment, add_assignment
 from shared.sandbox.powerschool.state import PowerSchool

@@ -16,9 +16,8 @@ from shared.sandbox.faults import FaultMiddleware, Switchboard
 from shared.sandbox.powerschool import access, server
 from shared.sandbox.powerschool import query_routes as queries
 from shared.sandbox.powerschool.actions import ACTIONS, RosterActions
-from shared.sandbox.powerschool.errors import Refusal, plain, refusal_response
 from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import powerschool
+from shared.sandbox.powerschool.request import Refusal, plain, powerschool, refusal_response
 from shared.sandbox.powerschool.rows import AssignmentSection
 from shared.sandbox.powerschool.seed import PowerSchoolSeed
 from shared.sandbox.powerschool.state import PowerSchool, Write

@@ -11,18 +11,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.errors import (
+from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
+from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES, QUERIES, Arguments, PowerQuery, Row
+from shared.sandbox.powerschool.request import (
     ErrorRow,
     columns_not_granted,
+    current_faults,
     integer,
     json_body,
     message,
     plain,
+    powerschool,
+    rosters,
     validation_failed,
 )
-from shared.sandbox.powerschool.faults import OddColumn, PowerSchoolFaults
-from shared.sandbox.powerschool.queries import PROVISIONING_QUERIES, QUERIES, Arguments, PowerQuery, Row
-from shared.sandbox.powerschool.request_context import current_faults, powerschool, rosters
 from shared.sandbox.powerschool.rows import iso_day
 
 DEFAULT_PAGE_SIZE = 100

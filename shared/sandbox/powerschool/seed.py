@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.clock import Clock
-from shared.sandbox.powerschool.errors import plain
+from shared.sandbox.powerschool.request import plain
 from shared.sandbox.powerschool.rows import (
     Assignment,
     AssignmentSection,

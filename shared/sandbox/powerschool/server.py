@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.errors import columns_not_granted, message
-from shared.sandbox.powerschool.request_context import current_faults, powerschool
+from shared.sandbox.powerschool.request import columns_not_granted, current_faults, message, powerschool
 
 PAGE_SIZES = ("course", "school", "section", "section_enrollment", "staff", "student", "term", "schema_table_query")
 POWERSCHOOL_VERSION = "25.2.0.0"

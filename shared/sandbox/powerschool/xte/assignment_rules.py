@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from shared.sandbox.powerschool.errors import ErrorRow, Rule
+from shared.sandbox.powerschool.request import ErrorRow, Rule
 from shared.sandbox.powerschool.rows import Section
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.xte.bodies import AssignmentSectionBody

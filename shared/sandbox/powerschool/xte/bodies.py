@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
-from shared.sandbox.powerschool.errors import message, number
+from shared.sandbox.powerschool.request import message, number
 from shared.sandbox.powerschool.rows import Assignment, AssignmentSection
 
 B = TypeVar("B", bound=BaseModel)

@@ -6,8 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.errors import message, required
-from shared.sandbox.powerschool.request_context import need_grants, powerschool
+from shared.sandbox.powerschool.request import message, need_grants, powerschool, required
 from shared.sandbox.powerschool.rows import Category
 from shared.sandbox.powerschool.xte.bodies import tagged, with_noise
 

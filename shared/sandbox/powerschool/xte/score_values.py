@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.sandbox.powerschool.errors import Rule
+from shared.sandbox.powerschool.request import Rule
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.xte.bodies import FLAGS, ScoreBody
 

@@ -7,17 +7,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from shared.sandbox.powerschool.errors import (
+from shared.sandbox.powerschool.faults import PowerSchoolFaults
+from shared.sandbox.powerschool.request import (
     ErrorRow,
+    current_faults,
     does_not_teach,
     json_body,
     made_by_others,
     message,
+    need_grants,
+    powerschool,
     required,
     validation_failed,
 )
-from shared.sandbox.powerschool.faults import PowerSchoolFaults
-from shared.sandbox.powerschool.request_context import current_faults, need_grants, powerschool
 from shared.sandbox.powerschool.rows import AssignmentSection, Score
 from shared.sandbox.powerschool.state import PowerSchool
 from shared.sandbox.powerschool.xte.bodies import ScoreBatchBody, ScoreBody, parsed

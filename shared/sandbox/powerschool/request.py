@@ -1,4 +1,4 @@
-"""PowerSchool's refusals, in its own words where those are public, and its JSON."""
+"""Requests to PowerSchool: the state and faults that they meet, their parameters, and refusals in its own words."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +8,10 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from shared.sandbox.faults import Switchboard
+from shared.sandbox.powerschool.faults import PowerSchoolFaults
+from shared.sandbox.powerschool.state import PowerSchool
 
 
 @dataclass(eq=False)
@@ -120,3 +124,38 @@ def number(value: Decimal) -> int | float:
 def plain(value: Decimal) -> str:
     """Return a Decimal as the database prints it: no exponent, no trailing zeros."""
     return format(value.normalize(), "f")
+
+
+def powerschool(request: Request) -> PowerSchool:
+    """Return the state; seeding replaces it, so it is looked up for every request."""
+    state: PowerSchool = request.app.state.powerschool
+    return state
+
+
+def current_faults(request: Request) -> PowerSchoolFaults:
+    """Return the faults as they are set now."""
+    board: Switchboard[PowerSchoolFaults] = request.app.state.switchboard
+    return board.faults
+
+
+def rosters(request: Request) -> PowerSchool:
+    """Return the state as the roster resources show it: without what a fault hides."""
+    state, faults = powerschool(request), current_faults(request)
+    if faults.empty_rosters:
+        return state.only_schools(frozenset())
+    if not faults.hidden_school_numbers:
+        return state
+    return state.only_schools({school.number for school in state.schools.values()} - set(faults.hidden_school_numbers))
+
+
+def need_grants(request: Request, *tables: str) -> None:
+    """Refuse with 403 if any column of the tables is not granted.
+
+    Source: measured: one missing field grant fails the whole xte call, also for a column that PowerSchool fills itself
+    (`assignment.createdbyplugin`).
+    """
+    for grant in current_faults(request).missing_grants:
+        table, _, column = grant.lower().partition(".")
+        if table in tables:
+            # Phrase and field are measured, the envelope is not.
+            raise Refusal(403, {"message": "No access to field", "errors": [{"field": f"{table}.{column}"}]})
