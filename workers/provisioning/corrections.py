@@ -8,18 +8,11 @@ from dataclasses import replace
 
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.domain.causes import Cause
-from shared.domain.provisioning.imports.corrections import (
-    USERS,
-    login_of,
-    new_ids,
-    user_id_of,
-    with_freed_logins,
-    with_new_ids,
-)
+from shared.domain.provisioning.imports.corrections import new_ids, with_freed_logins, with_new_ids
 from shared.domain.provisioning.imports.row_errors import RowError, row_of
 from shared.domain.provisioning.imports.sis_imports import DataSetState
 from shared.domain.provisioning.imports.uploads import LastApplied
-from shared.domain.provisioning.rows.sis_rows import DataSet, Entity, SisRow, value
+from shared.domain.provisioning.rows.sis_rows import USERS, DataSet, Entity, SisRow, login_of, user_id_of, value
 from shared.domain.provisioning.run import Run, digest_of
 from shared.errors import AccessDenied, PermanentError
 from shared.ports.provisioning import CanvasUser, SisImports

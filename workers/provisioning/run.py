@@ -15,11 +15,11 @@ from shared.adapters.redis.client import Lease
 from shared.adapters.redis.provisioning.runs import ProvisionRuns
 from shared.clock import Clock
 from shared.domain.causes import Cause
-from shared.domain.provisioning.imports.corrections import USERS, login_digest, login_of, user_id_of, with_new_ids
+from shared.domain.provisioning.imports.corrections import login_digest, with_new_ids
 from shared.domain.provisioning.imports.sis_imports import DataSetState, ImportProgress, UploadState
 from shared.domain.provisioning.live_rows import LiveCounts
 from shared.domain.provisioning.plan import ImportPlan
-from shared.domain.provisioning.rows.sis_rows import DataSet
+from shared.domain.provisioning.rows.sis_rows import USERS, DataSet, login_of, user_id_of
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
 from shared.errors import PermanentError, RunChanged
 from shared.log_events import LogEvent

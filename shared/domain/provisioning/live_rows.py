@@ -10,14 +10,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from shared.domain.provisioning.rows.enrollments import MOVED
-from shared.domain.provisioning.rows.sis_rows import (
-    DataSet,
-    DataSetKey,
-    Entity,
-    SisRow,
-    enrollment_in,
-    value,
-)
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, enrollment_in, value
 
 WINDOWS: Final = {"a day": timedelta(days=1), "a week": timedelta(days=7)}
 SchoolEntity = tuple[Entity, int]

@@ -14,13 +14,7 @@ from shared.domain.provisioning.hold_reasons import Hold, HoldReason, Limits, Ro
 from shared.domain.provisioning.live_rows import CLASSES, Identity, LiveHistory, LiveIndex, LiveRow, LiveRows, losses
 from shared.domain.provisioning.roster import DISTRICT_SCHOOL_NUMBER, Roster
 from shared.domain.provisioning.rows.retained_rows import cannot_be_placed
-from shared.domain.provisioning.rows.sis_rows import (
-    DataSet,
-    DataSetKey,
-    Entity,
-    LastImport,
-    value,
-)
+from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, LastImport, value
 from shared.domain.provisioning.rows.terms import ended_terms, term_days
 
 # Kinds that a district always has, and how a row of each is named.

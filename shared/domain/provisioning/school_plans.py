@@ -6,10 +6,18 @@ schools, a term that schools share) count for school 0, which is doubtful or not
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow, in_order, value
+from shared.domain.provisioning.rows.sis_rows import (
+    USERS,
+    DataSet,
+    DataSetKey,
+    Entity,
+    SisRow,
+    in_order,
+    login_of,
+    value,
+)
 
 Rows = dict[tuple[str, ...], SisRow]
-USERS = DataSetKey(Entity.USERS)
 # What a row refers to: the entity, and the column that names it.
 REFERENCES: Mapping[Entity, tuple[tuple[Entity, str], ...]] = {
     Entity.COURSES: ((Entity.TERMS, "term_id"),),
@@ -72,10 +80,10 @@ class _Merge:
     def _retain_conflicting_logins(self, key: DataSetKey) -> None:
         """Retain a person's row where a retained row still has the new login."""
         old, new, rows = self._old.get(key, {}), self._new[key], self._merged[key]
-        held = {_login(row) for identity, row in rows.items() if row is not new.get(identity)}
+        held = {login_of(row) for identity, row in rows.items() if row is not new.get(identity)}
         for identity, row in list(rows.items()):
-            is_changed = row is new.get(identity) and (identity not in old or _login(old[identity]) != _login(row))
-            if is_changed and _login(row) in held:
+            is_changed = row is new.get(identity) and (identity not in old or login_of(old[identity]) != login_of(row))
+            if is_changed and login_of(row) in held:
                 _restore(rows, identity, old)
 
     def _retain_dangling_rows(self, key: DataSetKey) -> None:
@@ -123,10 +131,6 @@ def _restore(rows: Rows, identity: tuple[str, ...], old: Rows) -> None:
         rows[identity] = old[identity]
     else:
         del rows[identity]
-
-
-def _login(row: SisRow) -> str:
-    return value(Entity.USERS, row, "login_id").casefold()
 
 
 def _is_active(row: SisRow | None) -> bool:

@@ -12,21 +12,30 @@ from dataclasses import dataclass, field
 
 from shared.domain.provisioning.rows.sis_rows import (
     HEADERS,
+    USERS,
     DataSet,
     DataSetKey,
     Entity,
     SisRow,
     in_order,
+    login_of,
     replace_value,
+    user_id_of,
     value,
 )
 
-USERS = DataSetKey(Entity.USERS)
 FREED_LOGINS = DataSetKey(Entity.USERS, "freed-logins")
+
+
 DIGEST_CHARS = 32
+
+
 USER = "user"
+
+
 INTERIM_PREFIX = "renumbering-"
 """Begins the SIS id that a person has between two imports, while another still has the new one."""
+
 
 _ID_COLUMNS = {Entity.USERS: "user_id", Entity.ENROLLMENTS: "user_id"}
 
@@ -136,16 +145,6 @@ class LoginHolder:
     def source(self) -> str:
         """The record, as it is named to a person."""
         return self.row.source if self.row and self.row.source else f"SIS id {self.user_id}"
-
-
-def login_of(row: SisRow) -> str:
-    """Return a row's login as Canvas compares it."""
-    return value(Entity.USERS, row, "login_id").casefold()
-
-
-def user_id_of(row: SisRow) -> str:
-    """Return the SIS id of a row of users.csv."""
-    return value(Entity.USERS, row, "user_id")
 
 
 def login_digest(login: str) -> str:

@@ -12,6 +12,7 @@ from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster, SchoolTerm, UnreadableRecord
 from shared.domain.provisioning.rows.enrollments import STUDENT
 from shared.domain.provisioning.rows.sis_rows import (
+    USERS,
     DataSet,
     DataSetKey,
     Entity,
@@ -26,7 +27,6 @@ from shared.domain.provisioning.rows.terms import term_day
 
 Rows = dict[tuple[str, ...], SisRow]
 RowsByKey = dict[DataSetKey, Rows]
-USERS = DataSetKey(Entity.USERS)
 
 
 def with_retained_rows(

@@ -55,6 +55,9 @@ class DataSetKey:
         return (list(Entity).index(self.entity), self.term_sis_id)
 
 
+USERS = DataSetKey(Entity.USERS)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SisRow:
     """One row of a CSV file: a value per column of its entity's header.
@@ -93,6 +96,16 @@ _KEYS = {(entity, name): index for entity, header in HEADERS.items() for index, 
 def value(entity: Entity, row: SisRow, column: str) -> str:
     """Return what a row has in a column."""
     return row.values[_KEYS[entity, column]]
+
+
+def login_of(row: SisRow) -> str:
+    """Return a row's login as Canvas compares it."""
+    return value(Entity.USERS, row, "login_id").casefold()
+
+
+def user_id_of(row: SisRow) -> str:
+    """Return the SIS id of a row of users.csv."""
+    return value(Entity.USERS, row, "user_id")
 
 
 def replace_value(entity: Entity, row: SisRow, column: str, new: str) -> SisRow:
@@ -134,7 +147,7 @@ class LastImport:
 
     def __init__(self, data_sets: Iterable[DataSet] = ()) -> None:
         self._sets: Mapping[DataSetKey, DataSet] = {data_set.key: data_set for data_set in data_sets}
-        self._user_by_source = {row.source: row for row in self.rows(DataSetKey(Entity.USERS)) if row.source}
+        self._user_by_source = {row.source: row for row in self.rows(USERS) if row.source}
         sections = [(key.term_sis_id, row) for key in self.keys(Entity.SECTIONS) for row in self.rows(key)]
         self._course_of = {
             (term, value(Entity.SECTIONS, row, "section_id")): value(Entity.SECTIONS, row, "course_id")

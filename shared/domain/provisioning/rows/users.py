@@ -8,23 +8,23 @@ from shared.domain.provisioning.imports.corrections import (
     CanvasUsers,
     SisIdChange,
     login_holder,
-    login_of,
     original_id,
     placeholder_login,
-    user_id_of,
 )
 from shared.domain.provisioning.policy import PreRegistered, ProvisioningPolicy, SisIdTemplate
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.roster import Roster, StaffMember, Student
 from shared.domain.provisioning.rows.sis_rows import (
     MAX_TEXT_CHARS,
-    DataSetKey,
+    USERS,
     Entity,
     LastImport,
     SisRow,
     in_order,
+    login_of,
     normalize_whitespace,
     replace_value,
+    user_id_of,
     value,
 )
 from shared.domain.provisioning.rows.unique_values import Assigned, Claim, assign_unique
@@ -77,7 +77,7 @@ class UserDirectory:
     def sis_id(self, source: str) -> str | None:
         """Return the SIS id of a record's user."""
         row = self.by_source.get(source)
-        return None if row is None else value(Entity.USERS, row, "user_id")
+        return None if row is None else user_id_of(row)
 
 
 def student_source(dcid: int) -> str:
@@ -142,11 +142,7 @@ def _retained_rows(roster: Roster, applied: LastImport) -> dict[str, SisRow]:
 def user_rows(people: UserDirectory, enrolled_ids: Iterable[str]) -> tuple[SisRow, ...]:
     """Return users.csv: all who are in school, and of those who left only the ones whom an enrollment names."""
     enrolled = frozenset(enrolled_ids)
-    wanted = (
-        row
-        for source, row in people.by_source.items()
-        if source in people.active or value(Entity.USERS, row, "user_id") in enrolled
-    )
+    wanted = (row for source, row in people.by_source.items() if source in people.active or user_id_of(row) in enrolled)
     return in_order(wanted)
 
 
@@ -175,7 +171,7 @@ def _logins_not_freed(persons: Iterable[CanvasUser], applied: LastImport, canvas
     """Return the logins that Canvas would not free, with who has them."""
     if not canvas.refused_logins:
         return {}
-    by_login = {login_of(row): row for row in applied.rows(DataSetKey(Entity.USERS))}
+    by_login = {login_of(row): row for row in applied.rows(USERS)}
     wanted = {person.wanted_login.casefold() for person in persons} | by_login.keys()
     holders = {login: login_holder(login, by_login, canvas.former_logins) for login in wanted}
     return {

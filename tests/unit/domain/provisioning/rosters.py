@@ -20,15 +20,7 @@ from shared.domain.provisioning.roster import (
     Student,
     TeachingAssignment,
 )
-from shared.domain.provisioning.rows.sis_rows import (
-    ChangedRow,
-    DataSet,
-    DataSetKey,
-    Entity,
-    SisRow,
-    in_order,
-    value,
-)
+from shared.domain.provisioning.rows.sis_rows import ChangedRow, DataSet, DataSetKey, Entity, SisRow, in_order, value
 
 CHICAGO = ZoneInfo("America/Chicago")
 FIRST_DAY, LAST_DAY, TODAY = date(2026, 8, 17), date(2026, 12, 18), date(2026, 10, 5)
