@@ -98,8 +98,9 @@ class Settings(BaseModel):
     )
     ca_bundle: Path | None = Field(
         None,
-        description="PEM file of private certificate authorities that Redis (`rediss://`), its Sentinels, PowerSchool "
-        "or `PASSBACK_LTI_PLATFORM_URL` use. Public authorities are trusted as well.",
+        description="PEM file of private certificate authorities, for every system that passback calls: Redis "
+        "(`rediss://`), its Sentinels, Canvas with its keys, PowerSchool and the servers of notifications. Public "
+        "authorities are trusted as well.",
     )
 
     canvas_url: Url = Field("", description="URL of Canvas, such as `https://district.instructure.com`.")

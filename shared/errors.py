@@ -12,7 +12,8 @@
         +-- RequestRejected           the remote system understood and refused (4xx), with its text
         |   +-- NotFound              what was addressed does not exist
         |   |   +-- CourseGone        Canvas has no such course, or not any more
-    |   |   +-- PersonUnknown     Canvas has nobody of this id
+        |   |   +-- PersonUnknown     Canvas has nobody of this id
+        |   |   +-- NotInCourse       the course has no such assignment or person
         |   +-- AccessDenied          credentials, scopes or grants
         |       +-- QueryUnavailable  PowerSchool does not run a query of the plugin
         +-- UnexpectedResponse        a response that its reference does not describe
@@ -145,6 +146,13 @@ class CourseGone(NotFound):
 
 class PersonUnknown(NotFound):
     """Canvas has nobody of this id or SIS id."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, cause=Cause.CANVAS_404, status=404)
+
+
+class NotInCourse(NotFound):
+    """The course has no such assignment or person; the message says so in a sentence without a full stop."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, cause=Cause.CANVAS_404, status=404)

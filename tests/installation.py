@@ -18,4 +18,5 @@ WELL = InstallationStatus(
     last_event_at=NOW, silence_matters=True,
     processes=ALIVE, pauses=[], outages=[], rates=[], unavailable_queries=[], long_waits=[], hours=[], actions=[],
     last_run=None, held_runs=(), notifications=NotificationState(), teacher_digest=None, token_ends_at=None,
+    token_refused_at=None,
 )  # fmt: skip

@@ -9,7 +9,7 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
-cli/             the `passback` command, a file per group of verbs; docs/ (generators), terminal/
+cli/             the `passback` command, a file per group of verbs; docs.py (generators), terminal/
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/ (with district/), metrics/,
                  lti/ (an LTI tool: the launch, its pages inside Canvas, how it is installed)

@@ -126,6 +126,14 @@ def _outages(status: InstallationStatus) -> Iterator[Alert]:
 
 
 def _token(status: InstallationStatus) -> Iterator[Alert]:
+    # Where courses wait for the token, the alert about them says the same.
+    if status.token_refused_at and all(wait.cause != Cause.CANVAS_401 for wait in status.long_waits):
+        yield Alert(
+            Level.BAD, "token_refused", "Canvas has refused passback's access token for "
+            f"{describe(status.now - status.token_refused_at)}: no course is found and no grade is synced.",
+            RENEW_ACCESS,
+        )  # fmt: skip
+        return
     if status.token_ends_at is None or (remaining := status.token_ends_at - status.now) > TOKEN_WARNING:
         return
     ends = f"ends in {describe(remaining)}" if remaining > timedelta(0) else "has ended"

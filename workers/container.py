@@ -24,7 +24,7 @@ from shared.adapters.redis.course_data.audit import MAX_ENTRIES, Audit
 from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.course_data.links import CategoryMatches, Links
-from shared.adapters.redis.course_data.proofs import ProofKey, Proofs
+from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs
 from shared.adapters.redis.course_data.takeovers import TakeoverRuns, Takeovers
 from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetterBatches, DeadLetters
@@ -92,7 +92,7 @@ class Container:
         self.course_lists = CourseIndex(redis, keys)
         self.audit = Audit(redis, keys, timedelta(days=settings.audit_days), MAX_ENTRIES)
         self.proofs = Proofs(redis, keys, timedelta(days=settings.audit_days))
-        self.proof_key = ProofKey(redis, keys)
+        self.proof_keys = ProofKeys(redis, keys)
         self.unknown_changes = UnknownChanges(redis, keys)
         self.dead_letters = DeadLetters(redis, keys)
         self.dead_messages = DeadMessages(redis, keys)
@@ -271,7 +271,7 @@ class Container:
             self.changes,
             self.pauses,
             self.proofs,
-            self.proof_key,
+            self.proof_keys,
             self.clock,
             self.settings.canvas_url,
             self.settings.powerschool_url,

@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from shared.domain.actions import Verb, course_target
+from shared.adapters.redis.course_data.proofs import ProofKey
+from shared.domain.actions import Verb, course_of, course_target
 from shared.domain.outcome import DeadLetter
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.readiness.findings import ReadinessRun
@@ -17,6 +18,7 @@ from workers.erasure import Erasure, ErasureResult
 from workers.grade_passback.operations.categories import MappingResult
 from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
 from workers.grade_passback.operations.verification.verifier import Verification
+from workers.known_ids import require_assignment, require_course, require_selected
 
 CATEGORY_MAP = "category-map"
 
@@ -30,7 +32,9 @@ class RecordedActions:
         self._name = name or actor
 
     def sync(self, course_id: str, assignment_ids: Sequence[str] = ()) -> None:
-        """Request a sync now; safe to repeat."""
+        """Request a sync now; safe to repeat. Raises `NotInCourse` for an assignment that the course does not have."""
+        for assignment_id in assignment_ids:
+            require_assignment(self._service, course_id, assignment_id)
         self._request_sync(course_id, assignment_ids)
         self._record(Verb.SYNC, course_target(course_id))
 
@@ -55,18 +59,28 @@ class RecordedActions:
         """Read both sides of a course back, store the proof, and make what differs due. Raises: PassbackError."""
         return self._service.verifier.verify(course_id, self._actor, patience=patience, makes_due=makes_due)
 
+    def replace_proof_key(self) -> ProofKey:
+        """Let a new key sign proofs from now on. The public key of the one before stays, to check what it signed."""
+        key = self._service.proof_keys.replace()
+        self._record(Verb.REPLACE_KEY, f"proof-key:{key.key_id}")
+        return key
+
     def pause(self, target: str, reason: str) -> bool:
-        """Pause the target; False if it was paused already."""
+        """Pause the target; False if it was paused already. Raises `CourseGone` for a course that nobody knows."""
+        if course_id := course_of(target):
+            require_course(self._service, course_id)
         done = self._service.pauses.pause(target, self._actor, reason)
         if done:
             self._record(Verb.PAUSE, target)
         return done
 
     def resume(self, target: str) -> bool:
-        """Resume the target; False if it was not paused."""
+        """Resume the target; False if it was not paused. Raises `CourseGone` for a course that nobody knows."""
         done = self._service.pauses.resume(target)
         if done:
             self._record(Verb.RESUME, target)
+        elif course_id := course_of(target):
+            require_course(self._service, course_id)
         return done
 
     def retry(
@@ -118,8 +132,13 @@ class RecordedActions:
         return plan
 
     def undo_takeover(self, course_id: str, assignment_id: str | None = None) -> UndoResult:
-        """Delete the links of what was taken over and not written to, and sync the course. Raises: `CourseBusy`."""
+        """Delete the links of what was taken over and not written to, and sync the course. Raises: `CourseBusy`.
+
+        Raises `CourseGone` or `NotInCourse` for what is unknown.
+        """
         result = self._service.takeover.undo(course_id, assignment_id)
+        if not (result.undone or result.written):
+            require_selected(self._service, course_id, assignment_id)
         if result.undone:
             self._sync_after_takeover(course_id)
             self._record(Verb.UNDO_TAKEOVER, _work_target(course_id, assignment_id), len(result.undone))

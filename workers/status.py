@@ -45,6 +45,7 @@ class InstallationStatus:
     `tasks` has the messages of each Celery queue, `statuses` the assignments of all courses by status. `last_run` is no
     dry run; `held_runs` wait for a person. `oldest_message_at` is None where every message was read; `stale_courses`
     were not compared for twice the time of a pass; `redis_memory` is the used part, None where that is not told.
+    `token_refused_at` is since when Canvas refuses the token.
     """
 
     now: datetime
@@ -78,6 +79,7 @@ class InstallationStatus:
     notifications: NotificationState
     teacher_digest: Digest | None
     token_ends_at: datetime | None
+    token_refused_at: datetime | None
 
     @property
     def retrying(self) -> int:
@@ -123,6 +125,7 @@ def read_status(service: Container) -> InstallationStatus:
         notifications=service.notifications.read(),
         teacher_digest=service.teacher_digests.read(),
         token_ends_at=service.token_end.read(),
+        token_refused_at=service.token_end.refused_since(),
     )
 
 
@@ -185,6 +188,10 @@ def status_json(status: InstallationStatus) -> dict[str, object]:
             for each in status.outages
         ],
         "stale_courses": status.stale_courses,
+        "canvas_token": {
+            "ends_at": status.token_ends_at.isoformat() if status.token_ends_at else None,
+            "refused_since": status.token_refused_at.isoformat() if status.token_refused_at else None,
+        },
     }
 
 

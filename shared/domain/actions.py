@@ -32,6 +32,7 @@ class Verb(StrEnum):
     CHECK_READINESS = "check_readiness"
     TAKE_OVER = "take_over"
     UNDO_TAKEOVER = "undo_takeover"
+    REPLACE_KEY = "replace_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Pause:
 def course_target(course_id: str) -> str:
     """Return the target that stands for one course."""
     return f"{_COURSE}{course_id}"
+
+
+def course_of(target: str) -> str:
+    """Return the id of the course that the target stands for; empty for another target."""
+    return target.removeprefix(_COURSE) if target.startswith(_COURSE) else ""
 
 
 def target_text(target: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from shared.queues import ROUTES, Queue, Stream, Task
 from tests.architecture.project import ROOT, files, first_cells, section
 from tests.command_line import app
-from workers.cli.docs.settings_table import with_settings_table
+from workers.cli.docs import with_settings_table
 
 README = ROOT / "README.md"
 GUIDES = ROOT / "deploy/guides"

@@ -9,7 +9,7 @@ import pytest
 
 from shared.adapters.redis.keys import Keys
 from tests.architecture.project import ROOT, files
-from workers.cli.docs.settings_env import settings_env
+from workers.cli.docs import settings_env
 
 FOLDER = ROOT / "deploy" / "redis"
 RULES = {line.split()[1]: line.split()[2:] for line in (FOLDER / "users.acl.in").read_text().splitlines()}

@@ -25,7 +25,8 @@ def served(app: ASGIApp, *, has_lifespan: bool = False, force_exit: bool = False
     thread.start()
     try:
         wait_until(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        scheme = "https" if "ssl_certfile" in options else "http"
+        yield f"{scheme}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit, server.force_exit = True, force_exit
         thread.join(10)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from workers.cli.terminal.boundary import error_boundary
+from workers.cli import error_boundary
 
 # Each verb's function, or the group of its verbs, in the order of `passback --help`.
 VERBS = {

@@ -5,15 +5,15 @@ from typing import cast
 
 import typer
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from shared.domain.passback.rules.reasons import Reason
 from shared.domain.passback.student_status import StudentStatus
 from shared.domain.wording import counted
-from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.options import AssignmentId, Course, StudentId, services
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented
 from workers.grade_passback.explain.response import ExplainQuery, Json
+from workers.known_ids import require_course
 
 
 def explain(
@@ -25,7 +25,7 @@ def explain(
     there is no such course, assignment or student.
     """
     with services() as service:
-        refuse_unknown(service, course)
+        require_course(service, course)
         explanation = service.explainer.explain(ExplainQuery(course, assignment, student))
         emit(explanation, as_json, explanation_text, zone=service.settings.district_time_zone)
     raise typer.Exit(_exit_code(explanation, is_selection=bool(assignment or student)))
@@ -80,10 +80,10 @@ def _end(explanation: Json) -> Iterator[RenderableType]:
 def _assignment(assignment: Json, is_live: bool) -> Iterator[RenderableType]:
     yield Text(f"\n{assignment['name']} ({assignment['assignment_id']})", style="bold")
     if assignment["change_waits"]:
-        yield _indented("A newer change of this assignment waits for its sync.", 2)
+        yield indented("A newer change of this assignment waits for its sync.", 2)
     student = cast("Json | None", assignment.get("student"))
     if student is not None:
-        yield _indented(f"{student['sentence']}{_last_write(cast('Json | None', student['last_write']))}", 2)
+        yield indented(f"{student['sentence']}{_last_write(cast('Json | None', student['last_write']))}", 2)
         return
     for section in cast("list[Json]", assignment["sections"]):
         yield from _section(section, is_changed=bool(assignment["change_waits"]) and not is_live)
@@ -96,15 +96,15 @@ def _last_write(write: Json | None) -> str:
 def _section(section: Json, *, is_changed: bool) -> Iterator[RenderableType]:
     written = f", last written {section['written_at']}" if section["written_at"] else ""
     label = f"section {section['section_sis_id'] or 'without a SIS id'}"
-    yield _indented(f"{label}: {section['state']}{_powerschool_text(section)}{written}", 2)
+    yield indented(f"{label}: {section['state']}{_powerschool_text(section)}{written}", 2)
     for reason in cast("list[Json]", section["reasons"]):
         if is_changed and reason["code"] == Reason.NOT_GRADED_YET:
             # As of the last sync: the change that waits may be the first score.
             continue
-        yield _indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
+        yield indented(f"{reason['code']}: {reason['message']} {reason['remedy']}", 4)
     for student in cast("list[Json]", section["students"]):
         who = student["student_sis_id"] or f"with Canvas id {student['user_id']}"
-        yield _indented(f"student {who}: {student['code']}: {student['message']}", 4)
+        yield indented(f"student {who}: {student['code']}: {student['message']}", 4)
 
 
 def _powerschool_text(section: Json) -> str:
@@ -114,7 +114,3 @@ def _powerschool_text(section: Json) -> str:
         if held is None
         else f", {counted(cast('int', held['scores']), 'score')} in PowerSchool assignment {held['assignment_id']}"
     )
-
-
-def _indented(text: str, columns: int) -> Padding:
-    return Padding(Text(text), (0, 0, 0, columns))

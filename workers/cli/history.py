@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from shared.domain.passback.audit import (
@@ -24,10 +23,10 @@ from shared.domain.passback.audit import (
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of
-from workers.cli.options import AssignmentId, Course, StudentId, refuse_unknown, services, time_option
-from workers.cli.terminal.output import JsonOption, emit, private_file
-from workers.cli.terminal.times import local_time
+from workers.cli.options import AssignmentId, Course, StudentId, services, time_option
+from workers.cli.terminal.output import JsonOption, emit, indented, local_time, private_file
 from workers.grade_passback.operations.history import entry_json, write_csv
+from workers.known_ids import require_course, require_selected
 
 PAGE_SIZE = 100
 
@@ -62,7 +61,7 @@ def history(
 ) -> None:
     """Show every write to PowerSchool, the newest first: when, why, by whom, and the values it replaced."""
     with services() as service:
-        refuse_unknown(service, course)
+        require_course(service, course)
         times = (None if given is None else time_option(service, given) for given in (since, until))
         query = HistoryQuery(assignment, student, field, by, trigger, *times)
         record, zone = service.records.course(course), service.settings.district_time_zone or UTC
@@ -72,10 +71,14 @@ def history(
         if export is not None:
             with private_file(export, newline="") as file:
                 count = write_csv(file, islice(found, start, last), record)
+                if not count:
+                    require_selected(service, course, assignment, student)
             written = f"{count} {'entry' if count == 1 else 'entries'} written to {export}"
             emit({"course_id": course, "entries": count}, as_json, lambda _: written)
             return
         listed = list(islice(found, start, None if last is None else last + 1))
+        if not listed:
+            require_selected(service, course, assignment, student)
     size = len(listed) if last is None else last - start
     names = {each.assignment_id: each.name for each in record.assignments} if record else {}
     more = f"older entries: --start {last}" if len(listed) > size else ""
@@ -90,11 +93,11 @@ def history_lines(entries: Sequence[AuditEntry], names: dict[str, str], zone: tz
     for entry in entries:
         at = local_time(entry.at, zone)
         yield Text(f"{at}, because of {triggers_text(entry)}, asked for by {actor_text(entry)}", style="bold")
-        yield Padding(Text(_location(entry, names)), (0, 0, 0, 2))
+        yield indented(_location(entry, names), 2)
         for line in (*_field_lines(entry), *(_score_line(s, entry) for s in entry.scores)):
-            yield Padding(Text(line), (0, 0, 0, 4))
+            yield indented(line, 4)
         if entry.answer_lost:
-            yield Padding(Text(ARRIVAL_TEXTS[entry.arrival]), (0, 0, 0, 4))
+            yield indented(ARRIVAL_TEXTS[entry.arrival], 4)
 
 
 def _location(entry: AuditEntry, names: dict[str, str]) -> str:

@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Group
-from rich.padding import Padding
-from rich.text import Text
 
 from shared.domain.passback.planning.links import LinkCheck
 from workers.cli.options import require_course_ids, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented
 from workers.grade_passback.operations.link_check import CourseCheck, check_course_links
 
 links = typer.Typer(name="links", help="Links between Canvas assignments and PowerSchool assignments.")
@@ -42,7 +40,7 @@ def _check_text(check: CourseCheck) -> Group:
     head = f"{len(check.links) - len(off)} ok, {len(off)} to check"
     if check.error is not None:
         head = f"skipped ({check.error.code}: {check.error.message})"
-    return Group(f"course {check.course_id}: {head}", *(_indented(_checked_line(link)) for link in off))
+    return Group(f"course {check.course_id}: {head}", *(indented(_checked_line(link)) for link in off))
 
 
 def _checked_line(link: LinkCheck) -> str:
@@ -53,7 +51,3 @@ def _checked_line(link: LinkCheck) -> str:
     stored = "" if link.name is None else f"; link: {link.name}, {link.due_date}"
     there = "" if link.powerschool_name is None else f"; there: {link.powerschool_name}, {link.powerschool_due_date}"
     return f"{', '.join(link.standings)}: {location}{stored}{there}"
-
-
-def _indented(line: str) -> Padding:
-    return Padding(Text(line), (0, 0, 0, 2))

@@ -1,20 +1,20 @@
 """What verbs share: arguments and options, who asks, and the services of this installation."""
 
+import os
+import pwd
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, NoReturn
 
 import typer
 
 from shared.adapters.telemetry.logging import configure_logging
-from shared.config import ConfigurationError, load
+from shared.config import load
 from workers.cli.terminal.output import ExitCode
-from workers.cli.terminal.person import person
-from workers.cli.terminal.times import parse_time
 from workers.container import Container
-from workers.grade_passback.course_reader import refuse_unknown_course
 
 
 def require_course_ids(*courses: str) -> None:
@@ -28,9 +28,28 @@ def _course_id(given: str) -> str:
     return given
 
 
+def _assignment_id(given: str | None) -> str | None:
+    if given is not None and not (given.isascii() and given.isdecimal()):
+        raise typer.BadParameter("is a Canvas assignment id, a number")
+    return given
+
+
+def _student_id(given: str | None) -> str | None:
+    if given is not None and not given.strip():
+        raise typer.BadParameter("is the SIS id of a student")
+    return given
+
+
+_UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
 Course = Annotated[str, typer.Argument(metavar="COURSE", callback=_course_id, help="Canvas course id.")]
-AssignmentId = Annotated[str | None, typer.Option("--assignment", metavar="ID", help="Only this Canvas assignment.")]
-StudentId = Annotated[str | None, typer.Option("--student", metavar="SIS_ID", help="Only this student.")]
+AssignmentId = Annotated[
+    str | None,
+    typer.Option("--assignment", metavar="ID", callback=_assignment_id, help="Only this Canvas assignment."),
+]
+StudentId = Annotated[
+    str | None, typer.Option("--student", metavar="SIS_ID", callback=_student_id, help="Only this student.")
+]
 Actor = Annotated[
     str,
     typer.Option(
@@ -79,17 +98,42 @@ def fail(message: object, code: ExitCode = ExitCode.PROBLEMS) -> NoReturn:
     raise typer.Exit(code) from None
 
 
-def refuse_unknown(service: Container, course: str) -> None:
-    """Raise `CourseGone` for a course of which nothing is stored and that Canvas does not have.
-
-    Where Canvas cannot be asked, nothing is refused.
-    """
-    if service.records.course(course) is not None:
-        return
-    with suppress(ConfigurationError):
-        refuse_unknown_course(service.canvas.check_course, service.records, course)
-
-
 def time_option(service: Container, given: str) -> datetime:
     """Return the time of an option: ISO 8601, in the district's time zone without an offset, or an age such as `2h`."""
-    return parse_time(given, service.clock.now(), service.settings.district_time_zone)
+    ago = re.fullmatch(r"(\d{1,6})([smhd])", given)
+    if ago:
+        return service.clock.now() - int(ago[1]) * _UNITS[ago[2]]
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        raise typer.BadParameter("is no time such as 2031-03-04T09:00 and no duration such as 2h") from None
+    return at if at.tzinfo else at.replace(tzinfo=service.settings.district_time_zone or UTC)
+
+
+def person() -> str:
+    """Return the login of the person who runs this command, for Actions and the history.
+
+    `sudo` names the person in SUDO_USER. `su` and service accounts keep the login of the session, which `logname`
+    prints. The account of the process counts only where there is no other: a timer, a container, a direct login.
+    """
+    account = _account()
+    logins = [login for login in (os.environ.get("SUDO_USER", ""), _session_login()) if login]
+    people = [login for login in logins if login not in (account, "root")]
+    return next(iter([*people, *(login for login in logins if login != account)]), account)
+
+
+def _session_login() -> str:
+    try:
+        return os.getlogin()
+    except OSError:
+        # No session: a timer, a container.
+        return ""
+
+
+def _account() -> str:
+    user_id = os.geteuid()
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        # Some containers run under a number that has no name.
+        return f"user {user_id}"

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import timedelta
 from getpass import getpass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from redis.exceptions import RedisError
@@ -17,13 +17,12 @@ from shared.adapters.redis.operations.processes import Heartbeats
 from shared.domain.passback.course_search import CourseSearch
 from shared.errors import NotFound
 from workers.alerts import alerts_json
-from workers.cli.docs.settings_env import settings_env
-from workers.cli.docs.settings_table import settings_rows, settings_table
+from workers.cli.district.selection import refuse_unknown_part
+from workers.cli.docs import settings_env, settings_rows, settings_table
 from workers.cli.options import fail, services
 from workers.cli.terminal.error_text import explain_error
-from workers.cli.terminal.list_text import actions_text, courses_text
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.cli.terminal.status_text import status_text
+from workers.cli.terminal.status_text import actions_text, courses_text, status_text
 from workers.doctor import CheckResult, run_checks
 from workers.doctor.report import report
 from workers.runtime.heartbeat import this_process
@@ -33,7 +32,8 @@ from workers.status import course_json, read_status, status_json
 HEARTBEAT_TIMEOUT = timedelta(seconds=60)
 
 ProcessKind = Annotated[
-    str, typer.Argument(metavar="PROCESS", help="Kind of process, as in `passback status`: worker, beat …")
+    Literal["web", "worker", "provisioning-worker", "beat", "flower", "sqs"],
+    typer.Argument(help="Kind of process, as in `passback status`."),
 ]
 
 
@@ -67,6 +67,7 @@ def courses(
 ) -> None:
     """List courses, the last synced first: name, last sync, and what needs attention."""
     with services() as service:
+        refuse_unknown_part(service, school, term)
         try:
             ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
         except NotFound as error:

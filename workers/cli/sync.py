@@ -24,7 +24,6 @@ from workers.cli.options import (
     AssignmentId,
     Yes,
     confirm,
-    refuse_unknown,
     require_course_ids,
     services,
     time_option,
@@ -166,8 +165,6 @@ def pause(
     with services() as service:
         if what is PauseTarget.PASSBACK:
             _confirm_everything(service, reason, yes)
-        if course is not None:
-            refuse_unknown(service, course)
         is_new = RecordedActions(service, actor).pause(target, reason)
     if is_new:
         log.info(LogEvent.PAUSED, target=target, actor=actor)

@@ -42,7 +42,7 @@ IMPORTS_FIX = (
 def steps(systems: Systems) -> Iterator[Step]:
     """Yield the checks of Canvas. Listing imports needs the same rights as starting one."""
     settings = systems.settings
-    yield Step(CONNECTION, partial(_connection, systems), needs=(SETTINGS,))
+    yield Step(CONNECTION, partial(_connection, systems), needs=(SETTINGS, "settings: CA bundle"))
     yield Step("canvas: clock", partial(_clock, systems), needs=(CONNECTION,))
     yield Step(TOKEN, partial(_token, systems), REFUSED_FIX, needs=(CONNECTION,))
     if settings.canvas_root_account_uuid:
@@ -59,7 +59,7 @@ def steps(systems: Systems) -> Iterator[Step]:
 def _connection(systems: Systems) -> str:
     url = systems.settings.canvas_url
     endpoint = endpoint_of(url, f"{PREFIX}CANVAS_URL")
-    response = fetch(f"{url}{PROBE}", endpoint)
+    response = fetch(f"{url}{PROBE}", endpoint, systems.settings.ca_bundle)
     systems.dates["canvas"] = http_date(response.headers.get("Date"))
     # Without a token Canvas answers 401 here.
     failure = failure_of(response)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 from shared.adapters.redis.operations.queue_stats import QueueStats
-from shared.config import PREFIX
+from shared.config import PREFIX, Settings
 from shared.queues import Stream
 from workers.container import Container
 from workers.doctor.network import count_keys, endpoint_of
@@ -23,14 +23,15 @@ STREAM_FIX = "Check the data stream in Canvas (Admin, Data Services): its state,
 def steps(service: Container) -> Iterator[Step]:
     """Yield whether events can be verified, whether they arrive, and whether workers read them."""
     if not service.settings.live_events_allow_unsigned:
-        yield Step("live events: keys", partial(_keys, service.settings.live_events_jwks_url), KEYS_FIX)
+        yield Step("live events: keys", partial(_keys, service.settings), KEYS_FIX, ("settings: CA bundle",))
     yield Step("live events: last", partial(_last_event, service), needs=NEEDS)
     yield Step("live events: read", partial(_unread, service), needs=NEEDS)
 
 
-def _keys(url: str) -> str:
+def _keys(settings: Settings) -> str:
     """Read the keys that verify Live Events: without them every event is rejected."""
-    return f"{count_keys(url, endpoint_of(url, f'{PREFIX}LIVE_EVENTS_JWKS_URL'))} keys"
+    url = settings.live_events_jwks_url
+    return f"{count_keys(url, endpoint_of(url, f'{PREFIX}LIVE_EVENTS_JWKS_URL'), settings.ca_bundle)} keys"
 
 
 def _last_event(service: Container) -> Check:

@@ -20,7 +20,7 @@ def steps(service: Container) -> Iterator[Step]:
     if not service.settings.public_url:
         return
     yield Step("lti: installation", partial(_installation, service), needs=NEEDS)
-    needs = ("lti: installation",)
+    needs = ("lti: installation", "settings: CA bundle")
     yield Step("lti: Canvas's keys", partial(_canvas_keys, service), f"Correct {PREFIX}LTI_ISSUER or "
                f"{PREFIX}LTI_PLATFORM_URL: without these keys every launch gets 503 after a day.", needs)  # fmt: skip
     yield Step("lti: own keys", partial(_passback_keys, service), f"Canvas has to reach {PREFIX}PUBLIC_URL: correct "
@@ -46,16 +46,16 @@ def _installation(service: Container) -> Check:
 
 def _canvas_keys(service: Container) -> str:
     setting = f"{PREFIX}LTI_PLATFORM_URL" if service.settings.lti_platform_url else f"{PREFIX}LTI_ISSUER"
-    return _count_keys(platform_of(service.settings).keys_url, setting)
+    return _count_keys(service, platform_of(service.settings).keys_url, setting)
 
 
 def _passback_keys(service: Container) -> str:
-    return _count_keys(f"{service.settings.public_url}/lti/jwks", f"{PREFIX}PUBLIC_URL")
+    return _count_keys(service, f"{service.settings.public_url}/lti/jwks", f"{PREFIX}PUBLIC_URL")
 
 
-def _count_keys(url: str, setting: str) -> str:
+def _count_keys(service: Container, url: str, setting: str) -> str:
     endpoint = endpoint_of(url, setting)
-    return f"{count_keys(url, endpoint)} at {endpoint.address}"
+    return f"{count_keys(url, endpoint, service.settings.ca_bundle)} at {endpoint.address}"
 
 
 def _launches(service: Container) -> Check:

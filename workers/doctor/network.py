@@ -20,9 +20,9 @@ from shared.events import keys_by_id
 from workers.doctor.result import CheckFailed, CheckResult
 
 PORTS = {"http": 80, "https": 443, "redis": 6379, "rediss": 6379}
-PUBLIC_AUTHORITY_FIX = (
-    "Install a certificate of a public authority for this name. If a proxy inspects TLS, set SSL_CERT_FILE to a PEM "
-    "file that has its authority and the public ones."
+AUTHORITY_FIX = (
+    "Name the authority's PEM file in PASSBACK_CA_BUNDLE (that of the proxy, if a proxy inspects TLS), or install a "
+    "certificate of a public authority. It has to name the host."
 )
 
 
@@ -31,25 +31,23 @@ class Endpoint:
     """Where a connection leads, and which setting says so.
 
     `hop` and `hop_setting` are those of the first connection: a proxy's, where the environment names one.
-    `authority_fix` says how to trust the certificate.
     """
 
     address: str
     setting: str
-    authority_fix: str = PUBLIC_AUTHORITY_FIX
     hop: str = ""
     hop_setting: str = ""
 
 
-def endpoint_of(url: str, setting: str, authority_fix: str = PUBLIC_AUTHORITY_FIX) -> Endpoint:
+def endpoint_of(url: str, setting: str) -> Endpoint:
     """Return the place of a URL of HTTP."""
     address, scheme = address_of(url), urlsplit(url).scheme
     proxies = {} if proxy_bypass(address) else getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
     if proxy is None:
-        return Endpoint(address, setting, authority_fix, address, setting)
+        return Endpoint(address, setting, address, setting)
     hop = f"the proxy {address_of(proxy if '//' in proxy else f'http://{proxy}')}"
-    return Endpoint(address, setting, authority_fix, hop, f"{scheme.upper()}_PROXY, or exempt the host in NO_PROXY")
+    return Endpoint(address, setting, hop, f"{scheme.upper()}_PROXY, or exempt the host in NO_PROXY")
 
 
 def address_of(url: str) -> str:
@@ -73,7 +71,7 @@ _FAULTS = (
     _Fault(
         (ssl.SSLCertVerificationError,),
         "TLS: the certificate of {address} is not trusted ({detail})",
-        "{authority_fix}",
+        AUTHORITY_FIX,
     ),
     _Fault(
         (ssl.SSLError,),
@@ -121,7 +119,6 @@ def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | Non
         fields = {
             "address": endpoint.address,
             "setting": endpoint.setting,
-            "authority_fix": endpoint.authority_fix,
             "hop": endpoint.hop or endpoint.address,
             "hop_setting": endpoint.hop_setting or endpoint.setting,
             "detail": _detail(cause),
@@ -146,7 +143,7 @@ def _detail(error: BaseException) -> str:
     return type(error).__name__
 
 
-def fetch(url: str, endpoint: Endpoint, ca_bundle: Path | None = None) -> ApiResponse:
+def fetch(url: str, endpoint: Endpoint, ca_bundle: Path | None) -> ApiResponse:
     """Return what a GET without a token brings. Raises: CheckFailed where nothing comes."""
     try:
         with (
@@ -165,9 +162,9 @@ def fetch(url: str, endpoint: Endpoint, ca_bundle: Path | None = None) -> ApiRes
     return ApiResponse.of(RequestInfo("", "GET", url), response, raw=body)
 
 
-def count_keys(url: str, endpoint: Endpoint) -> int:
+def count_keys(url: str, endpoint: Endpoint, ca_bundle: Path | None) -> int:
     """Return how many usable keys a key set has. Raises: CheckFailed, if it has none."""
-    response = fetch(url, endpoint)
+    response = fetch(url, endpoint, ca_bundle)
     if not response.succeeded:
         raise CheckFailed(CheckResult.FAIL, f"{endpoint.address} answers {response.status}")
     count = len(keys_by_id(response.body)) if isinstance(response.body, dict) else 0

@@ -11,13 +11,14 @@ from shared.adapters.http.response import ApiResponse, FailureKind, failure_of, 
 from shared.adapters.http.wire import Json
 from shared.adapters.powerschool.client import METADATA
 from shared.adapters.powerschool.gradebook.reader import StateRow
+from shared.adapters.powerschool.gradebook.term_grades import FormulaRow, TermGradeRow
 from shared.adapters.powerschool.pagination import QueryList, page_of
 from shared.adapters.powerschool.powerqueries import MAX_IDS_PER_CALL, Args, query_path
 from shared.adapters.powerschool.provisioning.rows import LISTS, SCHOOLS
 from shared.adapters.powerschool.rosters.reader import INDEX, ONLY_DCID, SECTIONS, STUDENTS
 from shared.config import PREFIX
 from shared.domain.causes import Cause
-from shared.domain.plugin import GRANTS, QUERY_FAULTS, STATE_QUERY
+from shared.domain.plugin import FORMULAS_QUERY, GRANTS, QUERY_FAULTS, STATE_QUERY, TERM_GRADES_QUERY
 from shared.domain.wording import counted
 from shared.errors import AccessDenied, RejectedRow, RequestRejected
 from workers.doctor.canvas import CLOCK_FIX
@@ -30,9 +31,6 @@ GRANTS_CHECK = "powerschool: grants"
 # So many rows show which columns a query returns.
 ROWS = 10
 NO_ID = 0
-AUTHORITY_FIX = (
-    "Name the authority's PEM file in PASSBACK_CA_BUNDLE, or install a certificate of a public authority for this name."
-)
 REFUSED_FIX = (
     "Enable the plugin in PowerSchool and copy its client id and secret again to PASSBACK_POWERSCHOOL_CLIENT_ID and "
     "PASSBACK_POWERSCHOOL_CLIENT_SECRET: a plugin that was installed again has new ones."
@@ -41,18 +39,28 @@ GRANTS_FIX = (
     "Install deploy/powerschool-plugin of this version and approve every field of its access request; add the missing "
     "ones to it if you changed it."
 )
+NO_TERM_GRADES = "`passback totals` does not show PowerSchool's own term grades"
+NO_FORMULAS = "`passback totals` calculates without PowerSchool's weights, and readiness does not compare weights"
+OPTIONAL_FIX = (
+    "Install the files of deploy/powerschool-plugin/optional of this version and approve their fields, or remove them: "
+    "deploy/guides/totals.md, PowerSchool's grade."
+)
 EMPTY_FIX = "See whether PowerSchool has rows of this school year, and whether the plugin may see every school."
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query with arguments that select few rows, and the type that its rows are read as."""
+    """A query with arguments that select few rows, and the type that its rows are read as.
+
+    `optional` is what a district does without while an optional one does not run.
+    """
 
     name: str
     args: Args
     row: type[BaseModel]
     listed: QueryList[Any] | None = None
     may_be_empty: bool = True
+    optional: str = ""
 
 
 @dataclass
@@ -86,7 +94,7 @@ def check_name(query: str) -> str:
 
 def _connection(systems: Systems) -> str:
     url = systems.settings.powerschool_url
-    endpoint = endpoint_of(url, f"{PREFIX}POWERSCHOOL_URL", AUTHORITY_FIX)
+    endpoint = endpoint_of(url, f"{PREFIX}POWERSCHOOL_URL")
     response = fetch(f"{url}{METADATA}", endpoint, systems.settings.ca_bundle)
     systems.dates["powerschool"] = http_date(response.headers.get("Date"))
     failure = failure_of(response)
@@ -122,6 +130,8 @@ def _queries(systems: Systems) -> Iterator[Query]:
     lists = [] if by_dcid else [INDEX]
     for listed in [*lists, *(LISTS if systems.settings.provision_schedule else ())]:
         yield Query(listed.query, listed.args_after(listed.start), listed.row, listed, may_be_empty=False)
+    yield Query(TERM_GRADES_QUERY, sections, TermGradeRow, optional=NO_TERM_GRADES)
+    yield Query(FORMULAS_QUERY, sections, FormulaRow, optional=NO_FORMULAS)
 
 
 def _grants(systems: Systems, outcomes: Outcomes) -> str:
@@ -184,8 +194,19 @@ def _run_query(systems: Systems, outcomes: Outcomes, query: Query) -> Check:
     try:
         response = systems.powerschool.api.query(query_path(query.name), params, body)
     except RequestRejected as error:
+        if query.optional and (fault := QUERY_FAULTS.get(error.status)) is not None:
+            return _optional(name, query, fault, error)
         return _refused(systems, outcomes, name, error)
     return _returned(name, query, response, outcomes)
+
+
+def _optional(name: str, query: Query, fault: Cause, error: RequestRejected) -> Check:
+    """Return what is missing without an optional query; a problem only where the district has installed it."""
+    if fault is Cause.QUERY_MISSING:
+        return ok(name, f"optional, and not installed: {query.optional}")
+    columns = ", ".join(sorted(named_columns(error.rows)))
+    named = f" ({columns})" if columns else ""
+    return Check(name, CheckResult.WARN, f"{error.status}: {fault.meaning}{named} So {query.optional}", OPTIONAL_FIX)
 
 
 def _refused(systems: Systems, outcomes: Outcomes, name: str, error: RequestRejected) -> Check:
@@ -217,6 +238,8 @@ def _returned(name: str, query: Query, response: ApiResponse, outcomes: Outcomes
         found = f"{total_rows}; some cannot be read: {columns}"
         return Check(name, CheckResult.WARN, found, "Correct these values in PowerSchool: such rows are left out.")
     found = f"{total_rows} without a usable {columns}"
+    if query.optional:
+        return Check(name, CheckResult.WARN, f"{found}: {query.optional}", OPTIONAL_FIX)
     return Check(name, CheckResult.FAIL, found, Cause.QUERY_OUTDATED.remedy)
 
 

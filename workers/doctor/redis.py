@@ -27,7 +27,6 @@ PASSWORD_FIX = (
     f"Correct the user in {PREFIX}REDIS_URL and the password there or in {PREFIX}REDIS_PASSWORD; special characters of "
     "a URL are percent-encoded."
 )
-AUTHORITY_FIX = f"Name the authority's PEM file in {PREFIX}CA_BUNDLE; the certificate has to name the host of the URL."
 COMMANDS_FIX = "Give the user of passback the commands of its line in deploy/redis/users.acl.in, and load the file."
 
 
@@ -80,7 +79,7 @@ def _fault(error: RedisError, settings: Settings) -> CheckFailed:
 def _endpoint(settings: Settings) -> Endpoint:
     parts = urlsplit(settings.redis_url)
     address = parts.path if parts.scheme == "unix" else address_of(settings.redis_url)
-    return Endpoint(address, f"{PREFIX}REDIS_URL", AUTHORITY_FIX)
+    return Endpoint(address, f"{PREFIX}REDIS_URL")
 
 
 def _rights(service: Container) -> str:

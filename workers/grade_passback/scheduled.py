@@ -19,9 +19,10 @@ from shared.adapters.redis.sync_queue.store import SyncQueue
 from shared.adapters.redis.sync_queue.streams import UnknownChanges
 from shared.clock import Clock, last_due
 from shared.domain.actions import EVERYTHING
+from shared.domain.causes import Cause
 from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
-from shared.errors import PermanentError, TransientError
+from shared.errors import AccessDenied, PermanentError, TransientError
 from shared.log_events import LogEvent
 from shared.ports.passback import CourseFinder
 from shared.queues import Task
@@ -94,7 +95,16 @@ def _due_dates(s: Container, _tick: timedelta, _interval: timedelta) -> None:
 
 def _discover(s: Container, _tick: timedelta, _interval: timedelta) -> None:
     started, grace = s.clock.now(), timedelta(days=s.settings.term_grace_days)
-    courses = discover(s.canvas, s.changes, s.records, s.clock, grace)
+    try:
+        courses = discover(s.canvas, s.changes, s.records, s.clock, grace)
+    except AccessDenied as error:
+        if error.cause != Cause.CANVAS_401:
+            raise
+        if s.token_end.refuse(s.clock.now()):
+            log.error(LogEvent.SCHEDULED_TASK_FAILED, task=Task.DISCOVER, cause=error.cause)  # noqa: TRY400
+        # Asked again at the next tick, so that the alert ends and courses are found soon after a person mended it.
+        raise TransientError(str(error), cause=error.cause) from None
+    s.token_end.accept()
     duration_ms = round((s.clock.now() - started).total_seconds() * 1000)
     log.info(LogEvent.COURSES_DISCOVERED, courses=courses, duration_ms=duration_ms)
     # Not known this time, where Canvas does not say it: what it said before stays for a while.

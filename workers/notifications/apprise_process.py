@@ -6,9 +6,12 @@ their secrets, and addresses. What went wrong becomes one of the codes of `Deliv
 
 import json
 import logging
+import os
 import re
 import signal
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared.domain.notifications.state import DeliveryFailure
@@ -73,6 +76,20 @@ def send(url: str, subject: str, body: str, kind: str, *, dry_run: bool) -> Deli
     return DeliveryFailure.REFUSED if found is DeliveryFailure.RECIPIENT_REFUSED else found
 
 
+def trust(ca_bundle: str, folder: Path) -> None:
+    """Let this process trust the authorities of a PEM file beside the public ones. Before Apprise is loaded.
+
+    Its HTTP library reads one file of authorities, named by `REQUESTS_CA_BUNDLE`; that of mail by `SSL_CERT_FILE`.
+    """
+    import certifi  # noqa: PLC0415  # comes with Apprise
+
+    for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        public = Path(os.environ.get(variable) or certifi.where())  # noqa: TID251  # of other programs
+        both = folder / variable
+        both.write_bytes(public.read_bytes() + b"\n" + Path(ca_bundle).read_bytes())
+        os.environ[variable] = str(both)  # noqa: TID251
+
+
 def failure_in(lines: list[str]) -> DeliveryFailure:
     """Return what these lines of a log say about a failure."""
     # Not what Apprise writes before it connects: the URL and the payload.
@@ -88,5 +105,8 @@ if __name__ == "__main__":
     # Plugins may print: nothing but the answer goes to standard output.
     results, sys.stdout = sys.stdout, sys.stderr
     request = json.load(sys.stdin)
-    failure = send(request["url"], request["subject"], request["body"], request["kind"], dry_run=request["dry_run"])
+    with TemporaryDirectory(prefix="passback-") as folder:
+        if request["ca_bundle"]:
+            trust(request["ca_bundle"], Path(folder))
+        failure = send(request["url"], request["subject"], request["body"], request["kind"], dry_run=request["dry_run"])
     results.write(json.dumps({"failure": failure}))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from importlib.util import find_spec
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -55,10 +56,18 @@ def has_apprise() -> bool:
 
 
 def deliver(
-    target: Target, message: Message, kind: MessageKind, timeout: timedelta = TIMEOUT
+    target: Target,
+    message: Message,
+    kind: MessageKind,
+    timeout: timedelta = TIMEOUT,
+    *,
+    ca_bundle: Path | None = None,
 ) -> DeliveryFailure | None:
-    """Send the message; return why it did not arrive, None if it did. Whatever a server does, it ends in time."""
-    return _ask(target, message, kind, timeout=timeout)
+    """Send the message; return why it did not arrive, None if it did. Whatever a server does, it ends in time.
+
+    The authorities of `ca_bundle` are trusted beside the public ones.
+    """
+    return _ask(target, message, kind, timeout=timeout, ca_bundle=ca_bundle)
 
 
 def check(target: Target) -> DeliveryFailure | None:
@@ -67,7 +76,13 @@ def check(target: Target) -> DeliveryFailure | None:
 
 
 def _ask(
-    target: Target, message: Message, kind: MessageKind, *, timeout: timedelta, dry_run: bool = False
+    target: Target,
+    message: Message,
+    kind: MessageKind,
+    *,
+    timeout: timedelta,
+    dry_run: bool = False,
+    ca_bundle: Path | None = None,
 ) -> DeliveryFailure | None:
     if not has_apprise():
         return DeliveryFailure.EXTRA_MISSING
@@ -77,6 +92,7 @@ def _ask(
         "body": message.body,
         "kind": kind,
         "dry_run": dry_run,
+        "ca_bundle": None if ca_bundle is None else str(ca_bundle),
     }
     # -P: not what lies in the working directory. The secrets are in neither the arguments nor the environment.
     command = [sys.executable, "-P", "-m", "workers.notifications.apprise_process"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 from celery import shared_task
 
@@ -38,10 +39,11 @@ def _is_used(container: Container) -> bool:
 def check_and_tell(container: Container) -> None:
     """Check the installation once, send what is to be sent, and go on with the digest of teachers."""
     settings, can_send = notify_settings(container), has_apprise()
-    notifier = Notifier(container.notifications, settings, container.clock, deliver, can_send=can_send)
+    send = partial(deliver, ca_bundle=container.settings.ca_bundle)
+    notifier = Notifier(container.notifications, settings, container.clock, send, can_send=can_send)
     notifier.run(read_status(container))
     if container.settings.notify_teachers_url.get_secret_value():
-        tell_teachers(container, settings, deliver)
+        tell_teachers(container, settings, send)
     else:
         container.teacher_digests.delete()
 

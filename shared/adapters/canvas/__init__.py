@@ -108,6 +108,7 @@ def paged_api(
         settings.canvas_url,
         RESPONSE_TIMEOUT_S,
         headers={"Accept": ACCEPT, "Authorization": f"Bearer {token.get_secret_value()}"},
+        ca_bundle=settings.ca_bundle,
         transport=transport,
     )
     api = RemoteApi(SYSTEM, http, limiter, clock, count=count, probe=probe, advice=advised_interval)

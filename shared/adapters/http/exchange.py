@@ -179,7 +179,7 @@ def http_client(
         timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
         limits=httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=_MAX_CONNECTIONS),
         headers={"Accept-Encoding": ENCODINGS, **(headers or {})},
-        verify=_certificates(ca_bundle) if ca_bundle else True,
+        verify=certificates(ca_bundle),
         follow_redirects=False,
         transport=transport,
         event_hooks={"request": list(before_sending)},
@@ -188,12 +188,14 @@ def http_client(
     return client
 
 
-def _certificates(ca_bundle: Path) -> ssl.SSLContext:
-    """Return what trusts the authorities of a PEM file, and the public ones.
+def certificates(ca_bundle: Path | None) -> ssl.SSLContext:
+    """Return what trusts the public authorities, and those of a PEM file. Raises: OSError for a file without any.
 
     Private authorities often lack key identifiers, for which Python 3.13 rejects their certificates by default.
     """
     context = httpx.create_ssl_context()
+    if ca_bundle is None:
+        return context
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.load_verify_locations(cafile=str(ca_bundle))
     return context

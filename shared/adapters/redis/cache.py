@@ -58,13 +58,16 @@ class JsonCache:
             pipeline.execute()
 
 
-_END_KIND = "canvas-token"
+_END_KIND, _REFUSED_KIND = "canvas-token", "canvas-token-refused"
 # Longer than the time between two searches of Canvas for courses, at which it is read.
 _END_TTL = timedelta(days=3)
 
 
 class TokenEnd:
-    """The end of one token. It is stored under a digest of the token, so that it does not count for the next one."""
+    """The end of one token. It is stored under a digest of the token, so that it does not count for the next one.
+
+    A refusal is stored as well: while no course is connected, no course's sync shows it.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys, token: str) -> None:
         self._cache = JsonCache(client, keys)
@@ -77,7 +80,25 @@ class TokenEnd:
 
     def read(self) -> datetime | None:
         """Return when the token ends, None if that is not known."""
-        stored = self._cache.get(_END_KIND, self._of)
+        return self._time(_END_KIND)
+
+    def refuse(self, now: datetime) -> bool:
+        """Store that Canvas refused the token now; say whether that is new."""
+        since = self.refused_since()
+        self._cache.put(_REFUSED_KIND, self._of, (since or now).isoformat(), _END_TTL)
+        return since is None
+
+    def accept(self) -> None:
+        """Store that Canvas accepted the token."""
+        if self.refused_since() is not None:
+            self._cache.put(_REFUSED_KIND, self._of, None, _END_TTL)
+
+    def refused_since(self) -> datetime | None:
+        """Return since when Canvas has refused the token, None if it accepted it last."""
+        return self._time(_REFUSED_KIND)
+
+    def _time(self, kind: str) -> datetime | None:
+        stored = self._cache.get(kind, self._of)
         return datetime.fromisoformat(stored) if isinstance(stored, str) else None
 
 

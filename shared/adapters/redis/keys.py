@@ -200,6 +200,9 @@ class Keys:
         "proof-key",
         "String: the private key (PEM, P-256) that signs proofs. Made with the first proof; who deletes it ends it.",
     )
+    retired_proof_keys = _Key(
+        "proof-keys-retired", "Hash: the public keys (PEM) that signed earlier proofs, by their ids. Kept for good."
+    )
     guesses = _KeyOf(
         "guesses:{}",
         """Counter with a lifetime of minutes: wrong passwords, and those being checked.

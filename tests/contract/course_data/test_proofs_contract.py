@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import redis
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedProof
+from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs, SignedProof
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.proof import Counts, Proof, document_of
@@ -71,18 +73,34 @@ def test_proofs_are_erased_with_their_course_and_by_age(client: redis.Redis, key
 
 def test_all_processes_sign_with_one_key(client: redis.Redis, keys: Keys) -> None:
     """The first one makes it; it names itself by its public key."""
-    one, other = ProofKey(client, keys), ProofKey(client, keys)
-    assert one.public_pem() == other.public_pem()
-    assert one.key_id == other.key_id
-    assert "PRIVATE" not in one.public_pem()
+    one, other = ProofKeys(client, keys), ProofKeys(client, keys)
+    assert one.current().public_pem == other.current().public_pem
+    assert one.current().key_id == other.current().key_id
+    assert "PRIVATE" not in one.current().public_pem
+
+
+def test_what_a_replaced_key_signed_can_be_checked(client: redis.Redis, keys: Keys) -> None:
+    """Its public key stays, by its id; the private one is gone, and all processes sign with the new one."""
+    one, other = ProofKeys(client, keys), ProofKeys(client, keys)
+    first = one.current()
+    second, third = one.replace(), other.replace()
+    assert len({first.key_id, second.key_id, third.key_id}) == len([first, second, third])
+    assert one.current().key_id == third.key_id
+    for key in (first, second, third):
+        assert other.public_pem(key.key_id) == key.public_pem
+    assert (other.public_pem("0" * 16), list(one.retired())) == (None, [first.key_id, second.key_id])
+    assert not any(b"PRIVATE" in value for value in client.hvals(keys.retired_proof_keys))
+    checked = serialization.load_pem_public_key(one.retired()[first.key_id].encode())
+    assert isinstance(checked, ec.EllipticCurvePublicKey)
+    checked.verify(first.sign(b"a proof"), b"a proof", ec.ECDSA(hashes.SHA256()))
 
 
 @pytest.mark.parametrize("is_changed", [False, True])
 def test_openssl_checks_a_signature(client: redis.Redis, keys: Keys, tmp_path: Path, is_changed: bool) -> None:
     """And rejects that of another document."""
-    key = ProofKey(client, keys)
+    key = ProofKeys(client, keys).current()
     document = signed("101").document
-    (tmp_path / "key.pem").write_text(key.public_pem())
+    (tmp_path / "key.pem").write_text(key.public_pem)
     (tmp_path / "proof.sig").write_bytes(key.sign(document))
     (tmp_path / "proof.json").write_bytes(document.replace(b'"equal":1', b'"equal":2') if is_changed else document)
     line = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "proof.sig", "proof.json"]

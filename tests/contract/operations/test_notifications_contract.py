@@ -1,6 +1,6 @@
 """What was told to whom, on fakeredis and on a real Redis with the rights that are deployed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -97,3 +97,13 @@ def test_the_end_of_a_token_counts_for_that_token_alone(client: redis.Redis, key
     assert not [key for key in client.scan_iter() if b"old token" in key]
     old.record(None)
     assert old.read() is None
+
+
+def test_a_refusal_counts_for_that_token_alone_and_until_it_is_accepted(client: redis.Redis, keys: Keys) -> None:
+    """Its beginning stays; a new token in the settings is not said to be refused."""
+    old, new = TokenEnd(client, keys, "an old token"), TokenEnd(client, keys, "a new token")
+    assert old.refused_since() is None
+    assert [old.refuse(AT), old.refuse(AT + timedelta(hours=1))] == [True, False]
+    assert (old.refused_since(), new.refused_since()) == (AT, None)
+    old.accept()
+    assert old.refused_since() is None

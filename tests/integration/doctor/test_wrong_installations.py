@@ -23,6 +23,7 @@ from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.rights import MissingRights, missing_rights
 from shared.clock import SystemClock
 from shared.config import ConfigurationError, load
+from shared.domain.plugin import FORMULAS_QUERY, TERM_GRADES_QUERY
 from shared.sandbox.canvas.app import create_app as canvas_app
 from shared.sandbox.canvas.rest.throttle import CanvasFaults
 from shared.sandbox.district.small import LOS_ANGELES, District, small_district
@@ -188,6 +189,18 @@ def test_a_right_installation_has_no_problem(right: Installation) -> None:
     bad = [check for check in checks if check.verdict is not CheckResult.OK]
     assert [check for check in bad if not BEFORE_THE_START.fullmatch(check.name)] == []
     assert {check.verdict for check in bad} == {CheckResult.WARN}
+
+
+def test_an_optional_query_that_is_not_installed_is_no_problem(
+    right: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says what the district does without."""
+    missing = [TERM_GRADES_QUERY, FORMULAS_QUERY]
+    with made_wrong(right, Wrong("", "", powerschool={"missing_queries": missing}), monkeypatch):
+        found = {check.name: check for check in right.checks({})}
+    assert {found[f"powerschool: {query}"].verdict for query in missing} == {CheckResult.OK}
+    assert "not installed: `passback totals` does not show" in found[f"powerschool: {TERM_GRADES_QUERY}"].found
+    assert "does not compare weights" in found[f"powerschool: {FORMULAS_QUERY}"].found
 
 
 @pytest.mark.parametrize("name", WRONG)

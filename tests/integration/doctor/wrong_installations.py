@@ -38,6 +38,7 @@ DEPLOYED = next(line for line in USERS.splitlines() if line.startswith("user pas
 RULES = [rule for rule in DEPLOYED.split() if rule[0] in "+-"]
 KEYS, CHANNELS = "~passback:*", "&passback:celery:*"
 
+FORMULAS = "org.passback.sync.totals.formulas"
 WRONG = {
     "no Canvas token": Wrong(
         "fail settings: Canvas: not set: PASSBACK_CANVAS_TOKEN", "Set it in the environment", {"CANVAS_TOKEN": ""}
@@ -147,7 +148,7 @@ WRONG = {
     ),
     "Canvas's certificate": Wrong(
         "fail canvas: connection: TLS: the certificate of 127.0.0.1:\\d+ is not trusted",
-        "Install a certificate of a public authority",
+        "Name the authority's PEM file in PASSBACK_CA_BUNDLE",
         {"CANVAS_URL": "https://{tls}"},
     ),
     "Canvas has no TLS": Wrong(
@@ -297,6 +298,17 @@ WRONG = {
         "See whether PowerSchool has rows",
         {"PROVISION_SCHEDULE": "0 4 * * *"},
         powerschool={"empty_rosters": True},
+    ),
+    "an optional query is not granted": Wrong(
+        "warn powerschool: org.passback.sync.totals.term_grades: 403: .*pgfinalgrades.percent.*"
+        "does not show PowerSchool's own term grades",
+        "Install the files of deploy/powerschool-plugin/optional of this version",
+        powerschool={"missing_grants": ["pgfinalgrades.percent"]},
+    ),
+    "an optional query is outdated": Wrong(
+        f"warn powerschool: {FORMULAS}: 400: .* readiness does not compare weights",
+        "Install the files of deploy/powerschool-plugin/optional of this version",
+        powerschool={"fail_next": [{"path_prefix": f"/ws/schema/query/{FORMULAS}", "status": 400}]},
     ),
     "another template of sections": Wrong(
         "fail ids: sections: 0 of \\d+ sections found in PowerSchool: Canvas has ids such as 41011",

@@ -135,8 +135,7 @@ def two_sites(folder: Path) -> Iterator[TwoSites]:
             "PASSBACK_LTI_PLATFORM_URL": platform_url,
             "PASSBACK_LTI_FRAME_ANCESTORS": canvas_url,
         }
-        # passback trusts a district's own authority for PowerSchool; for Canvas the machine does.
-        environ = {**without_settings(), **ours, "SSL_CERT_FILE": str(folder / tls_server.AUTHORITY)}
+        environ = {**without_settings(), **ours}
         group = stack.enter_context(process_group(folder, environ))
         group.start("sandbox-powerschool", "sandbox", "powerschool", "--port", str(ports["powerschool"]))
         for name in ("canvas", "web"):

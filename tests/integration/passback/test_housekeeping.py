@@ -16,8 +16,11 @@ from shared.queues import Task
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.grade_passback.scheduled import run_scheduled
+from workers.notifications.conditions import conditions_of
+from workers.status import read_status, status_json
 
 NOT_ENABLED = httpx.Response(400, json={"code": "not_enabled", "error": "A SIS integration is not configured"})
+REFUSED = httpx.Response(401, json={"errors": [{"message": "Invalid access token."}]})
 UNAVAILABLE = httpx.Response(502, text="bad gateway")
 TWO_COURSES = httpx.Response(200, json=[{"course_id": 41}, {"course_id": "42"}, {"course_id": 41}])
 
@@ -63,6 +66,22 @@ def test_a_refusal_is_said_once_per_interval(service: Container) -> None:
     """A Canvas without SIS export, or a token without the right: a person is told, and nothing else stops."""
     let_canvas_say(service, NOT_ENABLED)
     assert logged(partial(run_scheduled, service, Task.DISCOVER), times=3) == [("scheduled_task_failed", "canvas_400")]
+
+
+def test_a_refused_token_is_an_alert_until_it_is_accepted(service: Container) -> None:
+    """Also while no course is connected: it is an error once, is tried again at each tick, and ends by itself."""
+    let_canvas_say(service, REFUSED)
+    failed, *again = logged(partial(run_scheduled, service, Task.DISCOVER), times=3)
+    assert failed == ("scheduled_task_failed", "canvas_401")
+    assert set(again) == {("scheduled_task_deferred", "canvas_401")}
+    (refused,) = [each for each in conditions_of(read_status(service)) if each.code == "token_refused"]
+    assert "Canvas has refused passback's access token" in refused.title
+    assert status_json(read_status(service))["canvas_token"] == {
+        "ends_at": None, "refused_since": service.token_end.refused_since().isoformat()  # type: ignore[union-attr]
+    }  # fmt: skip
+    let_canvas_say(service, TWO_COURSES)
+    assert logged(partial(run_scheduled, service, Task.DISCOVER)) == [("courses_discovered", 2)]
+    assert all(each.code != "token_refused" for each in conditions_of(read_status(service)))
 
 
 def test_an_unwell_canvas_is_asked_again_at_the_next_tick(service: Container) -> None:

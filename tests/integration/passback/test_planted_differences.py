@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from shared.adapters.redis.client import epoch_ms
-from shared.adapters.redis.course_data.proofs import ProofKey, Proofs
+from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.domain.passback.agreement import Difference, Result
 from shared.domain.passback.changes import ChangeCause, DebounceWindow
@@ -37,7 +37,7 @@ class Verified:
             stores.redis, stores.keys, DebounceWindow(timedelta(0), timedelta(0)), CLAIM_DURATION, LEASE_DURATION,
             now_ms=lambda: epoch_ms(here.clock.now()),
         )  # fmt: skip
-        proofs, key = Proofs(stores.redis, stores.keys, timedelta(days=400)), ProofKey(stores.redis, stores.keys)
+        proofs, key = Proofs(stores.redis, stores.keys, timedelta(days=400)), ProofKeys(stores.redis, stores.keys)
         self.verifier = Verifier(
             lambda: here.reader,
             stores.records,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from workers.cli.terminal import person as module
+from workers.cli import options as module
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The table of settings."""
 
 from shared.config import variable_names
-from workers.cli.docs.settings_table import BEGIN, END, settings_table, with_settings_table
+from workers.cli.docs import BEGIN, END, settings_table, with_settings_table
 
 
 def test_every_setting_has_a_row() -> None:

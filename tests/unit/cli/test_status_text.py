@@ -9,8 +9,8 @@ import fakeredis
 from rich.console import Console
 
 from shared.config import load
+from workers.cli.terminal.output import with_local_times
 from workers.cli.terminal.status_text import Json, status_text
-from workers.cli.terminal.times import with_local_times
 from workers.container import Container
 from workers.status import read_status, status_json
 

@@ -159,6 +159,6 @@ def test_a_filter_that_the_check_does_not_know_is_no_good_news() -> None:
     """On the page and in the API: nothing was found there since nobody looked."""
     browser = site_with().browser("viewer")
     assert "No section of teacher T750l was seen" in browser.get("/readiness?teacher=T750l").text
-    found = browser.get("/api/v1/readiness?school=301").json()
-    assert (found["ready"], found["not_checked"]) == (False, ["No section of school 301 was seen."])
+    refused = browser.get("/api/v1/readiness?school=301")
+    assert (refused.status_code, refused.json()["error"]["message"]) == (404, "No section of school 301 was seen.")
     assert browser.get("/api/v1/readiness?school=500").json()["ready"] is True

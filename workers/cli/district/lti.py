@@ -12,7 +12,7 @@ from rich.text import Text
 from shared.adapters.redis.operations.lti import Deployment, Registration
 from shared.config import ConfigurationError, Settings, load
 from workers.cli.options import Actor, Yes, confirm, fail, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, table_of
 from workers.container import Container
 from workers.recorded_actions import RecordedActions
 from workers.web.lti.configuration import json_configuration
@@ -106,24 +106,22 @@ def _list_text(client_id: str, registrations: list[Registration], deployments: l
 
 
 def _registrations_table(registrations: list[Registration]) -> Table:
-    table = _table("client id", "account", "registered", "state")
+    rows = []
     for each in registrations:
         state = f"confirmed by {each.confirmed_by}" if each.confirmed_at else "pending: passback lti confirm"
-        table.add_row(each.client_id, Text(each.account_name or "-"), _time(each.registered_at), Text(state))
-    return table
+        rows.append((each.client_id, Text(each.account_name or "-"), _time(each.registered_at), Text(state)))
+    return table_of(("client id", "account", "registered", "state"), rows)
 
 
 def _deployments_table(deployments: list[Deployment]) -> Table:
-    table = _table("deployment", "client id", "first opened", "last opened")
-    for each in deployments:
-        first, last = _time(each.first_launch_at), _time(each.last_launch_at)
-        table.add_row(Text(each.deployment_id), each.client_id, first, last)
-    return table
+    return table_of(
+        ("deployment", "client id", "first opened", "last opened"),
+        (
+            (Text(each.deployment_id), each.client_id, _time(each.first_launch_at), _time(each.last_launch_at))
+            for each in deployments
+        ),
+    )
 
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
-def _table(*columns: str) -> Table:
-    return Table(*columns, box=None, pad_edge=False, header_style="bold")

@@ -70,7 +70,7 @@ def send_test(target: TargetId = None, to: Address = "", as_json: JsonOption = F
 
 
 def _tested(service: Container, target: Target) -> Json:
-    failure = deliver(target, TEST, MessageKind.INFO)
+    failure = deliver(target, TEST, MessageKind.INFO, ca_bundle=service.settings.ca_bundle)
     if failure is None:
         # What waits for the next attempt goes with the next check. Without Redis nothing waits.
         with suppress(RedisError):

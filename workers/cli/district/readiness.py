@@ -16,8 +16,7 @@ from shared.domain.passback.rules.reasons import Actor as Mender
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
 from workers.cli.options import Actor, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
-from workers.cli.terminal.times import local_time
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented, local_time, private_file
 from workers.container import Container
 from workers.doctor import system_findings
 from workers.grade_passback.readiness.report import (
@@ -138,7 +137,7 @@ def _head(report: ReadinessReport, zone: tzinfo | None, *, is_part: bool) -> Ite
         yield Text(f"{state}: {waits_for.meaning} {waits_for.fix}", style="bold red")
     for system in report.systems:
         yield Text(f"{system.check}: {system.found}", style="bold red")
-        yield Padding(Text(system.fix), (0, 0, 0, 2))
+        yield indented(system.fix)
     for sentence in report.not_checked:
         yield Text(f"Not checked: {sentence}", style="yellow")
     for course in report.unread[:MAX_SHOWN]:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from shared.domain.passback.course_search import CourseSearch
-from workers.cli.options import refuse_unknown, require_course_ids
+from workers.cli.options import require_course_ids
 from workers.container import Container
+from workers.known_ids import require_course, unknown_part
 
 OptionalCourse = Annotated[str | None, typer.Argument(metavar="[COURSE]", help="Canvas course id.")]
 School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="All courses of this school number.")]
@@ -48,25 +49,21 @@ def select_courses(service: Container, course: str | None, school: int | None, t
         raise typer.BadParameter("name one course, or select courses: --school N, --term TERM, both of them, or --all")
     if course is not None:
         require_course_ids(course)
-        refuse_unknown(service, course)
+        require_course(service, course)
         return Selection((course,), f"course:{course}", is_bulk=False)
     connected = service.records.connected()
     if not connected:
         raise typer.BadParameter("no course is connected yet: name a course")
     if every:
         return Selection(tuple(connected), "all")
-    _refuse_unknown_part(service, school, term)
+    refuse_unknown_part(service, school, term)
     found = set(service.course_lists.ids(CourseSearch(school=school, term=term)))
     target = " ".join(filter(None, ("" if school is None else f"school:{school}", f"term:{term}" if term else "")))
     return Selection(tuple(one for one in connected if one in found), target, term=term)
 
 
-def _refuse_unknown_part(service: Container, school: int | None, term: str) -> None:
-    """Refuse a school or a term of which no course is known: it would select nothing."""
-    totals = service.course_lists.totals()
-    if school is not None and school not in totals.schools:
-        known = ", ".join(map(str, totals.schools)) or "none is known before the first syncs"
-        raise typer.BadParameter(f"no course is of school {school}; those of courses: {known}", param_hint="--school")
-    if term and term not in totals.terms:
-        known = ", ".join(totals.terms) or "none is known before the first syncs"
-        raise typer.BadParameter(f"no course is of term {term}; those of courses: {known}", param_hint="--term")
+def refuse_unknown_part(service: Container, school: int | None, term: str) -> None:
+    """Refuse a school or a term of which no course is known: it would select nothing. Raises: typer.BadParameter."""
+    for option, problem in (("--school", unknown_part(service, school)), ("--term", unknown_part(service, term=term))):
+        if problem is not None:
+            raise typer.BadParameter(problem, param_hint=option)

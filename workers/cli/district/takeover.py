@@ -11,7 +11,7 @@ from workers.cli.district.progress import ProgressLine, cancellable
 from workers.cli.district.selection import AllCourses, OptionalCourse, School, select_courses
 from workers.cli.options import Actor, AssignmentId, Yes, confirm, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
-from workers.cli.terminal.takeover_text import plan_text, run_text, undo_text
+from workers.cli.terminal.plan_text import run_text, takeover_plan_text, undo_text
 from workers.container import Container
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.takeover_json import overwritten, plan_json, undo_json
@@ -74,8 +74,6 @@ def _one(
     service: Container, course: str, selection: Selection, dry_run: bool, actor: str, yes: bool, as_json: bool
 ) -> None:
     plan = service.takeover.plan(course, selection)
-    if selection.assignment_id not in {None, *(each.id for each in plan.data.course.assignments)}:
-        fail(f"course {course} has no assignment {selection.assignment_id}", ExitCode.USAGE)
     shown = plan_json(plan, service.takeover.taken_over(course), service.clock.now())
     if selection.assignment_section_id is not None and not plan.candidates:
         why = "PowerSchool has no such assignment section in this section, or it is linked to this assignment already"
@@ -85,7 +83,7 @@ def _one(
             confirm(f"{_effect(shown)} That cannot be undone; the history has what was there.", yes)
         done = RecordedActions(service, actor).take_over(course, selection)
         shown = plan_json(done, service.takeover.taken_over(course), service.clock.now(), is_done=True)
-    emit(shown, as_json, plan_text)
+    emit(shown, as_json, takeover_plan_text)
     raise typer.Exit(ExitCode.PROBLEMS if any(each["apart"] for each in _candidates(shown)) else ExitCode.FINE)
 
 

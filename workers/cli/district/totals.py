@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.domain.wording import counted
-from workers.cli.options import Course, StudentId, refuse_unknown, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit
+from workers.cli.options import Course, StudentId, services
+from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.totals_json import totals_json
+from workers.known_ids import require_course
 
 
 def totals(course: Course, student: StudentId = None, as_json: JsonOption = False) -> None:
@@ -22,7 +23,7 @@ def totals(course: Course, student: StudentId = None, as_json: JsonOption = Fals
     The exit code is 2 if there is no such course or student.
     """
     with services() as service:
-        refuse_unknown(service, course)
+        require_course(service, course)
         found = totals_json(service.totals.read(course, student))
         emit(found, as_json, totals_text, zone=service.settings.district_time_zone)
     raise typer.Exit(ExitCode.USAGE if student is not None and not found["students"] else ExitCode.FINE)
@@ -55,7 +56,7 @@ def _course(students: list[Json], causes: list[Json]) -> Iterator[RenderableType
     yield table
     yield Text("\nWhat makes the totals differ:" if causes else "\nThe totals do not differ.", style="bold")
     for cause in causes:
-        yield _indented(f"{cause['label']}: {counted(cast('int', cause['count']), 'student')}. {cause['advice']}")
+        yield indented(f"{cause['label']}: {counted(cast('int', cause['count']), 'student')}. {cause['advice']}")
     yield Text("\nOne student, step by step: passback totals COURSE --student SIS_ID")
 
 
@@ -64,7 +65,7 @@ def _student(student: Json) -> Iterator[RenderableType]:
     section = f", section {student['section_sis_id']}" if student["section_sis_id"] else ""
     yield Text(f"\nStudent {who}{section}", style="bold")
     if "canvas" not in student:
-        yield _indented(str(student["message"]))
+        yield indented(str(student["message"]))
         return
     yield Text(f"  {_number(student['canvas']):>8}  Canvas's total")
     steps = cast("list[Json]", student["steps"])
@@ -78,16 +79,16 @@ def _student(student: Json) -> Iterator[RenderableType]:
     if term_grade["store_code"]:
         grade = term_grade["percent"] or term_grade["letter"]
         yield Text(f"  {grade!s:>8}  PowerSchool's own grade, {term_grade['store_code']}")
-    yield _indented(str(term_grade["sentence"]))
+    yield indented(str(term_grade["sentence"]))
     for caveat in cast("list[str]", student["notes"]):
-        yield _indented(caveat)
+        yield indented(caveat)
     if without := [f"{step['name']} ({step['label']})" for step in steps if not step["has_effect"]]:
-        yield _indented(f"Also different, but without effect on the total: {', '.join(without)}.")
+        yield indented(f"Also different, but without effect on the total: {', '.join(without)}.")
     advice: Mapping[object, object] = {step["label"]: step["advice"] for step in effective}
     if advice:
         yield Text("\n  What to do", style="bold")
     for label, text in advice.items():
-        yield _indented(f"{label}: {text}")
+        yield indented(f"{label}: {text}")
 
 
 def _difference(student: Json) -> str:
@@ -103,7 +104,3 @@ def _number(value: object) -> str:
 def _signed(change: object) -> str:
     text = str(change)
     return text if text.startswith("-") else f"+{text}"
-
-
-def _indented(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2))

@@ -19,7 +19,7 @@ from workers.cli.district.selection import (
     Term,
     select_courses,
 )
-from workers.cli.options import Actor, services, time_option
+from workers.cli.options import Actor, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
 from workers.grade_passback.operations.verification.proofs import (
@@ -48,6 +48,12 @@ WithScores = Annotated[
 ]
 NoSync = Annotated[bool, typer.Option("--no-sync", help="Leave what differs as it is: make no course due.")]
 PublicKey = Annotated[bool, typer.Option("--public-key", help="Print the public key that checks proofs.")]
+KeyId = Annotated[
+    str | None, typer.Option("--key-id", metavar="ID", help="With --public-key: that of the key with this id.")
+]
+NewKey = Annotated[
+    bool, typer.Option("--new-key", help="Sign with a new key from now on; print its public key. Earlier proofs stay.")
+]
 
 
 def verify(
@@ -61,6 +67,8 @@ def verify(
     with_scores: WithScores = False,
     no_sync: NoSync = False,
     public_key: PublicKey = False,
+    key_id: KeyId = None,
+    new_key: NewKey = False,
     actor: Actor = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -71,9 +79,14 @@ def verify(
     """
     if with_scores and (export is None or stored):
         raise typer.BadParameter("needs --export DIR, and a verification now", param_hint="--scores")
+    if key_id is not None and not public_key:
+        raise typer.BadParameter("needs --public-key", param_hint="--key-id")
     with services() as service:
+        if new_key:
+            typer.echo(RecordedActions(service, actor).replace_proof_key().public_pem, nl=False)
+            return
         if public_key:
-            typer.echo(service.proof_key.public_pem(), nl=False)
+            typer.echo(_public_pem(service, key_id), nl=False)
             return
         selection = select_courses(service, course, school, term, every)
         directory = None if export is None else _directory(export, service)
@@ -195,9 +208,17 @@ def _line(proof: Proof, zone: tzinfo | None) -> str:
     return f"course {proof.course_id}, verified {at:%A %Y-%m-%d %H:%M}: {proof.sentence}"
 
 
+def _public_pem(service: Container, key_id: str | None) -> str:
+    pem = service.proof_keys.current().public_pem if key_id is None else service.proof_keys.public_pem(key_id)
+    if pem is None:
+        known = ", ".join([service.proof_keys.current().key_id, *service.proof_keys.retired()])
+        fail(f"no key has the id {key_id}; there is {known}", ExitCode.USAGE)
+    return pem
+
+
 def _directory(path: Path, service: Container) -> ProofExport:
     try:
-        return ProofExport(path, service.proof_key)
+        return ProofExport(path, service.proof_keys)
     except ExportFailed as error:
         raise typer.BadParameter(str(error), param_hint="--export") from None
 

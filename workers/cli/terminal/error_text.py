@@ -15,7 +15,15 @@ from shared.adapters.redis.remote_limits.outages import SYSTEM_NAMES
 from shared.adapters.telemetry.logging import configure_logging, exception_fields
 from shared.config import PREFIX, ConfigurationError, Settings
 from shared.domain.causes import Cause
-from shared.errors import AccessDenied, CourseGone, PassbackError, PermanentError, PersonUnknown, TransientError
+from shared.errors import (
+    AccessDenied,
+    CourseGone,
+    NotInCourse,
+    PassbackError,
+    PermanentError,
+    PersonUnknown,
+    TransientError,
+)
 from shared.log_events import LogEvent
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.printable import printable
@@ -126,6 +134,8 @@ def _redis(error: Exception) -> Explanation | None:
 def _remote_system(error: PassbackError) -> Explanation:
     if isinstance(error, CourseGone):
         return f"Canvas has no such course ({error}). Check its id.", ExitCode.USAGE
+    if isinstance(error, NotInCourse):
+        return f"{error}. Check the id.", ExitCode.USAGE
     if isinstance(error, PersonUnknown):
         return f"Canvas has nobody with this SIS id ({error}). Check it.", ExitCode.USAGE
     if not isinstance(error, TransientError | PermanentError):

@@ -1,10 +1,10 @@
-"""Output of commands: JSON for machines, tables for people, private files and exit codes."""
+"""Output of commands: JSON for machines, tables and local times for people, private files and exit codes."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import IntEnum
 from io import StringIO
 from json import dumps
@@ -17,9 +17,9 @@ from pydantic_core import to_jsonable_python
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from workers.cli.terminal.printable import Printable, cleaned, printable_json
-from workers.cli.terminal.times import with_local_times
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -95,6 +95,47 @@ def plain(data: object) -> Json:
     return value
 
 
+def indented(text: str, columns: int = 2) -> Padding:
+    """Return text that wraps behind so many blanks."""
+    return Padding(Text(text), (0, 0, 0, columns))
+
+
+def table_of(columns: Iterable[str], rows: Iterable[Iterable[RenderableType]]) -> Table:
+    """Return a table without lines, as commands print lists."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def local_time(at: datetime, zone: tzinfo | None) -> str:
+    """Return a time in the district's time zone, UTC where none is set, as on the pages."""
+    return f"{at.astimezone(zone or UTC):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def with_local_times(data: object, zone: tzinfo | None) -> object:
+    """Return JSON-like data in which every time is text in the district's time zone. Names of fields say which are."""
+    if isinstance(data, Mapping):
+        return {
+            name: _local(value, zone) if _is_time(str(name)) else with_local_times(value, zone)
+            for name, value in data.items()
+        }
+    return [with_local_times(value, zone) for value in data] if isinstance(data, list | tuple) else data
+
+
+def _is_time(name: str) -> bool:
+    return name in ("at", "as_of", "since", "refused_since", "not_before") or name.endswith("_at")
+
+
+def _local(value: object, zone: tzinfo | None) -> object:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    return local_time(value, zone) if isinstance(value, datetime) and value.tzinfo else value
+
+
 def _rendered(value: Json) -> RenderableType:
     if isinstance(value, dict):
         return _record(value)
@@ -110,10 +151,7 @@ def _list(items: list[Json]) -> RenderableType:
     if len(rows) < len(items):
         return Group(*(_rendered(item) for item in items))
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*(_rendered(row.get(name)) for name in columns))
-    return table
+    return table_of(columns, ([_rendered(row.get(name)) for name in columns] for row in rows))
 
 
 def _record(record: dict[str, Json]) -> RenderableType:

@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
+from workers.cli.terminal.output import table_of
 from workers.provisioning.serializers import Json
 
 COUNTED = ("added", "changed", "removed", "imports", "row_messages")
@@ -15,10 +16,8 @@ def history_text(runs: list[Json]) -> RenderableType:
     """Return a line per run."""
     if not runs:
         return "no runs yet"
-    table = Table(*(name.replace("_", " ") for name in HISTORY), box=None, pad_edge=False, header_style="bold")
-    for run in runs:
-        table.add_row(*(_cell(run[name]) for name in HISTORY))
-    return table
+    rows = (["-" if run[name] is None else str(run[name]) for name in HISTORY] for run in runs)
+    return table_of((name.replace("_", " ") for name in HISTORY), rows)
 
 
 def run_text(run: Json) -> RenderableType:
@@ -139,7 +138,3 @@ def _items(data: Json, name: str) -> list[Json]:
 
 def _listed(numbers: list[object]) -> str:
     return ", ".join(map(str, numbers))
-
-
-def _cell(value: object) -> str:
-    return "-" if value is None else str(value)

@@ -1,14 +1,15 @@
-"""The text of `passback status`: what is wrong with its remedy, then everything there is to know."""
+"""The texts of `passback status`, `courses` and `actions`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from shared.domain.passback.course_state import NEED_ATTENTION, AssignmentStatus
 from shared.domain.wording import counted
+from workers.cli.terminal.output import table_of
 
 Json = dict[str, object]
 STYLES = {"bad": "red", "warning": "yellow"}
@@ -33,11 +34,10 @@ def _no_problem(found: Json) -> Text:
     return Text("No problem is known, but not everything was seen working yet.")
 
 
-def _problem(problem: Json) -> Padding:
+def _problem(problem: Json) -> Text:
     title = str(problem["title"])
     end = "" if title.endswith((".", "!", "?")) else "."
-    text = Text(f"! {title}{end} {problem['remedy']}", style=STYLES[str(problem["level"])])
-    return Padding(text, (0, 0, 0, 0))
+    return Text(f"! {title}{end} {problem['remedy']}", style=STYLES[str(problem["level"])])
 
 
 def _add_rows(table: Table, name: str, value: object) -> None:
@@ -92,3 +92,41 @@ def _value_text(value: object) -> str:
         case bool():
             return "yes" if value else "no"
     return str(value)
+
+
+def courses_text(listed: Json) -> RenderableType:
+    """Return a line per course, and whether there are more."""
+    courses = cast("list[Json]", listed["courses"])
+    if not courses:
+        return "no course matches"
+    table = table_of(("course", "name", "last sync", "needs attention"), map(_course, courses))
+    return Group(table, "there are more: raise --limit, or search") if listed["more"] else table
+
+
+def _course(course: Json) -> tuple[RenderableType, ...]:
+    name, synced_at = Text(str(course["name"] or "-")), str(course["synced_at"] or "never")
+    return str(course["course_id"]), name, synced_at, _attention(course)
+
+
+def actions_text(actions: Sequence[Json]) -> RenderableType:
+    """Return a line per action."""
+    if not actions:
+        return "nothing was done yet"
+    return table_of(("at", "who", "what", "of"), map(_action, actions))
+
+
+def _action(action: Json) -> tuple[RenderableType, ...]:
+    count = f" ({action['count']})" if action["count"] != 1 else ""
+    verb = str(action["verb"]).replace("_", " ")
+    return str(action["at"]), Text(str(action["actor"])), f"{verb}{count}", Text(str(action["target"]))
+
+
+def _attention(course: Json) -> str:
+    statuses = cast("dict[str, int]", course["assignments"] or {})
+    parts = [
+        f"{count} {status}"
+        for status, count in statuses.items()
+        if AssignmentStatus(status) in NEED_ATTENTION and count
+    ]
+    dead_letters = cast("int", course["dead_letters"])
+    return ", ".join([counted(dead_letters, "dead letter")] * bool(dead_letters) + parts) or "-"

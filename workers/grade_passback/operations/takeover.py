@@ -19,7 +19,7 @@ from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import LinkStep, Step
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
 from shared.domain.passback.takeover import Candidate, CanvasWork, CourseWork, Selection, find_candidates
-from shared.errors import CourseBusy
+from shared.errors import CourseBusy, NotInCourse
 from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.compare import CourseComparison, CourseData, compare
 from workers.grade_passback.course_reader import CourseReader
@@ -88,8 +88,13 @@ class CourseTakeover:
     def plan(
         self, course_id: str, selection: Selection, *, by_person: bool = True, with_scores: bool = True
     ) -> TakeoverPlan:
-        """Return what would be linked; `with_scores`, also what would be overwritten. Reads only."""
+        """Return what would be linked; `with_scores`, also what would be overwritten. Reads only.
+
+        Raises: `NotInCourse` for a selected assignment that Canvas does not have in the course.
+        """
         data = self.reader().read(course_id, asked_for_by_person=by_person)
+        if selection.assignment_id not in {None, *(each.id for each in data.course.assignments)}:
+            raise NotInCourse(f"course {course_id} has no assignment {selection.assignment_id}")
         course = CourseWork(
             _works(data), data.actual, data.links, data.plugin_ids, refused=self.takeovers.refusals(course_id)
         )

@@ -9,10 +9,13 @@ from shared.domain.passback.audit import HistoryQuery, matching
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
 from shared.domain.passback.powerschool import WrittenField
+from shared.domain.passback.student_status import StudentStatus
+from workers.container import Container
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.history import csv_text, entry_json
 from workers.grade_passback.operations.verification.proofs import proof_json, summary_csv
+from workers.known_ids import require_course, require_selected
 from workers.status import course_json
 from workers.web.api.dependencies import (
     MAX_ENTRIES,
@@ -30,6 +33,7 @@ from workers.web.api.dependencies import (
     TimeParameter,
     csv_file,
     plain,
+    refuse_unknown_part,
 )
 from workers.web.errors import ApiError
 from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview, waits_at_most
@@ -59,6 +63,7 @@ def courses(
     limit: Limit = 50,
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
+    refuse_unknown_part(service, school, term)
     with waits_at_most(FOR_NAMES):
         course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
     search = CourseSearch(text, school, term, problems, course_ids)
@@ -81,6 +86,7 @@ def course(
     is_idle = cast("Json", explanation["activity"])["state"] == Activity.IDLE
     if explanation["as_of"] is None and is_idle and not explanation["dead_letters"]:
         raise ApiError(404, "course_not_synced", "Passback has never synced a course of this id.")
+    _refuse_if_nothing(service, explanation["assignments"], course_id, assignment_id, student_sis_id)
     return visible_to(user, explanation)
 
 
@@ -112,6 +118,8 @@ def history(
     entries = matching(service.audit.of_course(course_id, query.since), query)
     found = [entry_json(entry) for entry in islice(entries, start, start + limit + 1)]
     next_start = start + limit if len(found) > limit else None
+    if not start:
+        _refuse_if_nothing(service, found, course_id, query.assignment_id, query.student_sis_id)
     return visible_to(user, {"course_id": course_id, "entries": found[:limit], "next": next_start})
 
 
@@ -126,13 +134,17 @@ def history_csv(service: Service, user: SignedIn, course_id: CourseId, query: Se
 @router.get("/courses/{course_id}/plan")
 def plan(service: Service, user: SignedIn, course_id: CourseId, assignment_id: AssignmentId = None) -> Json:
     """Return what a sync would write now. Reads Canvas and PowerSchool, and writes nothing."""
-    return visible_to(user, live_preview(service, course_id, assignment_id))
+    found = live_preview(service, course_id, assignment_id)
+    _refuse_if_nothing(service, found["assignments"], course_id, assignment_id)
+    return visible_to(user, found)
 
 
 @router.get("/courses/{course_id}/totals")
 def totals(service: Service, user: SignedIn, course_id: CourseId, student_sis_id: StudentId = None) -> Json:
     """Return why students' totals in Canvas and PowerSchool differ. Reads both, and stores nothing."""
-    return visible_to(user, course_totals(service, course_id, student_sis_id))
+    found = course_totals(service, course_id, student_sis_id)
+    _refuse_if_nothing(service, found["students"], course_id, sis_id=student_sis_id)
+    return visible_to(user, found)
 
 
 @router.post("/courses/{course_id}/sync", status_code=202)
@@ -145,7 +157,10 @@ def sync(actions: Actions, course_id: CourseId, body: OneAssignment | None = Non
 @router.get("/courses/{course_id}/agreement")
 def agreement(service: Service, course_id: CourseId, limit: Annotated[int, Query(ge=1, le=MAX_PROOFS)] = 10) -> Json:
     """Return the course's proofs, the newest first, each with the text that was signed and its signature."""
-    return {"course_id": course_id, "proofs": [proof_json(each) for each in service.proofs.of_course(course_id, limit)]}
+    proofs = service.proofs.of_course(course_id, limit)
+    if not proofs:
+        require_course(service, course_id)
+    return {"course_id": course_id, "proofs": [proof_json(each) for each in proofs]}
 
 
 @router.post("/courses/{course_id}/verify")
@@ -163,6 +178,7 @@ def agreements(
     limit: Annotated[int, Query(ge=1, le=MAX_PROOFS)] = 50,
 ) -> Json:
     """Return the newest proof of each course, a page of courses at a time, and which were never verified."""
+    refuse_unknown_part(service, school, term)
     page = service.course_lists.page(CourseSearch(school=school, term=term), start=start, limit=limit)
     course_ids = [course.course_id for course in page.courses]
     proofs = service.proofs.newest_of(course_ids)
@@ -177,6 +193,7 @@ def agreements(
 @router.get("/agreement.csv", response_class=Response)
 def agreements_csv(service: Service, school: School = None, term: Term = "") -> Response:
     """Return a line for the newest proof of each course: counts, digests and what differs; no student, no score."""
+    refuse_unknown_part(service, school, term)
     search = CourseSearch(school=school, term=term)
     course_ids = service.records.connected() if search.selects_all else service.course_lists.ids(search)
     found = service.proofs.newest_of(course_ids)
@@ -185,6 +202,28 @@ def agreements_csv(service: Service, school: School = None, term: Term = "") -> 
 
 
 @router.get("/agreement/public-key.pem", response_class=Response)
-def public_key(service: Service) -> Response:
-    """Return the public key that checks the signatures of proofs."""
-    return Response(service.proof_key.public_pem(), media_type="application/x-pem-file")
+def public_key(
+    service: Service,
+    key_id: Annotated[str | None, Query(pattern=r"^[0-9a-f]{16}$", description="`key_id` of a proof: its key")] = None,
+) -> Response:
+    """Return the public key that checks the signatures of proofs: the one that signs now, or that of a proof."""
+    pem = service.proof_keys.current().public_pem if key_id is None else service.proof_keys.public_pem(key_id)
+    if pem is None:
+        raise ApiError(404, "key_unknown", "No key of passback has this id.")
+    return Response(pem, media_type="application/x-pem-file")
+
+
+def _refuse_if_nothing(
+    service: Container, found: object, course_id: str, assignment_id: str | None = None, sis_id: str | None = None
+) -> None:
+    """Respond with 404 where nothing was found since the course, the assignment or the student does not exist."""
+    if sis_id is not None and all(map(_may_be_of_another_course, cast("list[Json]", found))):
+        found = None
+    if not found:
+        require_selected(service, course_id, assignment_id, sis_id)
+
+
+def _may_be_of_another_course(explained: Json) -> bool:
+    """Say whether nothing is there about the student; where nothing was read live, nothing is to be sent then."""
+    student = cast("Json", explained.get("student") or {})
+    return student.get("standing") in (StudentStatus.NOT_IN_COURSE, StudentStatus.NOTHING_TO_SEND)

@@ -1,5 +1,6 @@
 """The API about dead letters: list, group, show, retry and discard one, some or all."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -7,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from shared.adapters.redis.dead_letters.store import DeadLetterBatch
 from shared.domain.actions import Verb
-from shared.domain.causes import Cause
+from shared.domain.causes import Cause, is_known
 from shared.domain.outcome import DeadLetter
 from workers.container import Container
 from workers.dead_letters import dead_letter_json
@@ -102,6 +103,7 @@ def dead_letters(
 
     One page at a time: the header `X-Next` has the `start` of the next one. With `since`, all at once.
     """
+    _refuse_unknown_cause(service, cause)
     if since is not None or (cause is None and start is None):
         return [dead_letter_json(each) for each in service.dead_letter_queue.select(cause=cause, since=since)]
     page, next_start = service.dead_letter_queue.page(cause, start, limit)
@@ -133,10 +135,26 @@ def discard_selected(service: Service, actions: Actions, selection: AnySelection
 
 
 def _start_batch(service: Container, actions: OperatorActions, verb: Verb, selection: SelectionRequest) -> Json:
+    _refuse_unknown_ids(service, getattr(selection, "ids", ()))
+    _refuse_unknown_cause(service, getattr(selection, "cause", None))
     selected = service.dead_letter_queue.select(**selection.model_dump(include={"ids", "cause", "since"}))
     if selection.dry_run:
         return {f"would_{verb}": [dead_letter.id for dead_letter in selected]}
     return {"batch_id": actions.start_batch(verb, selected), "total": len(selected)}
+
+
+def _refuse_unknown_ids(service: Container, ids: Sequence[str]) -> None:
+    """Refuse a selection that names what is not open: nothing would say which of them was left out."""
+    missing = [each for each in dict.fromkeys(ids) if service.dead_letter_queue.find(each) is None]
+    if missing:
+        raise ApiError(404, "dead_letter_unknown", f"There is no open dead letter {', '.join(missing)}.")
+
+
+def _refuse_unknown_cause(service: Container, cause: str | None) -> None:
+    """Refuse a cause that is none: a misspelled one would look as if there were nothing to do."""
+    if cause in (None, Cause.MESSAGES) or is_known(cause) or cause in service.dead_letter_queue.counts_by_cause():
+        return
+    raise ApiError(404, "cause_unknown", f"There is no cause {cause}.")
 
 
 @router.get("/dead-letters/batches/{batch_id}")

@@ -10,7 +10,7 @@ from shared.domain.passback.rules.reasons import Actor
 from shared.domain.provisioning.run import Run
 from workers.alerts import alerts_json
 from workers.grade_passback.explain.response import Json, pause_json, time_json
-from workers.grade_passback.readiness.report import ReadinessQuery, readiness_csv, readiness_report
+from workers.grade_passback.readiness.report import ReadinessQuery, ReadinessReport, readiness_csv, readiness_report
 from workers.provisioning.changed_rows import changed_rows
 from workers.provisioning.serializers import message_api_json, rows_api_json, run_api_json
 from workers.status import read_status, status_json
@@ -146,6 +146,13 @@ def _readiness_query(
     return ReadinessQuery(school, term, teacher, who, code or "")
 
 
+def _readiness_report(service: Service, query: ReadinessQuery) -> ReadinessReport:
+    report = readiness_report(service.readiness, query)
+    if report.unknown:
+        raise ApiError(404, "selection_unknown", " ".join(report.unknown))
+    return report
+
+
 SelectedFindings = Annotated[ReadinessQuery, Depends(_readiness_query)]
 
 
@@ -158,13 +165,13 @@ def readiness(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Json:
     """Return what the newest check found, what holds most grades back first, a page at a time."""
-    return readiness_report(service.readiness, query).as_json(start, limit)
+    return _readiness_report(service, query).as_json(start, limit)
 
 
 @router.get("/readiness.csv", response_class=Response)
 def download(service: Service, _user: SignedIn, query: SelectedFindings) -> Response:
     """Return every selected finding as CSV, by school and teacher."""
-    return csv_file(readiness_csv(readiness_report(service.readiness, query).findings), "passback-readiness.csv")
+    return csv_file(readiness_csv(_readiness_report(service, query).findings), "passback-readiness.csv")
 
 
 @router.post("/readiness", status_code=202)

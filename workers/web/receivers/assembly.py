@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from shared.adapters.canvas.jwks import FETCH_TIMEOUT_S, JwksKeys
+from shared.adapters.http.exchange import certificates
 from shared.adapters.redis.client import connect_async
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.sync_queue.stream_writer import ChangeWriter, WebhookIds, mark_rosters_changed
@@ -128,7 +129,7 @@ def build(
     redis, close_redis = connect_async(settings)
     redis_keys = Keys(settings.redis_prefix)
     writer = ChangeWriter(redis, redis_keys, MAX_WAITING_EVENTS)
-    http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S)
+    http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_S, verify=certificates(settings.ca_bundle))
     jwks = JwksKeys(http, settings.live_events_jwks_url, clock)
 
     @asynccontextmanager

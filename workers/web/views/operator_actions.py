@@ -20,6 +20,7 @@ from workers.dead_letters import group_by_job
 from workers.grade_passback.course_reader import refuse_unknown_course
 from workers.grade_passback.operations.takeover_run import TakeoverUnderWay
 from workers.grade_passback.operations.verification.verifier import Verification
+from workers.known_ids import unknown_part
 from workers.provisioning.service import InvalidOperation
 from workers.recorded_actions import RecordedActions
 from workers.web.auth.roles import User
@@ -108,11 +109,9 @@ class OperatorActions(RecordedActions):
         Raises `ApiError` while another one runs, and for a school of which no course is known: it would do nothing.
         If the process ends, the run is interrupted, and goes on where it was when the same is asked for again.
         """
-        schools = self._service.course_lists.totals().schools
-        if request.school is not None and request.school not in schools:
-            known = ", ".join(map(str, schools)) or "none is known before the first syncs"
-            message = f"No course is of school {request.school}; those of courses: {known}."
-            raise ApiError(404, "school_unknown", message)
+        problem = unknown_part(self._service, request.school)
+        if problem is not None:
+            raise ApiError(404, "school_unknown", f"{problem[0].upper()}{problem[1:]}.")
         try:
             run = self.take_over_many(request)
         except TakeoverUnderWay as error:

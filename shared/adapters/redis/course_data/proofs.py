@@ -90,43 +90,82 @@ KEY_ID_CHARS = 16
 
 
 class ProofKey:
-    """Signs with the installation's private key, and returns its public key."""
+    """One private key, as it was read: what it names and signs belongs together, also while it is being replaced."""
+
+    def __init__(self, private: "EllipticCurvePrivateKey") -> None:
+        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415  # loads OpenSSL
+
+        self._private = private
+        encoded = private.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+        self.public_pem = encoded.decode()
+        # The beginning of the SHA-256 of the public key as PEM.
+        self.key_id = hashlib.sha256(encoded).hexdigest()[:KEY_ID_CHARS]
+
+    def sign(self, document: bytes) -> bytes:
+        """Return the signature of the document, in DER."""
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+
+        return self._private.sign(document, ECDSA(SHA256()))
+
+
+class ProofKeys:
+    """The key that signs now, and the public keys of those before it."""
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
         self._key = keys.proof_key
+        self._retired = keys.retired_proof_keys
 
-    def sign(self, document: bytes) -> bytes:
-        """Return the signature of the document, in DER."""
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA  # noqa: PLC0415  # loads OpenSSL
-        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
-
-        return self._private().sign(document, ECDSA(SHA256()))
-
-    def public_pem(self) -> str:
-        """Return the public key as PEM, for those who check proofs."""
-        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
-
-        encoded = self._private().public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
-        return encoded.decode()
-
-    @property
-    def key_id(self) -> str:
-        """Return what names the key: the beginning of the SHA-256 of its public key as PEM."""
-        return hashlib.sha256(self.public_pem().encode()).hexdigest()[:KEY_ID_CHARS]
-
-    def _private(self) -> "EllipticCurvePrivateKey":
-        from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
+    def current(self) -> ProofKey:
+        """Return the key that signs now; the first call makes it."""
         stored = self._redis.get(self._key)
         if stored is None:
-            made = ec.generate_private_key(ec.SECP256R1())
-            pem = made.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
             # Another process may have made one meanwhile: everybody uses the one that is stored.
-            self._redis.set(self._key, pem, nx=True)
+            self._redis.set(self._key, _new_pem(), nx=True)
             stored = self._redis.get(self._key)
             assert stored is not None
-        key = form.load_pem_private_key(text(stored).encode(), None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        return key
+        return _key_of(stored)
+
+    def replace(self) -> ProofKey:
+        """Make a new key that signs from now on, and return it. The public key of the one before stays."""
+        self.current()
+
+        def exchange(pipeline: redis.client.Pipeline) -> None:
+            before = _key_of(cast("bytes", pipeline.get(self._key)))
+            pipeline.multi()
+            pipeline.hset(self._retired, before.key_id, before.public_pem)
+            pipeline.set(self._key, _new_pem())
+
+        # Begins again where somebody else replaced the key meanwhile.
+        self._redis.transaction(exchange, self._key)
+        return self.current()
+
+    def public_pem(self, key_id: str) -> str | None:
+        """Return the public key of this id, current or earlier; None for an unknown one."""
+        current = self.current()
+        if key_id == current.key_id:
+            return current.public_pem
+        stored = self._redis.hget(self._retired, key_id)
+        return None if stored is None else text(stored)
+
+    def retired(self) -> dict[str, str]:
+        """Return the public keys of the earlier keys, by their ids."""
+        return {text(key_id): text(pem) for key_id, pem in self._redis.hgetall(self._retired).items()}
+
+
+def _new_pem() -> bytes:
+    from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    made = ec.generate_private_key(ec.SECP256R1())
+    return made.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+
+
+def _key_of(stored: bytes | str) -> ProofKey:
+    from cryptography.hazmat.primitives import serialization as form  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
+    key = form.load_pem_private_key(text(stored).encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return ProofKey(key)

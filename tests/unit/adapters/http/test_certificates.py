@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from shared.adapters.http.exchange import _certificates
+from shared.adapters.http.exchange import certificates
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority.test")])
 
@@ -46,7 +46,7 @@ def test_a_private_authority_is_trusted_beside_the_public_ones(tmp_path: Path) -
     """`PASSBACK_CA_BUNDLE` adds to them: PowerSchool may have a public certificate, and Redis a private one."""
     public = httpx.create_ssl_context().cert_store_stats()["x509_ca"]
 
-    assert _certificates(authority(tmp_path / "ca.pem")).cert_store_stats()["x509_ca"] == public + 1
+    assert certificates(authority(tmp_path / "ca.pem")).cert_store_stats()["x509_ca"] == public + 1
 
 
 def test_a_private_authority_without_key_identifiers_is_trusted(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_private_authority_without_key_identifiers_is_trusted(tmp_path: Path) 
     at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     at_server.load_cert_chain(bundle, key)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = _certificates(bundle).wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
+    client = certificates(bundle).wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
     server = at_server.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(3):
         for side in (client, server):

@@ -98,7 +98,7 @@ def test_the_test_says_of_each_target_whether_it_took_the_message(
     waiting = {an_id: TargetState(an_id, failed=4, next_attempt_at=NOW) for an_id in ("json 1", "mailtos 1")}
     save(redis, NotificationState(NOW, targets=waiting))
     answers = {"json 1": None, "mailtos 1": DeliveryFailure.HOST_UNKNOWN}
-    monkeypatch.setattr(notify, "deliver", lambda target, *_: answers[target.id])
+    monkeypatch.setattr(notify, "deliver", lambda target, *_, **__: answers[target.id])
     done = CliRunner().invoke(app, ["notify", "test"])
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [

@@ -15,8 +15,7 @@ from tests.unit.web.site_kit import Site
 from tests.unit.web.test_readiness_pages import NOON, RUN, UNDATED, store_readiness
 from workers.cli import options
 from workers.cli.district import readiness
-from workers.cli.terminal.output import ExitCode
-from workers.cli.terminal.times import local_time
+from workers.cli.terminal.output import ExitCode, local_time
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import IO, cast
 
 import msgspec
 
-from shared.adapters.redis.course_data.proofs import ProofKey, SignedProof
+from shared.adapters.redis.course_data.proofs import KEY_ID_CHARS, ProofKeys, SignedProof
 from shared.domain.passback.agreement import ASSIGNMENT, SCORE, Difference, Result
 from shared.domain.passback.course_state import CourseSummary
 from shared.domain.passback.powerschool import WrittenField
@@ -49,11 +49,14 @@ In this directory, run:
 The first one prints "Verified OK": the list of digests is the one that the school district's passback signed. The
 second one prints OK for each file: no file was changed. The third one prints nothing: no file was added.
 
+The key that signed this list has the id KEY_ID: the first {KEY_ID_CHARS} characters of the SHA-256 of {PUBLIC_KEY}.
+
 Get {PUBLIC_KEY} from the district on another way, and compare it with the one here: whoever can exchange all files can
 exchange the key as well.
 
 For each course N: course-N.json is the proof, course-N.sig its own signature, course-N.csv a line for each value that
-was compared, course-N-scores.csv the same with the values. The proof has the digests of both as rows_sha256 and
+was compared, course-N-scores.csv the same with the values. Each proof names its key as key_id; an earlier key than that
+of the list is in public-key-ID.pem. The proof has the digests of both as rows_sha256 and
 scores_sha256. deploy/guides/verify.md of passback explains every column.
 """
 
@@ -102,19 +105,19 @@ class ExportFailed(Exception):
 class ProofExport:
     """A directory that only its owner can read, with the files of each course and a signed list of their digests."""
 
-    def __init__(self, directory: Path, key: ProofKey) -> None:
+    def __init__(self, directory: Path, keys: ProofKeys) -> None:
         """Make the directory. Raises `ExportFailed` if it is there and not empty, or cannot be made."""
         self._directory = directory
-        self._key = key
+        self._keys = keys
+        self._key = keys.current()
         self._sums: dict[str, str] = {}
         self._rows: list[list[object]] = []
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
             if directory.is_symlink() or any(directory.iterdir()):
                 raise ExportFailed(f"{directory} is not empty: name a new directory")
-            # It also makes the key, before anything is read.
-            self._write(PUBLIC_KEY, key.public_pem().encode())
-            self._write(HELP, _HELP.encode())
+            self._write(PUBLIC_KEY, self._key.public_pem.encode())
+            self._write(HELP, _HELP.replace("KEY_ID", self._key.key_id).encode())
         except OSError as error:
             raise ExportFailed(f"{directory} cannot be written: {error.strerror}") from None
 
@@ -131,6 +134,7 @@ class ProofExport:
         name = f"course-{signed.proof.course_id}"
         self._write(f"{name}.json", signed.document)
         self._write(f"{name}.sig", signed.signature)
+        self._add_key(signed.proof.key_id)
         self._rows.append(_row(signed, summary))
 
     def finish(self) -> None:
@@ -142,6 +146,12 @@ class ProofExport:
         for name, content in ((SUMS, sums), (f"{SUMS}.sig", self._key.sign(sums))):
             with self._open(name) as out:
                 out.write(content)
+
+    def _add_key(self, key_id: str) -> None:
+        """Write the public key of an earlier key, once. One that was lost with Redis is not there."""
+        name = f"public-key-{key_id}.pem"
+        if key_id != self._key.key_id and name not in self._sums and (pem := self._keys.public_pem(key_id)):
+            self._write(name, pem.encode())
 
     def _write(self, name: str, content: bytes) -> None:
         with self._open(name) as out:

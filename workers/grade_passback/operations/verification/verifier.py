@@ -10,7 +10,7 @@ import structlog
 
 from shared.adapters.http.exchange import low_priority
 from shared.adapters.redis.course_data.course_states import CourseStates
-from shared.adapters.redis.course_data.proofs import ProofKey, Proofs, SignedProof
+from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs, SignedProof
 from shared.adapters.redis.operations.actions import Pauses
 from shared.adapters.redis.sync_queue.store import QueueState, SyncQueue
 from shared.clock import Clock
@@ -68,7 +68,7 @@ class Verifier:
     queue: SyncQueue
     pauses: Pauses
     proofs: Proofs
-    key: ProofKey
+    keys: ProofKeys
     clock: Clock
     canvas_url: str
     powerschool_url: str
@@ -131,6 +131,7 @@ class Verifier:
     def _signed(
         self, course_id: str, found: CourseAgreement, began: datetime, reads: int, *, is_settled: bool
     ) -> Verification:
+        key = self.keys.current()
         rows, scores = rows_csv(course_id, found), scores_csv(course_id, found, secrets.token_hex(16))
         proof = Proof(
             course_id=course_id,
@@ -147,10 +148,10 @@ class Verifier:
             powerschool_only=found.powerschool_only,
             rows_sha256=hashlib.sha256(rows).hexdigest(),
             scores_sha256=hashlib.sha256(scores).hexdigest(),
-            key_id=self.key.key_id,
+            key_id=key.key_id,
         )
         document = document_of(proof)
-        return Verification(SignedProof(proof, document, self.key.sign(document)), rows, scores)
+        return Verification(SignedProof(proof, document, key.sign(document)), rows, scores)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.adapters.redis.client import epoch_ms
-from shared.adapters.redis.course_data.proofs import ProofKey, Proofs
+from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
 from shared.domain.passback.agreement import Difference, Result
 from shared.domain.passback.changes import ChangeCause, DebounceWindow
@@ -36,7 +36,7 @@ class Bench:
             now_ms=lambda: epoch_ms(school.clock.now()),
         )  # fmt: skip
         self.proofs = Proofs(stores.redis, stores.keys, timedelta(days=400))
-        key = ProofKey(stores.redis, stores.keys)
+        key = ProofKeys(stores.redis, stores.keys)
         self.reads = 0
         self.before_read: Callable[[int], None] = lambda _: None
         self.verifier = Verifier(

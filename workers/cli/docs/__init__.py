@@ -1,1 +1,0 @@
-"""Generators of documents: settings, `.env.example`, teacher FAQ."""
