@@ -38,30 +38,21 @@ class RetryResult:
     not_attempted: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
 class DeadLetterQueue:
     """All dead letters: of courses, messages and provisioning. `provision` requests a run for a person."""
 
-    def __init__(
-        self,
-        dead_letters: DeadLetters,
-        messages: DeadMessages,
-        queue: SyncQueue,
-        clock: Clock,
-        provision: Callable[[str], object],
-        max_age: timedelta = MAX_AGE,
-        max_count: int = MAX_DEAD_LETTERS,
-    ) -> None:
-        self._dead_letters = dead_letters
-        self._messages = messages
-        self._queue = queue
-        self._clock = clock
-        self._provision = provision
-        self._max_age = max_age
-        self._max_count = max_count
+    dead_letters: DeadLetters
+    messages: DeadMessages
+    queue: SyncQueue
+    clock: Clock
+    provision: Callable[[str], object]
+    max_age: timedelta = MAX_AGE
+    max_count: int = MAX_DEAD_LETTERS
 
     def all(self) -> list[DeadLetter]:
         """Return every open dead letter, the oldest failure first."""
-        return sorted([*self._dead_letters.all(), *self._messages.all()], key=lambda each: each.first_failed_at)
+        return sorted([*self.dead_letters.all(), *self.messages.all()], key=lambda each: each.first_failed_at)
 
     def find(self, dead_letter_id: str) -> DeadLetter | None:
         """Return an open dead letter."""
@@ -96,24 +87,24 @@ class DeadLetterQueue:
 
     def count(self) -> int:
         """Return how many dead letters are open."""
-        return self._dead_letters.count() + self._messages.count()
+        return self.dead_letters.count() + self.messages.count()
 
     def counts_by_cause(self) -> dict[str, int]:
         """Return how many dead letters each cause has, the most first. All unreadable messages have one."""
-        counts = dict(self._dead_letters.causes())
-        if messages := self._messages.count():
+        counts = dict(self.dead_letters.causes())
+        if messages := self.messages.count():
             counts[Cause.MESSAGES.value] = messages
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     def warning(self) -> str | None:
         """Return a warning if dead letters will soon be deleted, None while there is room and time."""
         count = self.count()
-        if count >= self._max_count * WARN_COUNT_RATIO:
-            limit = self._max_count
+        if count >= self.max_count * WARN_COUNT_RATIO:
+            limit = self.max_count
             return f"{count} of at most {limit} dead letters: the oldest will be dropped; retry or discard some"
-        oldest = [at for at in (self._dead_letters.oldest_at(), self._messages.oldest_at()) if at is not None]
-        if oldest and self._clock.now() - min(oldest) >= self._max_age * WARN_AGE_RATIO:
-            days = self._max_age.days
+        oldest = [at for at in (self.dead_letters.oldest_at(), self.messages.oldest_at()) if at is not None]
+        if oldest and self.clock.now() - min(oldest) >= self.max_age * WARN_AGE_RATIO:
+            days = self.max_age.days
             return f"the oldest dead letter is from {min(oldest):%Y-%m-%d}: letters are dropped after {days} days"
         return None
 
@@ -147,7 +138,7 @@ class DeadLetterQueue:
         if self.warning() is None:
             return 0
         by_age = sorted(self.all(), key=lambda each: each.last_failed_at)
-        surplus, oldest = len(by_age) - self._max_count, self._clock.now() - self._max_age
+        surplus, oldest = len(by_age) - self.max_count, self.clock.now() - self.max_age
         expired = [each for number, each in enumerate(by_age) if number < surplus or each.last_failed_at < oldest]
         for each in expired:
             log.error(LogEvent.DEAD_LETTER_EVICTED, letter_id=each.id, cause=each.cause)
@@ -158,24 +149,24 @@ class DeadLetterQueue:
         """Return everything about a dead letter; the parts of a message in Base64."""
         if dead_letter.kind is not DeadLetterKind.MESSAGE:
             return dead_letter_json(dead_letter)
-        content = self._messages.content(dead_letter.id)
+        content = self.messages.content(dead_letter.id)
         parts = {name.decode(errors="replace"): base64.b64encode(value).decode() for name, value in content.items()}
         return {**dead_letter_json(dead_letter), "content": parts}
 
     def _retry(self, job: Sequence[DeadLetter], actor: str) -> bool:
         first = job[0]
         if first.kind is DeadLetterKind.MESSAGE:
-            done = self._messages.republish(first.id)
+            done = self.messages.republish(first.id)
         elif first.kind is DeadLetterKind.PROVISIONING:
-            self._provision(actor)
-            done = self._dead_letters.mark_retried(first.id)
+            self.provision(actor)
+            done = self.dead_letters.mark_retried(first.id)
         else:
             assignment_ids = [each.assignment_id for each in job if each.assignment_id is not None]
             origin = ChangeCause.RETRY
-            self._queue.request(first.course_id, ChangeCause.PERSON, assignment_ids, actor=actor, origin=origin)
+            self.queue.request(first.course_id, ChangeCause.PERSON, assignment_ids, actor=actor, origin=origin)
             done = True
             for each in job:
-                self._dead_letters.mark_retried(each.id)
+                self.dead_letters.mark_retried(each.id)
         if done:
             log.info(LogEvent.DEAD_LETTERS_RETRIED, letter_ids=[each.id for each in job], actor=actor)
         return done
@@ -183,10 +174,10 @@ class DeadLetterQueue:
     def _remove(self, dead_letters: Collection[DeadLetter]) -> None:
         for each in dead_letters:
             if each.kind is DeadLetterKind.COURSE:
-                self._dead_letters.close(each.course_id, each.assignment_id)
+                self.dead_letters.close(each.course_id, each.assignment_id)
             elif each.kind is DeadLetterKind.PROVISIONING:
-                self._dead_letters.close_provisioning()
-        self._messages.discard([each.id for each in dead_letters if each.kind is DeadLetterKind.MESSAGE])
+                self.dead_letters.close_provisioning()
+        self.messages.discard([each.id for each in dead_letters if each.kind is DeadLetterKind.MESSAGE])
 
 
 def filter_dead_letters(

@@ -44,54 +44,46 @@ class ErasureResult:
         return not self.skipped and not self.remaining_in
 
 
+@dataclass(frozen=True, slots=True)
 class Erasure:
     """Erases data behind `passback purge`. Each erasure is logged and recorded, without what was erased."""
 
-    def __init__(
-        self,
-        store: RedisErasure,
-        erasure_log: ErasureLog,
-        pauses: Pauses,
-        heartbeats: Heartbeats,
-        is_being_synced: Callable[[str], bool],
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._erasure_log = erasure_log
-        self._pauses = pauses
-        self._heartbeats = heartbeats
-        self._is_being_synced = is_being_synced
-        self._sleep = sleep
+    store: RedisErasure
+    erasure_log: ErasureLog
+    pauses: Pauses
+    heartbeats: Heartbeats
+    is_being_synced: Callable[[str], bool]
+    sleep: Callable[[float], None] = time.sleep
 
     def courses(self, course_ids: Collection[str], actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase these courses. A course with synced work that Canvas still has is discovered and synced again."""
-        result = self._for_each(course_ids, actor, lambda id_: self._store.course(id_, dry_run=dry_run), dry_run)
+        result = self._for_each(course_ids, actor, lambda id_: self.store.course(id_, dry_run=dry_run), dry_run)
         return self._recorded("course", actor, result, dry_run)
 
     def student(self, student: StudentIds, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase a student from every course. A student whom Canvas still has comes back with the next score."""
-        courses = self._store.courses()
+        courses = self.store.courses()
         for course_id in courses:
-            student = student.with_dcids_of(list(self._store.entries(course_id)))
-        concerned = [course_id for course_id in courses if self._store.knows(course_id, student)]
+            student = student.with_dcids_of(list(self.store.entries(course_id)))
+        concerned = [course_id for course_id in courses if self.store.knows(course_id, student)]
         result = self._for_each(
-            concerned, actor, lambda id_: self._store.student(id_, student, dry_run=dry_run), dry_run
+            concerned, actor, lambda id_: self.store.student(id_, student, dry_run=dry_run), dry_run
         )
-        erased = result.erased + self._store.mentions(student.sis_id, dry_run=dry_run)
-        remaining_in = Counter() if dry_run else self._store.locations(student.sis_id)
+        erased = result.erased + self.store.mentions(student.sis_id, dry_run=dry_run)
+        remaining_in = Counter() if dry_run else self.store.locations(student.sis_id)
         return self._recorded("student", actor, ErasureResult(erased, result.skipped, remaining_in), dry_run)
 
     def older_than(self, before: datetime, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase audit entries, dead letters and stored messages from before a time."""
-        result = ErasureResult(self._store.before(before, dry_run=dry_run))
+        result = ErasureResult(self.store.before(before, dry_run=dry_run))
         return self._recorded("older_than", actor, result, dry_run)
 
     def everything(self, actor: str, *, dry_run: bool) -> ErasureResult:
         """Erase the whole district. Raises `SyncsRunning` while a process runs, which would store data again."""
-        running = [heartbeat.process for heartbeat in self._heartbeats.all() if not heartbeat.is_stale]
+        running = [heartbeat.process for heartbeat in self.heartbeats.all() if not heartbeat.is_stale]
         if running and not dry_run:
             raise SyncsRunning(f"stop these first: {', '.join(running)}")
-        result = ErasureResult(self._store.everything(dry_run=dry_run))
+        result = ErasureResult(self.store.everything(dry_run=dry_run))
         self._log("everything", actor, result, dry_run)
         return result
 
@@ -115,23 +107,23 @@ class Erasure:
             yield True
             return
         target = course_target(course_id)
-        is_new = self._pauses.pause(target, actor, REASON)
+        is_new = self.pauses.pause(target, actor, REASON)
         try:
             yield self._wait_until_idle(course_id)
         finally:
             if is_new:
-                self._pauses.resume(target)
+                self.pauses.resume(target)
 
     def _wait_until_idle(self, course_id: str) -> bool:
         for _ in range(round(WAIT_FOR_SYNC_S / POLL_INTERVAL_S)):
-            if not self._is_being_synced(course_id):
+            if not self.is_being_synced(course_id):
                 return True
-            self._sleep(POLL_INTERVAL_S)
+            self.sleep(POLL_INTERVAL_S)
         return False
 
     def _recorded(self, scope: str, actor: str, result: ErasureResult, dry_run: bool) -> ErasureResult:
         if not dry_run:
-            self._erasure_log.add(scope, actor, result.erased)
+            self.erasure_log.add(scope, actor, result.erased)
         self._log(scope, actor, result, dry_run)
         return result
 

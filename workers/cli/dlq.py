@@ -12,7 +12,7 @@ from shared.domain.causes import is_known
 from shared.domain.outcome import DeadLetter
 from shared.domain.wording import counted
 from workers.cli.district.progress import cancellable
-from workers.cli.options import Actor, Yes, confirm, fail, services, time_option
+from workers.cli.options import Actor, DryRun, Since, Yes, confirm, emit_local, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, private_file
 from workers.container import Container
 from workers.dead_letters import Json, RetryResult, dead_letter_json, filter_dead_letters, group_by_cause
@@ -25,10 +25,6 @@ dlq = typer.Typer(
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Dead letters, by the ids of `dlq list`.")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter.")]
 CauseCode = Annotated[str | None, typer.Option("--cause", metavar="CODE", help="Only those of this cause.")]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="T", help="Only those that failed since: 2031-03-04T09:00, 2h, 3d.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be changed; change nothing.")]
 
 
 @dlq.command("list")
@@ -54,7 +50,7 @@ def show(dead_letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: 
     """Show a dead letter. The content of a message is not shown: see `dlq export`."""
     with services() as service:
         (dead_letter,) = _selection(service, [dead_letter_id], None, None)
-        emit(dead_letter_json(dead_letter), as_json, zone=service.settings.district_time_zone)
+        emit_local(service, dead_letter_json(dead_letter), as_json)
 
 
 @dlq.command()

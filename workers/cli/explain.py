@@ -10,8 +10,8 @@ from rich.text import Text
 from shared.domain.passback.rules.reasons import Reason
 from shared.domain.passback.student_status import StudentStatus
 from shared.domain.wording import counted
-from workers.cli.options import AssignmentId, Course, StudentId, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented
+from workers.cli.options import AssignmentId, Course, StudentId, emit_local, services
+from workers.cli.terminal.output import ExitCode, JsonOption, indented
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.known_ids import require_course
 
@@ -27,7 +27,7 @@ def explain(
     with services() as service:
         require_course(service, course)
         explanation = service.explainer.explain(ExplainQuery(course, assignment, student))
-        emit(explanation, as_json, explanation_text, zone=service.settings.district_time_zone)
+        emit_local(service, explanation, as_json, explanation_text)
     raise typer.Exit(_exit_code(explanation, is_selection=bool(assignment or student)))
 
 

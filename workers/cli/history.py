@@ -23,7 +23,7 @@ from shared.domain.passback.audit import (
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.powerschool import WrittenField
 from shared.domain.passback.student_status import sentence_of
-from workers.cli.options import AssignmentId, Course, StudentId, services, time_option
+from workers.cli.options import AssignmentId, Course, Since, StudentId, services, time_option
 from workers.cli.terminal.output import JsonOption, emit, indented, local_time, private_file
 from workers.grade_passback.operations.history import entry_json, write_csv
 from workers.known_ids import require_course, require_selected
@@ -35,7 +35,6 @@ By = Annotated[
     str | None, typer.Option("--actor", metavar="NAME", help="Only what this person asked for; `passback`: by itself.")
 ]
 Trigger = Annotated[ChangeCause | None, typer.Option("--trigger", help="Only writes of syncs with this cause.")]
-Since = Annotated[str | None, typer.Option("--since", metavar="TIME", help="Only since this time: 2031-03-04, 2h, 3d.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only until this time.")]
 Start = Annotated[int, typer.Option("--start", metavar="N", min=0, help="Leave out the newest N.")]
 Limit = Annotated[

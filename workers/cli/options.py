@@ -4,16 +4,17 @@ import os
 import pwd
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
+from rich.console import RenderableType
 
 from shared.adapters.telemetry.logging import configure_logging
 from shared.config import load
-from workers.cli.terminal.output import ExitCode
+from workers.cli.terminal.output import ExitCode, emit
 from workers.container import Container
 
 
@@ -40,6 +41,8 @@ def _student_id(given: str | None) -> str | None:
     return given
 
 
+T = TypeVar("T")
+
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 Course = Annotated[str, typer.Argument(metavar="COURSE", callback=_course_id, help="Canvas course id.")]
@@ -60,6 +63,18 @@ Actor = Annotated[
     ),
 ]
 
+School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="Only of this school number.")]
+Term = Annotated[
+    str, typer.Option("--term", metavar="TERM", help="Only of this school year, such as 2026-27, or term, as listed.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only since this time: 2031-03-04T09:00, 2h, 3d.")
+]
+UnlessSince = Annotated[
+    str | None,
+    typer.Option("--unless-since", metavar="TIME", help="Leave out courses done since then: 2031-03-04T09:00, 2h."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without a question, as scripts must.")]
 
 
@@ -90,6 +105,11 @@ def services() -> Iterator[Container]:
     configure_logging(quiet)
     with closing(Container(settings)) as service:
         yield service
+
+
+def emit_local(service: Container, data: T, as_json: bool, text: Callable[[T], RenderableType] | None = None) -> None:
+    """Print `data` as `emit` does, with times in the district's time zone."""
+    emit(data, as_json, text, zone=service.settings.district_time_zone)
 
 
 def fail(message: object, code: ExitCode = ExitCode.PROBLEMS) -> NoReturn:

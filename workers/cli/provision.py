@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from shared.domain.provisioning.run import Run, RunState
-from workers.cli.options import Actor, Yes, confirm, fail, services
+from workers.cli.options import Actor, DryRun, Yes, confirm, emit_local, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.provision_text import comparison_text, history_text, run_text
 from workers.container import Container
@@ -29,7 +29,7 @@ POLL_S = 0.5
 
 @provision.command()
 def run(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what a run would change; write nothing.")] = False,
+    dry_run: DryRun = False,
     approve: Annotated[str | None, typer.Option("--approve", metavar="ID", help="Approve this held run.")] = None,
     wait: WaitOption = False,
     yes: Yes = False,
@@ -62,19 +62,9 @@ def history(run_id: MaybeRunId = None, as_json: JsonOption = False) -> None:
     with services() as service:
         runs = service.provision_runs
         if run_id is None:
-            emit(
-                [run_summary(each) for each in runs.newest(RUNS_LIMIT)],
-                as_json,
-                history_text,
-                zone=service.settings.district_time_zone,
-            )
+            emit_local(service, [run_summary(each) for each in runs.newest(RUNS_LIMIT)], as_json, history_text)
         else:
-            emit(
-                run_json(_found(service, run_id), runs.messages(run_id)),
-                as_json,
-                run_text,
-                zone=service.settings.district_time_zone,
-            )
+            emit_local(service, run_json(_found(service, run_id), runs.messages(run_id)), as_json, run_text)
 
 
 @provision.command()
@@ -133,7 +123,7 @@ def rollback(
 def _dry_run(service: Container, as_json: bool) -> None:
     compared = service.provisioning.comparer.dry_run()
     rows = compared_rows(service.provision_runs, compared)
-    emit(comparison_json(compared, rows), as_json, comparison_text, zone=service.settings.district_time_zone)
+    emit_local(service, comparison_json(compared, rows), as_json, comparison_text)
     raise typer.Exit(ExitCode.PROBLEMS if compared.holds else ExitCode.FINE)
 
 
@@ -149,12 +139,7 @@ def _follow(service: Container, requested: Run, as_json: bool, *, wait: bool) ->
     if not any(beat.process.startswith(KIND) and not beat.is_stale for beat in service.heartbeats.all()):
         fail(f"no {KIND} is running; run {requested.id} waits for one")
     found = _over(service, requested)
-    emit(
-        run_json(found, service.provision_runs.messages(found.id)),
-        as_json,
-        run_text,
-        zone=service.settings.district_time_zone,
-    )
+    emit_local(service, run_json(found, service.provision_runs.messages(found.id)), as_json, run_text)
     is_fine = found.state is RunState.DONE and not found.held_schools
     is_fine = is_fine and not any(each.failures + each.warnings for each in found.uploads)
     raise typer.Exit(ExitCode.FINE if is_fine else ExitCode.PROBLEMS)
@@ -172,12 +157,7 @@ def _over(service: Container, requested: Run) -> Run:
 def _show(service: Container, found: Run, as_json: bool, **more: object) -> None:
     runs = service.provision_runs
     rows = [changed_json(part) for part in changed_rows(runs, found)]
-    emit(
-        {**run_json(found, runs.messages(found.id)), "data_sets": rows, **more},
-        as_json,
-        run_text,
-        zone=service.settings.district_time_zone,
-    )
+    emit_local(service, {**run_json(found, runs.messages(found.id)), "data_sets": rows, **more}, as_json, run_text)
 
 
 def _found(service: Container, run_id: str) -> Run:

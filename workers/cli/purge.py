@@ -8,7 +8,7 @@ import typer
 
 from shared.domain.actions import course_target
 from shared.domain.passback.erasure import StudentIds
-from workers.cli.options import Actor, require_course_ids, services, time_option
+from workers.cli.options import Actor, emit_local, require_course_ids, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
 from workers.erasure import Erasure, ErasureResult
@@ -67,7 +67,7 @@ def everything(yes: Yes = False, actor: Actor = "", as_json: JsonOption = False)
 def list_purges(as_json: JsonOption = False) -> None:
     """List earlier purges: when, by whom, and how much; not of whom."""
     with services() as service:
-        emit(service.erasure_log.all(), as_json, zone=service.settings.district_time_zone)
+        emit_local(service, service.erasure_log.all(), as_json)
 
 
 def _erase(

@@ -19,7 +19,7 @@ from shared.errors import NotFound
 from workers.alerts import alerts_json
 from workers.cli.district.selection import refuse_unknown_part
 from workers.cli.docs import settings_env, settings_rows, settings_table
-from workers.cli.options import fail, services
+from workers.cli.options import School, Term, emit_local, fail, services
 from workers.cli.terminal.error_text import explain_error
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.cli.terminal.status_text import actions_text, courses_text, status_text
@@ -45,7 +45,7 @@ def status(as_json: JsonOption = False) -> None:
     with services() as service:
         read = read_status(service)
         found = {**status_json(read), "problems": alerts_json(read)}
-        emit(found, as_json, status_text, zone=service.settings.district_time_zone)
+        emit_local(service, found, as_json, status_text)
     raise typer.Exit(ExitCode.PROBLEMS if found["problems"] else ExitCode.FINE)
 
 
@@ -55,10 +55,8 @@ def courses(
         typer.Argument(metavar="[WORDS]", help="Beginnings of words of a name, of a course id or a section's SIS id."),
     ] = "",
     problems: Annotated[bool, typer.Option("--problems", help="Only courses with problems, the most first.")] = False,
-    school: Annotated[int | None, typer.Option("--school", metavar="N", help="Only of this school number.")] = None,
-    term: Annotated[
-        str, typer.Option("--term", metavar="TERM", help="Only of this school year, such as 2026-27, or term.")
-    ] = "",
+    school: School = None,
+    term: Term = "",
     person: Annotated[
         str | None, typer.Option("--person", metavar="SIS_ID", help="Only of this teacher or student; asks Canvas.")
     ] = None,
@@ -74,7 +72,7 @@ def courses(
             fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
         page = service.course_lists.page(CourseSearch(text, school, term, problems, ids), limit=limit)
         listed = {"courses": [course_json(course) for course in page.courses], "more": page.next_start is not None}
-        emit(listed, as_json, courses_text, zone=service.settings.district_time_zone)
+        emit_local(service, listed, as_json, courses_text)
 
 
 def actions(
@@ -82,12 +80,7 @@ def actions(
 ) -> None:
     """List what people did on the pages, through the API and on the command line, the newest first."""
     with services() as service:
-        emit(
-            [asdict(each) for each in service.actions.newest(limit)],
-            as_json,
-            actions_text,
-            zone=service.settings.district_time_zone,
-        )
+        emit_local(service, [asdict(each) for each in service.actions.newest(limit)], as_json, actions_text)
 
 
 def doctor(as_json: JsonOption = False) -> None:

@@ -18,12 +18,17 @@ from shared.domain.actions import (
 from shared.domain.passback.course_state import State
 from shared.log_events import LogEvent
 from workers.cli.district.bulk_sync import check_options, sync_many
-from workers.cli.district.selection import AllCourses, OptionalCourse, School, Term, select_courses
+from workers.cli.district.selection import AllCourses, OptionalCourse, select_courses
 from workers.cli.options import (
     Actor,
     AssignmentId,
+    DryRun,
+    School,
+    Term,
+    UnlessSince,
     Yes,
     confirm,
+    emit_local,
     require_course_ids,
     services,
     time_option,
@@ -43,11 +48,6 @@ POLL_S = 0.2
 # What keeps a course from being synced may pass, as a short outage does. A pause ends only when a person ends it.
 MAX_HINDRANCE_S = 60.0
 
-UnlessSince = Annotated[
-    str | None,
-    typer.Option("--unless-since", metavar="TIME", help="Leave out courses synced since then: 2031-03-04T09:00, 2h."),
-]
-
 
 def sync(
     course: OptionalCourse = None,
@@ -56,7 +56,7 @@ def sync(
     term: Term = "",
     every: AllCourses = False,
     unless_since: UnlessSince = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; write nothing.")] = False,
+    dry_run: DryRun = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the sync is done.")] = False,
     yes: Yes = False,
     actor: Actor = "",
@@ -77,7 +77,7 @@ def sync(
             raise typer.Exit(sync_many(service, selection, since, actor, **options))
         if dry_run:
             plan = plan_preview(service.course_reader, course, service.clock.now(), assignment)
-            emit(plan, as_json, plan_text, zone=service.settings.district_time_zone)
+            emit_local(service, plan, as_json, plan_text)
             raise typer.Exit(ExitCode.USAGE if assignment and not plan["assignments"] else ExitCode.FINE)
         requested_at = service.clock.now()
         RecordedActions(service, actor).sync(course, [assignment] if assignment else [])

@@ -56,64 +56,55 @@ def address_of(url: str) -> str:
     return f"{parts.hostname or ''}:{parts.port or PORTS.get(parts.scheme, '')}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    """A row: the errors that it explains, what is found, and the fix."""
-
-    errors: tuple[type[BaseException], ...]
-    found: str
-    fix: str
-
-
-# The first row that explains any error of the chain: the more precise ones come first.
-_FAULTS = (
-    _Fault((socket.gaierror,), "DNS: the name of {hop} cannot be resolved", "Correct {hop_setting}, or mend DNS here."),
-    _Fault(
+# The errors that a row explains, what is found, and the fix. The first row that explains any error of the chain counts.
+_FAULTS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
+    ((socket.gaierror,), "DNS: the name of {hop} cannot be resolved", "Correct {hop_setting}, or mend DNS here."),
+    (
         (ssl.SSLCertVerificationError,),
         "TLS: the certificate of {address} is not trusted ({detail})",
         AUTHORITY_FIX,
     ),
-    _Fault(
+    (
         (ssl.SSLError,),
         "TLS: {address} does not speak it as expected ({detail})",
         "Correct scheme and port of {setting}.",
     ),
-    _Fault(
+    (
         (httpx.ProxyError,),
         "proxy: {hop} does not connect to {address} ({detail})",
         "Allow the host in the proxy, or correct {hop_setting}.",
     ),
-    _Fault(
+    (
         (ConnectionRefusedError,),
         "refused: nothing listens at {hop}",
         "Start it, or correct {hop_setting}. See whether a firewall refuses the connection.",
     ),
-    _Fault((FileNotFoundError,), "there is no socket {address}", "Start it, or correct {setting}."),
-    _Fault((PermissionError,), "this user may not open {address}", "Correct its permissions, or run as another user."),
-    _Fault(
+    ((FileNotFoundError,), "there is no socket {address}", "Start it, or correct {setting}."),
+    ((PermissionError,), "this user may not open {address}", "Correct its permissions, or run as another user."),
+    (
         (httpx.ConnectTimeout,),
         "timeout: {hop} does not take the connection",
         "See whether a firewall drops it, or correct {hop_setting}.",
     ),
-    _Fault(
+    (
         (httpx.TimeoutException, TimeoutError, RedisTimeout),
         "timeout: {address} does not answer in time",
         "See whether it is overloaded, and whether {setting} leads to it.",
     ),
-    _Fault(
+    (
         (ConnectionError, httpx.RemoteProtocolError, httpx.ReadError),
         "{address} ends the connection without an answer",
         "Correct scheme and port of {setting}: it may expect TLS, or be another service.",
     ),
-    _Fault((OSError,), "{hop} cannot be reached ({detail})", "Correct {hop_setting}, or mend the network."),
+    ((OSError,), "{hop} cannot be reached ({detail})", "Correct {hop_setting}, or mend the network."),
 )
 
 
 def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | None:
     """Return what is wrong with the connection; None for an error that no connection causes."""
     causes = list(exception_chain(error))
-    for fault in _FAULTS:
-        cause = next((each for each in causes if isinstance(each, fault.errors)), None)
+    for errors, found, fix in _FAULTS:
+        cause = next((each for each in causes if isinstance(each, errors)), None)
         if cause is None:
             continue
         fields = {
@@ -123,7 +114,7 @@ def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | Non
             "hop_setting": endpoint.hop_setting or endpoint.setting,
             "detail": _detail(cause),
         }
-        return CheckFailed(CheckResult.FAIL, fault.found.format(**fields), fault.fix.format(**fields))
+        return CheckFailed(CheckResult.FAIL, found.format(**fields), fix.format(**fields))
     return None
 
 

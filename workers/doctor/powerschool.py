@@ -1,7 +1,7 @@
 """Checks of PowerSchool: whether it answers, a fresh token, grants, and what each query of the plugin returns."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -63,16 +63,8 @@ class Query:
     optional: str = ""
 
 
-@dataclass
-class Outcomes:
-    """The results of the queries by name. A cause is reported once: for the first query that it stops."""
-
-    checks: dict[str, Check] = field(default_factory=dict)
-    first_with: dict[Cause, str] = field(default_factory=dict)
-
-    def add(self, check: Check) -> None:
-        """Store a result."""
-        self.checks[check.name] = check
+# The results of the queries by the names of their checks.
+Outcomes = dict[str, Check]
 
 
 def steps(systems: Systems) -> Iterator[Step]:
@@ -80,7 +72,7 @@ def steps(systems: Systems) -> Iterator[Step]:
     yield Step(CONNECTION, partial(_connection, systems), needs=(SETTINGS, "settings: CA bundle"))
     yield Step("powerschool: clock", partial(_clock, systems), needs=(CONNECTION,))
     yield Step(TOKEN, partial(_token, systems), REFUSED_FIX, needs=(CONNECTION,))
-    outcomes = Outcomes()
+    outcomes: Outcomes = {}
     yield Step(GRANTS_CHECK, partial(_grants, systems, outcomes), GRANTS_FIX, needs=(TOKEN,))
     for query in _queries(systems):
         name = check_name(query.name)
@@ -137,7 +129,7 @@ def _queries(systems: Systems) -> Iterator[Query]:
 def _grants(systems: Systems, outcomes: Outcomes) -> str:
     """Run every query and read every column that writes need; name all columns that are refused, at once."""
     for query in _queries(systems):
-        outcomes.add(_run_query(systems, outcomes, query))
+        outcomes[check_name(query.name)] = _run_query(systems, outcomes, query)
     missing = set(systems.missing_grants)
     for table, columns in GRANTS.items():
         missing |= {f"{table}.{column}" for column in _refused_columns(systems, table, columns)}
@@ -184,7 +176,7 @@ def named_columns(rows: Sequence[RejectedRow]) -> set[str]:
 def _outcome(outcomes: Outcomes, query: Query) -> Check:
     """Return the result of a query; none if the check of the grants ended before it, since PowerSchool failed."""
     name = check_name(query.name)
-    return outcomes.checks.get(name) or Check(name, CheckResult.SKIP, f"needs {GRANTS_CHECK}")
+    return outcomes.get(name) or Check(name, CheckResult.SKIP, f"needs {GRANTS_CHECK}")
 
 
 def _run_query(systems: Systems, outcomes: Outcomes, query: Query) -> Check:
@@ -217,10 +209,10 @@ def _refused(systems: Systems, outcomes: Outcomes, name: str, error: RequestReje
     fault = QUERY_FAULTS.get(error.status)
     if fault is None:
         return Check(name, CheckResult.FAIL, f"{error} {error.error_text}".strip(), GRANTS_FIX)
-    first = outcomes.first_with.setdefault(fault, name)
-    if first != name:
-        return Check(name, CheckResult.SKIP, f"as {first} ({error.status})")
-    return Check(name, CheckResult.FAIL, f"{error.status}: {fault.meaning}", fault.remedy)
+    check = Check(name, CheckResult.FAIL, f"{error.status}: {fault.meaning}", fault.remedy)
+    # A cause is reported once: for the first query that it stops.
+    first = next((each.name for each in outcomes.values() if replace(each, name=name) == check), None)
+    return check if first is None else Check(name, CheckResult.SKIP, f"as {first} ({error.status})")
 
 
 def _returned(name: str, query: Query, response: ApiResponse, outcomes: Outcomes) -> Check:
@@ -250,7 +242,7 @@ def _empty(name: str, query: Query, outcomes: Outcomes) -> Check:
         return Check(name, CheckResult.FAIL, "runs; no rows", EMPTY_FIX)
     if query.may_be_empty:
         return ok(name, "runs; no rows")
-    if schools in outcomes.checks and outcomes.checks[schools].verdict is CheckResult.FAIL:
+    if schools in outcomes and outcomes[schools].verdict is CheckResult.FAIL:
         return Check(name, CheckResult.SKIP, f"as {schools} (no rows)")
     return Check(name, CheckResult.WARN, "runs; no rows", EMPTY_FIX)
 

@@ -4,7 +4,7 @@ A message is sent at least once: that it is on its way is stored before, and tha
 in between, or the server did not answer in time, it is sent again and says so. Nothing is sent twice otherwise.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -29,73 +29,69 @@ from shared.domain.notifications.rules import (
 from shared.domain.notifications.state import DeliveryFailure, NotificationState, TargetState
 from shared.log_events import LogEvent
 from workers.alerts import not_judged
-from workers.notifications.conditions import conditions_of
 from workers.notifications.delivery import Deliver, MessageKind, Target
-from workers.notifications.settings import NotifySettings
-from workers.notifications.summary import figures_of
+from workers.notifications.reading import NotifySettings, conditions_of, figures_of
 from workers.status import InstallationStatus
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
 class Notifier:
     """One check, and the messages that follow from it. Safe to repeat, and to run in several processes."""
 
-    def __init__(
-        self, store: Notifications, settings: NotifySettings, clock: Clock, deliver: Deliver, *, can_send: bool
-    ) -> None:
-        self._store = store
-        self._settings = settings
-        self._clock = clock
-        self._deliver = deliver
-        self._can_send = can_send
+    store: Notifications
+    settings: NotifySettings
+    clock: Clock
+    deliver: Deliver
+    can_send: bool
 
     def run(self, status: InstallationStatus) -> None:
         """Check and send. Does nothing while another process does it.
 
         Raises: TransientError if another process took over meanwhile.
         """
-        with self._store.lease() as token:
+        with self.store.lease() as token:
             if token is None:
                 return
             state = self._checked(status)
-            self._store.save(state, token)
-            if self._can_send and not self._settings.is_quiet(self._clock.now()):
-                for target in self._settings.targets:
+            self.store.save(state, token)
+            if self.can_send and not self.settings.is_quiet(self.clock.now()):
+                for target in self.settings.targets:
                     state = self._tell(target, state, status, token)
 
     def _checked(self, status: InstallationStatus) -> NotificationState:
-        now, ids = self._clock.now(), [target.id for target in self._settings.targets]
-        due = self._settings.summary_due(now)
-        state = checked(self._store.read(), conditions_of(status), not_judged(status), ids, now, due)
+        now, ids = self.clock.now(), [target.id for target in self.settings.targets]
+        due = self.settings.summary_due(now)
+        state = checked(self.store.read(), conditions_of(status), not_judged(status), ids, now, due)
         # This process has the lease: whoever began to send has ended.
         for target in list(state.targets.values()):
             if target.sending_since is not None:
                 message = pending(state, target.id, now, due)
                 state = _with(state, self._failed(target, message, DeliveryFailure.INTERRUPTED, now))
         for target in list(state.targets.values()):
-            state = _with(state, with_extra(target) if self._can_send else without_extra(target, now))
+            state = _with(state, with_extra(target) if self.can_send else without_extra(target, now))
         return state
 
     def _tell(
         self, target: Target, state: NotificationState, status: InstallationStatus, token: str
     ) -> NotificationState:
         """Send the target what it lacks, if an attempt is due; return the state afterwards."""
-        now, of_target = self._clock.now(), state.target(target.id)
-        message = pending(state, target.id, now, self._settings.summary_due(now))
+        now, of_target = self.clock.now(), state.target(target.id)
+        message = pending(state, target.id, now, self.settings.summary_due(now))
         if not is_due(of_target, message, now):
             return state
         sending = begun(of_target, now)
-        self._store.save(_with(state, sending), token)
-        failure = self._deliver(target, self._written(message, of_target, state, status), _kind(message))
+        self.store.save(_with(state, sending), token)
+        failure = self.deliver(target, self._written(message, of_target, state, status), _kind(message))
         state = _with(state, self._after(sending, message, failure, now))
-        self._store.save(state, token)
+        self.store.save(state, token)
         return state
 
     def _after(
         self, target: TargetState, message: Pending, failure: DeliveryFailure | None, began: datetime
     ) -> TargetState:
-        now = self._clock.now()
+        now = self.clock.now()
         if failure is not None and failure is not DeliveryFailure.RECIPIENT_REFUSED:
             return self._failed(target, message, failure, now)
         log.info(
@@ -117,7 +113,7 @@ class Notifier:
     def _written(
         self, message: Pending, target: TargetState, state: NotificationState, status: InstallationStatus
     ) -> Message:
-        settings = self._settings
+        settings = self.settings
         others = [each for each in state.open_episodes if each.condition.key != failing_key(target.id)]
         return message_of(
             message, others, figures_of(status), gaps_of(state, target), settings.zone, settings.base_url,

@@ -12,7 +12,7 @@ from workers.container import Container, get_container
 from workers.grade_passback.scheduled import run_once_per_interval
 from workers.notifications.delivery import Deliver, deliver, has_apprise
 from workers.notifications.notifier import Notifier
-from workers.notifications.settings import NotifySettings, notify_settings
+from workers.notifications.reading import NotifySettings, notify_settings
 from workers.notifications.teachers import TeacherDigest
 from workers.status import read_status
 

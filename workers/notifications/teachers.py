@@ -6,14 +6,14 @@ only where it certainly did not arrive. Addresses are read from Canvas for one m
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
-from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import structlog
 from pydantic import SecretStr
 
+from shared.adapters.canvas.account import CanvasPeople
 from shared.adapters.redis.operations.notifications import TeacherDigests
 from shared.clock import Clock, last_due
 from shared.domain.notifications.teachers import (
@@ -40,57 +40,36 @@ _ADDRESS = re.compile(r"[^\s,;:<>\"'()\[\]\\@]+@[^\s,;:<>\"'()\[\]\\@]+")
 _RECIPIENTS = ("to", "cc", "bcc")
 
 
-class Teachers(Protocol):
-    """Reads the teachers of a course."""
-
-    def teachers(self, course_id: str) -> dict[str, str]:
-        """Return the e-mail address of each active teacher by user id; empty where Canvas gives none."""
-        ...
-
-
+@dataclass(frozen=True, slots=True)
 class TeacherDigest:
     """One slice of the weekly digest. The caller holds the lease of notifications, and it is not a quiet hour."""
 
-    def __init__(
-        self,
-        store: TeacherDigests,
-        people: Callable[[], Teachers],
-        needs: Callable[[str], CourseNeeds | None],
-        courses: Callable[[], Iterable[str]],
-        deliver: Deliver,
-        clock: Clock,
-        zone: tzinfo,
-        url: SecretStr,
-        canvas_url: str,
-        *,
-        with_names: bool,
-    ) -> None:
-        self._store = store
-        self._people = people
-        self._needs = needs
-        self._courses = courses
-        self._deliver = deliver
-        self._clock = clock
-        self._zone = zone
-        self._url = url
-        self._canvas_url = canvas_url
-        self._with_names = with_names
+    store: TeacherDigests
+    people: Callable[[], CanvasPeople]
+    needs: Callable[[str], CourseNeeds | None]
+    courses: Callable[[], Iterable[str]]
+    deliver: Deliver
+    clock: Clock
+    zone: tzinfo
+    url: SecretStr
+    canvas_url: str
+    with_names: bool
 
     def run(self) -> None:
         """Go on with the digest until the slice is over. A new installation begins with the next week's."""
-        now, digest = self._clock.now(), self._store.read()
-        due = last_due(DIGEST_SCHEDULE, now, self._zone)
+        now, digest = self.clock.now(), self.store.read()
+        due = last_due(DIGEST_SCHEDULE, now, self.zone)
         if digest is None:
-            self._store.save(Digest(due))
+            self.store.save(Digest(due))
             return
         if digest.due < due:
             digest = Digest(due, DigestPhase.READING)
-            self._store.begin(digest, self._courses())
+            self.store.begin(digest, self.courses())
         if digest.not_before is not None and now < digest.not_before:
             return
-        while digest.is_open and self._clock.now() - now < SLICE:
+        while digest.is_open and self.clock.now() - now < SLICE:
             digest = self._step(replace(digest, not_before=None))
-            self._store.save(digest)
+            self.store.save(digest)
             if digest.not_before is not None:
                 return
 
@@ -103,29 +82,29 @@ class TeacherDigest:
             return self._deferred(digest, error.cause)
 
     def _read_one(self, digest: Digest) -> Digest:
-        course_id = self._store.next_course()
+        course_id = self.store.next_course()
         if course_id is None:
             return replace(digest, phase=DigestPhase.SENDING)
         try:
-            teacher_ids = list(self._people().teachers(course_id)) if self._needs(course_id) else []
+            teacher_ids = list(self.people().teachers(course_id)) if self.needs(course_id) else []
         except PermanentError:
-            self._store.course_read(course_id, [])
+            self.store.course_read(course_id, [])
             return replace(digest, unread=digest.unread + 1)
-        self._store.course_read(course_id, teacher_ids)
+        self.store.course_read(course_id, teacher_ids)
         return replace(digest, failed=0)
 
     def _tell_one(self, digest: Digest) -> Digest:
-        teacher_id = self._store.next_teacher()
+        teacher_id = self.store.next_teacher()
         if teacher_id is None:
             log.info(
                 LogEvent.TEACHERS_NOTIFIED, sent=digest.sent, refused=digest.refused, unread=digest.unread,
                 without_address=digest.without_address, nothing_left=digest.nothing_left,
             )  # fmt: skip
             return replace(digest, phase=DigestPhase.DONE)
-        course_ids = self._store.courses_of(teacher_id)
-        needs = [found for course_id in course_ids if (found := self._needs(course_id))]
+        course_ids = self.store.courses_of(teacher_id)
+        needs = [found for course_id in course_ids if (found := self.needs(course_id))]
         address = self._address(teacher_id, needs) if needs else ""
-        if not self._store.take(teacher_id):
+        if not self.store.take(teacher_id):
             return digest
         if not needs:
             return replace(digest, nothing_left=digest.nothing_left + 1)
@@ -133,13 +112,13 @@ class TeacherDigest:
             return replace(digest, without_address=digest.without_address + 1)
         after, is_unsent = self._sent(digest, needs, address)
         if is_unsent:
-            self._store.put_back(teacher_id, course_ids)
+            self.store.put_back(teacher_id, course_ids)
         return after
 
     def _sent(self, digest: Digest, needs: Sequence[CourseNeeds], address: str) -> tuple[Digest, bool]:
         """Send one message; return the digest, and whether the message is to be sent again."""
-        message = teacher_message(needs, self._canvas_url, with_names=self._with_names)
-        failure = self._deliver(Target(TEACHERS, url_to(self._url, address)), message, MessageKind.INFO)
+        message = teacher_message(needs, self.canvas_url, with_names=self.with_names)
+        failure = self.deliver(Target(TEACHERS, url_to(self.url, address)), message, MessageKind.INFO)
         if failure is None:
             return replace(digest, sent=digest.sent + 1, failed=0, last_failure=None), False
         if failure in OF_ONE_MESSAGE:
@@ -150,7 +129,7 @@ class TeacherDigest:
         """Return the teacher's address from a course in which they still are; empty if there is none."""
         for course in needs:
             try:
-                addresses = self._people().teachers(course.course_id)
+                addresses = self.people().teachers(course.course_id)
             except PermanentError:
                 continue
             if address := addresses.get(teacher_id):
@@ -159,9 +138,9 @@ class TeacherDigest:
 
     def _deferred(self, digest: Digest, cause: str) -> Digest:
         """Return the digest that waits before it goes on; given up after the last wait."""
-        failed, now = digest.failed + 1, self._clock.now()
+        failed, now = digest.failed + 1, self.clock.now()
         if failed > len(RETRY_WAITS):
-            log.error(LogEvent.TEACHER_DIGEST_LOST, cause=str(cause), left=self._store.left())
+            log.error(LogEvent.TEACHER_DIGEST_LOST, cause=str(cause), left=self.store.left())
             return replace(digest, phase=DigestPhase.LOST, failed=failed)
         log.warning(LogEvent.TEACHER_DIGEST_DEFERRED, cause=str(cause), failed=failed)
         return replace(digest, failed=failed, not_before=now + RETRY_WAITS[failed - 1])

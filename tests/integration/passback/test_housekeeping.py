@@ -16,7 +16,7 @@ from shared.queues import Task
 from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.grade_passback.scheduled import run_scheduled
-from workers.notifications.conditions import conditions_of
+from workers.notifications.reading import conditions_of
 from workers.status import read_status, status_json
 
 NOT_ENABLED = httpx.Response(400, json={"code": "not_enabled", "error": "A SIS integration is not configured"})

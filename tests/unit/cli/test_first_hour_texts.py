@@ -19,7 +19,7 @@ from tests.command_line import app
 from workers.dev import demo
 from workers.dev.demo.check import DemoReport, MissingScore, RequestCounts
 from workers.dev.demo.scenario import QUIZ, SINGLE
-from workers.dev.demo.verdict import verdict
+from workers.dev.demo.view import verdict
 from workers.dev.instructions import how_to_use, inside_canvas, this_command, write_environment
 from workers.dev.run_all import console_text, up
 from workers.dev.sandbox import starting_district

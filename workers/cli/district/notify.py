@@ -20,7 +20,7 @@ from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
 from workers.notifications.delivery import MessageKind, Target, deliver, has_apprise, targets_of
 from workers.notifications.notifier import end_wait
-from workers.notifications.settings import NotifySettings, notify_settings
+from workers.notifications.reading import NotifySettings, notify_settings
 from workers.notifications.teachers import TEACHERS, url_to
 
 Json = dict[str, object]

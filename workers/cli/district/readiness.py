@@ -15,7 +15,7 @@ from shared.domain.passback.readiness.findings import ReadinessRun
 from shared.domain.passback.rules.reasons import Actor as Mender
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
-from workers.cli.options import Actor, services
+from workers.cli.options import Actor, School, Term, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented, local_time, private_file
 from workers.container import Container
 from workers.doctor import system_findings
@@ -34,10 +34,6 @@ POLL_S = 1.0
 # A system that is away for longer ends the command. A worker goes on with the check.
 MAX_AWAY_S = 60.0
 
-School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="Only of this school number.")]
-Term = Annotated[
-    str, typer.Option("--term", metavar="TERM", help="Only of this school year, such as 2026-27, or term, as listed.")
-]
 Teacher = Annotated[
     str, typer.Option("--teacher", metavar="ID", help="Only of this lead teacher: SIS id or USERS.DCID.")
 ]

@@ -11,10 +11,6 @@ from workers.container import Container
 from workers.known_ids import require_course, unknown_part
 
 OptionalCourse = Annotated[str | None, typer.Argument(metavar="[COURSE]", help="Canvas course id.")]
-School = Annotated[int | None, typer.Option("--school", metavar="N", min=0, help="All courses of this school number.")]
-Term = Annotated[
-    str, typer.Option("--term", metavar="TERM", help="All courses of this school year, such as 2026-27, or term.")
-]
 AllCourses = Annotated[bool, typer.Option("--all", help="All connected courses.")]
 
 

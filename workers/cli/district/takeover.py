@@ -8,8 +8,8 @@ from shared.domain.passback.takeover import Selection
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun, TakeoverState
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
-from workers.cli.district.selection import AllCourses, OptionalCourse, School, select_courses
-from workers.cli.options import Actor, AssignmentId, Yes, confirm, fail, services
+from workers.cli.district.selection import AllCourses, OptionalCourse, select_courses
+from workers.cli.options import Actor, AssignmentId, DryRun, School, Yes, confirm, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit, plain
 from workers.cli.terminal.plan_text import run_text, takeover_plan_text, undo_text
 from workers.container import Container
@@ -30,7 +30,6 @@ To = Annotated[
     int | None,
     typer.Option("--to", metavar="ID", min=1, help="With --assignment: this assignment section of PowerSchool."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be linked and overwritten; link nothing.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Give back what was taken over and not written to since.")]
 
 

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.domain.wording import counted
-from workers.cli.options import Course, StudentId, services
-from workers.cli.terminal.output import ExitCode, JsonOption, emit, indented
+from workers.cli.options import Course, StudentId, emit_local, services
+from workers.cli.terminal.output import ExitCode, JsonOption, indented
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.totals_json import totals_json
 from workers.known_ids import require_course
@@ -25,7 +25,7 @@ def totals(course: Course, student: StudentId = None, as_json: JsonOption = Fals
     with services() as service:
         require_course(service, course)
         found = totals_json(service.totals.read(course, student))
-        emit(found, as_json, totals_text, zone=service.settings.district_time_zone)
+        emit_local(service, found, as_json, totals_text)
     raise typer.Exit(ExitCode.USAGE if student is not None and not found["students"] else ExitCode.FINE)
 
 

@@ -11,15 +11,8 @@ from shared.adapters.redis.course_data.proofs import SignedProof
 from shared.domain.passback.proof import Proof
 from shared.domain.wording import counted
 from workers.cli.district.progress import ProgressLine, cancellable
-from workers.cli.district.selection import (
-    AllCourses,
-    OptionalCourse,
-    School,
-    Selection,
-    Term,
-    select_courses,
-)
-from workers.cli.options import Actor, fail, services, time_option
+from workers.cli.district.selection import AllCourses, OptionalCourse, Selection, select_courses
+from workers.cli.options import Actor, School, Term, UnlessSince, fail, services, time_option
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
 from workers.container import Container
 from workers.grade_passback.operations.verification.proofs import (
@@ -35,10 +28,6 @@ from workers.recorded_actions import RecordedActions
 PATIENCE = timedelta(seconds=60)
 MAX_NAMED = 20
 
-UnlessSince = Annotated[
-    str | None,
-    typer.Option("--unless-since", metavar="TIME", help="Leave out courses with a newer proof: 2031-03-04T09:00, 2h."),
-]
 Stored = Annotated[bool, typer.Option("--stored", help="Show the newest stored proofs; read neither system.")]
 Export = Annotated[
     Path | None, typer.Option("--export", metavar="DIR", help="Write the proofs to a new directory, for a registrar.")

@@ -18,10 +18,8 @@ from shared.config import load
 from workers.container import Container
 from workers.dev.demo.check import DemoReport, examine
 from workers.dev.demo.client import DemoClient
-from workers.dev.demo.live_view import LiveView
-from workers.dev.demo.report import show_tables
 from workers.dev.demo.scenario import DemoScenario
-from workers.dev.demo.verdict import verdict
+from workers.dev.demo.view import LiveView, show_tables, verdict
 from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 from workers.dev.instructions import how_to_use, this_command, write_environment
 from workers.dev.process_group import free_port, process_group, without_settings

@@ -129,7 +129,7 @@ def test_a_test_to_an_address_goes_by_the_mail_server_for_teachers(
         "PASSBACK_NOTIFY_TEACHERS_URL", f"mailtos://user:{SECRET}@smtp.district.example?to=all@x.example"
     )
     sent = []
-    monkeypatch.setattr(notify, "deliver", lambda target, *_: sent.append(target.url.get_secret_value()))
+    monkeypatch.setattr(notify, "deliver", lambda target, *_, **__: sent.append(target.url.get_secret_value()))
     done = CliRunner().invoke(app, ["notify", "test", "--to", "rivera@district.example"])
     assert done.exit_code == 0
     assert sent == [f"mailtos://user:{SECRET}@smtp.district.example?to=rivera%40district.example"]

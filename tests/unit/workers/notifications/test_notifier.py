@@ -23,7 +23,7 @@ from tests.manual_clock import ManualClock
 from workers.alerts import alerts
 from workers.notifications.delivery import MessageKind, Target, targets_of
 from workers.notifications.notifier import Notifier
-from workers.notifications.settings import NotifySettings
+from workers.notifications.reading import NotifySettings
 from workers.status import InstallationStatus
 
 CHICAGO = ZoneInfo("America/Chicago")
