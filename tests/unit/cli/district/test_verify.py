@@ -250,3 +250,39 @@ def test_the_public_key_is_printed(run: Callable[[str], Result]) -> None:
     first = run("--public-key").output
     assert first.startswith("-----BEGIN PUBLIC KEY-----")
     assert run("--public-key").output == first
+
+
+def test_a_replaced_key_leaves_what_it_signed_checkable(
+    courses: Courses, run: Callable[[str], Result], tmp_path: Path
+) -> None:
+    """The export of a stored proof has the key that signed it, by its id; who replaced it is known."""
+    run("--school 100")
+    first, out = run("--public-key").output, tmp_path / "out"
+    (proof,) = courses.service.proofs.newest_of(["101"])
+    second = run("--new-key").output
+    assert second.startswith("-----BEGIN PUBLIC KEY-----")
+    assert (run("--public-key").output, run(f"--public-key --key-id {proof.proof.key_id}").output) == (second, first)
+    assert courses.service.actions.newest(1)[0].verb is Verb.REPLACE_KEY
+    assert run(f"101 --stored --export {out}").exit_code == 0
+    earlier = f"public-key-{proof.proof.key_id}.pem"
+    assert ((out / "public-key.pem").read_text(), (out / earlier).read_text()) == (second, first)
+    assert courses.service.proof_keys.current().key_id in (out / "HOW-TO-CHECK.txt").read_text()
+    line = f"openssl dgst -sha256 -verify {earlier} -signature course-101.sig course-101.json"
+    assert check(out, line).stdout == "Verified OK\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("--public-key --key-id 0000000000000000", "no key has the id 0000000000000000; there is"),
+        ("101 --key-id 0000000000000000", "needs --public-key"),
+        ("101 --new-key", "takes no course"),
+        ("--all --new-key", "takes no course"),
+    ],
+)
+def test_a_key_is_named_right_or_refused(run: Callable[[str], Result], line: str, says: str) -> None:
+    """With exit code 2; a key is not replaced by the way."""
+    before = run("--public-key").output
+    result = run(line)
+    assert (result.exit_code, says in result.output) == (2, True), result.output
+    assert run("--public-key").output == before
