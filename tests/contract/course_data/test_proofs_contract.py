@@ -88,7 +88,7 @@ def test_what_a_replaced_key_signed_can_be_checked(client: redis.Redis, keys: Ke
     assert one.current().key_id == third.key_id
     for key in (first, second, third):
         assert other.public_pem(key.key_id) == key.public_pem
-    assert (other.public_pem("0" * 16), list(one.retired())) == (None, [first.key_id, second.key_id])
+    assert (other.public_pem("0" * 16), set(one.retired())) == (None, {first.key_id, second.key_id})
     assert not any(b"PRIVATE" in value for value in client.hvals(keys.retired_proof_keys))
     checked = serialization.load_pem_public_key(one.retired()[first.key_id].encode())
     assert isinstance(checked, ec.EllipticCurvePublicKey)
