@@ -56,7 +56,7 @@ class DeadLetterQueue:
 
     def find(self, dead_letter_id: str) -> DeadLetter | None:
         """Return an open dead letter."""
-        store = self._messages if dead_letter_id.startswith(ID_PREFIX) else self._dead_letters
+        store = self.messages if dead_letter_id.startswith(ID_PREFIX) else self.dead_letters
         return store.find(dead_letter_id)
 
     def page(self, cause: str | None, start: str | None, limit: int) -> tuple[Sequence[DeadLetter], str | None]:
@@ -65,9 +65,9 @@ class DeadLetterQueue:
         `Cause.MESSAGES` stands for all unreadable messages. `start` is None at the beginning, and after the last page.
         """
         if cause == Cause.MESSAGES:
-            messages = self._messages.page(start, limit + 1)
+            messages = self.messages.page(start, limit + 1)
             return messages[:limit], messages[limit - 1].id if len(messages) > limit else None
-        first, store = int(start) if start and start.isdecimal() else 0, self._dead_letters
+        first, store = int(start) if start and start.isdecimal() else 0, self.dead_letters
         found = store.page(first, limit + 1) if cause is None else store.of_cause(cause, first, limit + 1)
         return found[:limit], str(first + limit) if len(found) > limit else None
 
@@ -80,9 +80,9 @@ class DeadLetterQueue:
         elif cause is None:
             found = self.all()
         elif cause == Cause.MESSAGES:
-            found, cause = self._messages.all(), None
+            found, cause = self.messages.all(), None
         else:
-            found = [*self._dead_letters.of_cause(cause, 0, -1), *self._messages.all()]
+            found = [*self.dead_letters.of_cause(cause, 0, -1), *self.messages.all()]
         return filter_dead_letters(found, cause=cause, since=since)
 
     def count(self) -> int:
