@@ -21,6 +21,7 @@ from workers.container import Container
 from workers.dev.embedded_redis import EmbeddedRedis
 from workers.dev.sandbox import sandbox_settings
 from workers.web.api.app import create_api
+from workers.web.auth.sign_in import RequestAuthenticator
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.xdist_group("broken")]
 
@@ -138,7 +139,7 @@ def test_the_api_refuses_it(service: Container, method: str, path: str, body: ob
     """With 404 and a sentence, and nothing is requested."""
 
     async def ask() -> httpx.Response:
-        transport = httpx.ASGITransport(create_api(service))
+        transport = httpx.ASGITransport(create_api(service, RequestAuthenticator(service)))
         async with httpx.AsyncClient(transport=transport, base_url="http://passback.test/api/v1/") as client:
             return await client.request(method, path, json=body, auth=("operator", PASSWORD))
 
