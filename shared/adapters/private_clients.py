@@ -13,7 +13,12 @@ from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.sis_import import CanvasSisImports
 from shared.adapters.http.client import RemoteApi
 from shared.adapters.http.wire import Json
-from shared.adapters.powerschool import PowerSchool, district_reader, remote_api, section_rosters
+from shared.adapters.powerschool import (
+    PowerSchool,
+    district_reader,
+    remote_api,
+    section_rosters,
+)
 from shared.adapters.powerschool.client import PowerSchoolApi, SharedToken, request_token
 from shared.adapters.powerschool.gradebook.client import Gradebook
 from shared.adapters.powerschool.powerqueries import PowerQueries

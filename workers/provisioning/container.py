@@ -10,7 +10,8 @@ from redis import Redis
 
 from shared.adapters.canvas import canvas_sis_imports
 from shared.adapters.canvas.sis_import import CanvasSisImports
-from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
+from shared.adapters.powerschool import roster_feed
+from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.redis.course_data.course_states import CourseStates
 from shared.adapters.redis.dead_letters.store import DeadLetters
 from shared.adapters.redis.keys import Keys

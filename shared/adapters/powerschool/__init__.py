@@ -28,8 +28,6 @@ from shared.ports.passback import Count, ignore_count
 
 SYSTEM = "powerschool"
 
-__all__ = ["PowerSchool", "PowerSchoolRosterFeed", "powerschool", "roster_feed"]
-
 
 @dataclass(frozen=True, slots=True)
 class PowerSchool:

@@ -23,7 +23,7 @@ _ELLIPSES = ("...", "…")
 
 
 @dataclass(frozen=True, slots=True)
-class CanvasWork:
+class TakeoverWork:
     """A Canvas assignment in a PowerSchool section. `is_eligible` says that no rule blocks it."""
 
     key: AssignmentKey
@@ -61,7 +61,7 @@ class Candidate:
     `key`, `name`, `due_date` and `points` are Canvas's.
     """
 
-    work: CanvasWork
+    work: TakeoverWork
     found: tuple[ActualAssignment, ...]
     apart: tuple[Apart, ...] = ()
 
@@ -89,7 +89,7 @@ class CourseWork:
     of other courses, `refused` the keys whose first change PowerSchool refused.
     """
 
-    works: Sequence[CanvasWork]
+    works: Sequence[TakeoverWork]
     actual: Sequence[ActualAssignment]
     links: Mapping[AssignmentKey, Link]
     plugin_ids: frozenset[str]
@@ -154,7 +154,7 @@ def _is_shortened(wanted: str, stored: str) -> bool:
     return len(start) >= MIN_SHORTENED_CHARS and wanted.startswith(start)
 
 
-def _candidate(work: CanvasWork, course: CourseWork, selection: Selection) -> Candidate | None:
+def _candidate(work: TakeoverWork, course: CourseWork, selection: Selection) -> Candidate | None:
     there = course.by_section.get(work.key.section_dcid, [])
     linked, is_linked = course.linked_ids, course.has_assignment(work.key)
     if selection.assignment_section_id is not None:
@@ -179,7 +179,7 @@ def _candidate(work: CanvasWork, course: CourseWork, selection: Selection) -> Ca
 
 
 def _among(
-    work: CanvasWork,
+    work: TakeoverWork,
     foreign: Sequence[ActualAssignment],
     free: Sequence[ActualAssignment],
     course: CourseWork,
@@ -204,7 +204,7 @@ def _among(
     return Candidate(work, (actual,), _unless_selected(differences, selection))
 
 
-def _twins_of_linked(work: CanvasWork, free: Sequence[ActualAssignment], course: CourseWork) -> Candidate | None:
+def _twins_of_linked(work: TakeoverWork, free: Sequence[ActualAssignment], course: CourseWork) -> Candidate | None:
     """Return what stands beside the assignment that passback made for this one: of the same name and day."""
     twins = tuple(a for a in free if a.due_date == work.due_date)
     return Candidate(work, twins, (Apart.CANVAS_LINKED,)) if twins and not course.is_taken_over(work.key) else None
@@ -219,7 +219,7 @@ def _unless_selected(reasons: Iterable[Apart], selection: Selection) -> tuple[Ap
     return tuple(reason for reason in reasons if reason not in outweighed)
 
 
-def _differences(work: CanvasWork, actual: ActualAssignment, course: CourseWork) -> Iterable[Apart]:
+def _differences(work: TakeoverWork, actual: ActualAssignment, course: CourseWork) -> Iterable[Apart]:
     if actual.unreadable:
         yield Apart.UNREADABLE
         return
@@ -239,7 +239,7 @@ def _differences(work: CanvasWork, actual: ActualAssignment, course: CourseWork)
         yield Apart.REFUSED
 
 
-def _without_rivals(candidate: Candidate, works: Sequence[CanvasWork], course: CourseWork) -> Candidate:
+def _without_rivals(candidate: Candidate, works: Sequence[TakeoverWork], course: CourseWork) -> Candidate:
     """Return the candidate, apart if another Canvas assignment has the same claim to what it found.
 
     Of several, the only one that no rule blocks has it.

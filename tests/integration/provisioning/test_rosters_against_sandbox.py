@@ -13,7 +13,8 @@ import pytest
 import redis
 from starlette.applications import Starlette
 
-from shared.adapters.powerschool import PowerSchoolRosterFeed, powerschool, roster_feed
+from shared.adapters.powerschool import powerschool, roster_feed
+from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.redis.cache import UnavailableQueries
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings, load

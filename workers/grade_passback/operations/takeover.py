@@ -18,7 +18,7 @@ from shared.domain.passback.canvas import effective_due_at, local_due_date
 from shared.domain.passback.planning.links import Link
 from shared.domain.passback.planning.plan import LinkStep, Step
 from shared.domain.passback.powerschool import ActualAssignment, AssignmentKey
-from shared.domain.passback.takeover import Candidate, CanvasWork, CourseWork, Selection, find_candidates
+from shared.domain.passback.takeover import Candidate, CourseWork, Selection, TakeoverWork, find_candidates
 from shared.errors import CourseBusy, NotInCourse
 from shared.ports.passback import PowerSchoolGradebook
 from workers.grade_passback.compare import CourseComparison, CourseData, compare
@@ -196,7 +196,7 @@ class CourseTakeover:
         raise CourseBusy(course_id)
 
 
-def _works(data: CourseData) -> list[CanvasWork]:
+def _works(data: CourseData) -> list[TakeoverWork]:
     """Return every Canvas assignment in every section that PowerSchool has, blocked ones included."""
     zone = data.policy.zone_of(data.course)
     works = []
@@ -205,7 +205,7 @@ def _works(data: CourseData) -> list[CanvasWork]:
             due_at = effective_due_at(placement.assignment, placement.section.id)
             due_date = None if due_at is None else local_due_date(due_at, zone)
             name, points = placement.assignment.name, placement.assignment.points_possible
-            works.append(CanvasWork(placement.key, name, due_date, points, placement.desired is not None))
+            works.append(TakeoverWork(placement.key, name, due_date, points, placement.desired is not None))
     return works
 
 

@@ -97,15 +97,6 @@ def changed_fields(desired: DesiredAssignment, actual: ActualAssignment) -> tupl
     return tuple(field for field, is_equal in equal.items() if not is_equal)
 
 
-def differing_scores(desired: Mapping[int, Score], actual: Mapping[int, Score]) -> dict[int, Score]:
-    """Return the scores that differ, by STUDENTS.DCID in order, as exactly as PowerSchool can hold them.
-
-    Equal ones are left out: families are notified of every write.
-    """
-    differing = [dcid for dcid, score in desired.items() if not agrees(score, actual.get(dcid))]
-    return {dcid: _rounded(desired[dcid]) for dcid in sorted(differing)}
-
-
 def agrees(desired: Score, actual: Score | None) -> bool:
     """Say whether the row needs no write. A score code that a teacher entered is replaced, whatever it is worth.
 
@@ -117,17 +108,6 @@ def agrees(desired: Score, actual: Score | None) -> bool:
         return False
     points = Decimal(0) if actual.points is None and actual.exempt else actual.points
     return points == desired.points or points == to_powerschool_decimal(desired.points)
-
-
-def stale_scores(desired: DesiredAssignment, actual: ActualAssignment, sent_to: frozenset[int]) -> dict[int, Score]:
-    """Return the scores in PowerSchool that were sent and are empty in Canvas now, by STUDENTS.DCID."""
-    cleared = sorted(desired.unscored & sent_to & actual.scores.keys())
-    return {dcid: actual.scores[dcid] for dcid in cleared if has_value(actual.scores[dcid])}
-
-
-def _rounded(score: Score) -> Score:
-    points = to_powerschool_decimal(score.points)
-    return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 
 def has_value(score: Score) -> bool:
@@ -169,11 +149,14 @@ def scores_to_write(
     """
     there: Mapping[int, Score] = {} if actual is None else actual.scores
     weight = None if actual is None else actual.weight
-    return {
-        dcid: score
-        for dcid, score in differing_scores(desired.scores, there).items()
-        if not is_echo(echoes.get(str(dcid)), score, there.get(dcid), weight)
-    }
+    differing = sorted(dcid for dcid, score in desired.scores.items() if not agrees(score, there.get(dcid)))
+    rounded = ((dcid, _rounded(desired.scores[dcid])) for dcid in differing)
+    return {dcid: s for dcid, s in rounded if not is_echo(echoes.get(str(dcid)), s, there.get(dcid), weight)}
+
+
+def _rounded(score: Score) -> Score:
+    points = to_powerschool_decimal(score.points)
+    return score if points is score.points else msgspec.structs.replace(score, points=points)
 
 
 def is_echo(echo: Echo | None, desired: Score, actual: Score | None, weight: Decimal | None) -> bool:

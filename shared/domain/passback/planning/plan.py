@@ -1,6 +1,6 @@
 """Plans the steps that make PowerSchool agree with Canvas: desired minus actual, and never a deletion."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -13,7 +13,6 @@ from shared.domain.passback.planning.diff import (
     is_flag_zero,
     not_cleared,
     scores_to_write,
-    stale_scores,
 )
 from shared.domain.passback.planning.links import Echo, Link, match_assignments
 from shared.domain.passback.planning.name_conflicts import resolve_name_conflicts
@@ -286,24 +285,26 @@ def _existing(
     replaced = {dcid: actual.scores[dcid] for dcid in differing if dcid in actual.scores}
     scores: list[WriteScoresStep | ClearScoresStep] = [WriteScoresStep(key, differing, replaced)] if differing else []
     withdrawn = _withdrawn(desired, actual, link)
-    stale = {d: s for d, s in stale_scores(desired, actual, link.sent_to).items() if d not in withdrawn}
+    stale = _with_value(desired.unscored & link.sent_to - withdrawn.keys(), actual)
     uncleared = not_cleared(desired, actual, link)
     emptied = withdrawn | (stale if clear else {}) | (uncleared if repeat_clears else {})
     if emptied:
         zeros = withdrawn.keys() | {dcid for dcid, score in uncleared.items() if is_flag_zero(score)}
         scores.append(ClearScoresStep(key, emptied, frozenset(emptied.keys() & zeros)))
     findings = [_finding(key, Reason.SCORE_CLEARED, student_dcid=dcid) for dcid in stale if dcid not in emptied]
-    findings += [
-        _finding(key, _reason_not_cleared(s), student_dcid=d) for d, s in uncleared.items() if d not in emptied
-    ]
+    for dcid in sorted(uncleared.keys() - emptied.keys()):
+        reason = Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(uncleared[dcid]) else Reason.SCORE_NOT_CLEARED
+        findings.append(_finding(key, reason, student_dcid=dcid))
     link_updates = _link_updates(desired, actual, link)
     if actual.locked and (update or scores):
         return _Part(findings=(_finding(key, Reason.ASSIGNMENT_LOCKED), *findings), link_updates=link_updates)
     return _Part(update, tuple(scores), tuple(findings), link_updates)
 
 
-def _reason_not_cleared(score: Score) -> Reason:
-    return Reason.FLAG_NOT_WITHDRAWN if is_flag_zero(score) else Reason.SCORE_NOT_CLEARED
+def _with_value(student_dcids: Collection[int], actual: ActualAssignment) -> dict[int, Score]:
+    """Return the scores that PowerSchool has of these students, by STUDENTS.DCID in order."""
+    scores = {dcid: actual.scores[dcid] for dcid in sorted(student_dcids) if dcid in actual.scores}
+    return {dcid: score for dcid, score in scores.items() if has_value(score)}
 
 
 def _withdrawn(desired: DesiredAssignment, actual: ActualAssignment, link: Link) -> dict[int, Score]:

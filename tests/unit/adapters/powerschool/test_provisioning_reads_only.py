@@ -11,8 +11,9 @@ import redis
 from scripted_remote import ScriptedRemote, answer
 
 from shared.adapters.http.client import RemoteApi
-from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
+from shared.adapters.powerschool import roster_feed
 from shared.adapters.powerschool.client import PowerSchoolApi
+from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, ReadOnlyViolation
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings

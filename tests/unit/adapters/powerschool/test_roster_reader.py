@@ -11,9 +11,9 @@ import pytest
 import redis
 from scripted_remote import ScriptedRemote, answer, sent, text
 
-from shared.adapters.powerschool import PowerSchoolRosterFeed, roster_feed
+from shared.adapters.powerschool import roster_feed
 from shared.adapters.powerschool.pagination import READINGS
-from shared.adapters.powerschool.provisioning.reader import ROWS_PER_PAGE
+from shared.adapters.powerschool.provisioning.reader import ROWS_PER_PAGE, PowerSchoolRosterFeed
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.causes import Cause

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from shared.domain.passback.canvas import GradebookRow, Submission
 from shared.domain.passback.course_state import StudentRecord
-from shared.domain.passback.planning.diff import differing_scores
+from shared.domain.passback.planning.diff import scores_to_write
 from shared.domain.passback.powerschool import RosteredSection, RosteredStudent, Score
 from shared.domain.passback.rules.reasons import Finding, Reason
 from shared.domain.passback.rules.score import to_powerschool_decimal
-from tests.unit.domain.passback.baseline import ROSTERED, Placed, graded, placed, row
+from tests.unit.domain.passback.baseline import ROSTERED, Placed, actual, desired, graded, placed, row
 
 SECOND = RosteredSection("4002", 4002, 100, 900, ROSTERED.term, {})
 NOTHING = Placed()
@@ -55,9 +55,9 @@ def test_score_exactly(points: str) -> None:
 )
 def test_more_decimals_than_powerschool(points: str, kept: str) -> None:
     """More than six decimals are rounded half up, since PowerSchool keeps six; what it kept is not sent again."""
-    wanted = {501: score(graded(points))}
-    assert [sent.points for sent in differing_scores(wanted, {}).values()] == [Decimal(kept)]
-    assert differing_scores(wanted, {501: Score(Decimal(kept))}) == {}
+    wanted = replace(desired(), scores={501: score(graded(points))})
+    assert [sent.points for sent in scores_to_write(wanted, None, {}).values()] == [Decimal(kept)]
+    assert scores_to_write(wanted, actual(scores={501: Score(Decimal(kept))}), {}) == {}
 
 
 def test_excused_without_score() -> None:

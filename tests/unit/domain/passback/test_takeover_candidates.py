@@ -15,9 +15,9 @@ from shared.domain.passback.takeover import (
     EVERY_PLUGIN,
     TEACHER,
     Candidate,
-    CanvasWork,
     CourseWork,
     Selection,
+    TakeoverWork,
     find_candidates,
     same_name,
 )
@@ -25,18 +25,18 @@ from tests.unit.domain.passback.baseline import MARKS, SECTION_DCID
 
 DAY = date(2026, 10, 1)
 OTHER_SECTION = SECTION_DCID + 1
-WORK = CanvasWork(AssignmentKey("11", SECTION_DCID), "Essay 1", DAY, Decimal(10))
+WORK = TakeoverWork(AssignmentKey("11", SECTION_DCID), "Essay 1", DAY, Decimal(10))
 THERE = ActualAssignment(6001, 7001, SECTION_DCID, "Essay 1", DAY, Decimal(10), 31, created_by_plugin="501")
 BY_HAND = replace(THERE, created_by_plugin=None)
 OWN_LINK = Link("11", SECTION_DCID, "Essay 1", DAY, 6009, 7009)
 
 
-def work(assignment_id: str = "11", section: int = SECTION_DCID, **changes: object) -> CanvasWork:
+def work(assignment_id: str = "11", section: int = SECTION_DCID, **changes: object) -> TakeoverWork:
     return replace(WORK, key=AssignmentKey(assignment_id, section), **changes)  # type: ignore[arg-type]
 
 
 def found(
-    works: list[CanvasWork],
+    works: list[TakeoverWork],
     there: list[ActualAssignment],
     *links: Link,
     selection: Selection = EVERY_PLUGIN,
