@@ -38,7 +38,7 @@ from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, dig
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
-from workers.web.pages.page_handlers import READ
+from workers.web.pages.page_handlers import ACT, READ, SEARCH, Access
 from workers.web.pages.routes import PAGES
 
 NOW = datetime.now(UTC)
@@ -258,14 +258,32 @@ def test_a_viewer_acts_on_nothing(site: Site) -> None:
     browser = site.browser("viewer")
     for path in ("/", "/courses/101", "/dead-letters", f"/dead-letters/{dead_letter.id}", "/provisioning/7"):
         assert browser.get(path).text.count('method="post"') == 1, path
-    for path, form in (
-        ("/courses/101/sync", {}), ("/pause", {"target": "passback"}), ("/resume", {"target": "passback"}),
-        ("/dead-letters/act", {"verb": "discard", "all": "1"}), ("/provisioning/7/approve", {}),
-        ("/provisioning/7/discard", {}), ("/dead-letters/batches/0123456789abcdef/cancel", {}),
-    ):  # fmt: skip
-        assert browser.post(path, form).status_code == 403, path
+    for path in paths(ACT):
+        assert browser.post(path, {}).status_code == 403, path
     assert site.service.dead_letters.count() == 1
     assert [action.verb for action in site.service.actions.newest(5)] == [Verb.SIGN_IN]
+
+
+def paths(*wanted: Access) -> list[str]:
+    """Return the paths of the pages that are asked for so."""
+    ids = {"course_id": "101", "run_id": "7", "dead_letter_id": "1", "batch_id": "1"}
+    return [pattern.format(**ids) for access, pattern, *_ in PAGES if access in wanted]
+
+
+def test_nobody_gets_in_without_signing_in(site: Site) -> None:
+    """Whatever pages and forms there are: each leads to the sign-in."""
+    browser = site.browser()
+    for path in paths(READ):
+        assert browser.get(path).headers["location"].startswith("/sign-in"), path
+    for path in paths(SEARCH, ACT):
+        assert browser.post(path, {}, token="").headers["location"] == "/sign-in", path
+
+
+def test_no_form_is_taken_from_elsewhere(site: Site) -> None:
+    """Each needs the token of a page that this session was given."""
+    browser = site.browser("operator")
+    for path in paths(SEARCH, ACT):
+        assert browser.post(path, {}, token="0" * 64).status_code == 403, path
 
 
 def test_the_history_tells_of_a_lost_answer(site: Site) -> None:
@@ -574,8 +592,7 @@ def test_a_held_plan_is_shown_row_by_row_and_approved(site: Site) -> None:
 def test_no_page_shows_a_viewer_a_score(site: Site) -> None:
     """Whatever pages there are: each is there for a viewer, and none has a score of the audit log."""
     browser, asked = site.browser("viewer"), 0
-    for pattern in (pattern for access, pattern, *_ in PAGES if access is READ):
-        path = pattern.format(course_id="101", run_id="7", dead_letter_id="1", batch_id="1")
+    for path in paths(READ):
         for query in ("", "?student=S1", "?assignment=7"):
             response = browser.get(path + query)
             assert response.status_code in (200, 404, 409, 422, 503), path
