@@ -82,11 +82,6 @@ class Claims(BaseModel):
     custom: Custom = Field(Custom(), alias=f"{LTI}custom")
     placement: Text = Field("", alias=PLACEMENT)
 
-    @property
-    def audiences(self) -> tuple[str, ...]:
-        """Return for whom the launch is."""
-        return (self.aud,) if isinstance(self.aud, str) else tuple(self.aud)
-
 
 @dataclass(frozen=True, slots=True)
 class Expected:
@@ -119,20 +114,20 @@ def signed_claims(id_token: str, key_of: Callable[[str], PyJWK | None]) -> Claim
 
 def check_sender(claims: Claims, expected: Expected, now: datetime) -> str:
     """Return the client for which this Canvas signed the launch just now. Raises: LaunchRefused."""
-    client_id = next((each for each in claims.audiences if each in expected.client_ids), "")
-    refuse_first(_sender_checks(claims, expected, client_id, now.timestamp()))
-    return client_id
-
-
-def _sender_checks(claims: Claims, expected: Expected, client_id: str, now: float) -> Check:
-    yield Refusal.WRONG_ISSUER, claims.iss != expected.issuer
-    is_for_several = len(claims.audiences) > 1
-    is_for_other = claims.azp != client_id and (is_for_several or claims.azp is not None)
-    yield Refusal.WRONG_AUDIENCE, not client_id or is_for_other
-    yield Refusal.EXPIRED, claims.exp <= now
+    audiences, at = [claims.aud] if isinstance(claims.aud, str) else claims.aud, now.timestamp()
+    client_id = next((each for each in audiences if each in expected.client_ids), "")
+    is_for_other = claims.azp != client_id and (len(audiences) > 1 or claims.azp is not None)
     begins = max(claims.iat, claims.nbf or claims.iat)
-    yield Refusal.NOT_YET_VALID, begins > now + CLOCK_TOLERANCE.total_seconds()
-    yield Refusal.TOO_OLD, claims.iat < now - MAX_AGE.total_seconds()
+    refuse_first(
+        [
+            (Refusal.WRONG_ISSUER, claims.iss != expected.issuer),
+            (Refusal.WRONG_AUDIENCE, not client_id or is_for_other),
+            (Refusal.EXPIRED, claims.exp <= at),
+            (Refusal.NOT_YET_VALID, begins > at + CLOCK_TOLERANCE.total_seconds()),
+            (Refusal.TOO_OLD, claims.iat < at - MAX_AGE.total_seconds()),
+        ]
+    )
+    return client_id
 
 
 def check_state(claims: Claims, client_id: str, state: LoginState) -> None:

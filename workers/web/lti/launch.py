@@ -47,8 +47,7 @@ def begin_login(tool: LtiTool, pages: LtiPages, request: Request, fields: Form) 
     is_framed = request.headers.get("sec-fetch-dest", "") in ("iframe", "frame")
     response: Response
     if state.storage_target or is_framed:
-        hints = {name: first(fields, name) for name in ("login_hint", "lti_message_hint")}
-        again = {"iss": state.issuer, "client_id": state.client_id, "target_link_uri": state.target, **hints}
+        again = state.again(first(fields, "login_hint"), first(fields, "lti_message_hint"))
         response = pages.message(
             200, "Opening passback…", "", template="lti/launch/login.html", next_url=url, again=again, state=state,
             proof=tool.states.proof(state), storage_origin=tool.platform.storage_origin,
@@ -101,7 +100,9 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
     state, claims = _verified(tool, fields)
     may_sync = tool.service.settings.lti_teachers_may_sync
     session, proof = session_of(claims, teachers_may_sync=may_sync, now=now), tool.states.proof(state)
-    _learn(tool, state.client_id, claims)
+    # No registration names the deployment, and a client can have several.
+    if tool.service.lti.record_launch(state.client_id, claims.deployment_id, now):
+        log.info(LogEvent.LTI_DEPLOYMENT_LEARNED, client_id=state.client_id, deployment_id=claims.deployment_id)
     if has_cookie(request, state, proof):
         response = _open(tool, pages, session)
         set_cookie(response, state, "")
@@ -116,7 +117,7 @@ def receive_launch(tool: LtiTool, pages: LtiPages, request: Request, fields: For
     )  # fmt: skip
 
 
-def finish_launch(tool: LtiTool, pages: LtiPages, fields: Form) -> Response:
+def finish_launch(tool: LtiTool, pages: LtiPages, _request: Request, fields: Form) -> Response:
     """Open a launch that waited, for the browser that has its proof. It waits once."""
     stored = tool.service.lti.take_launch(first(fields, "launch"))
     if stored is None:
@@ -159,25 +160,14 @@ def _open(tool: LtiTool, pages: LtiPages, session: LtiSession) -> Response:
     return landing_page(pages, session)
 
 
-def _learn(tool: LtiTool, client_id: str, claims: Claims) -> None:
-    """Remember the deployment: no registration names it, and a client can have several."""
-    at, deployment_id = tool.service.clock.now(), claims.deployment_id
-    if tool.service.lti.record_launch(client_id, deployment_id, at):
-        log.info(LogEvent.LTI_DEPLOYMENT_LEARNED, client_id=client_id, deployment_id=deployment_id)
-
-
 def _platform_error(tool: LtiTool, pages: LtiPages, fields: Form) -> Response:
     """Say in plain words why Canvas gave no launch; its own description is not shown, since anybody can post one."""
     refusal = PLATFORM_ERRORS.get(first(fields, "error"), Refusal.PLATFORM_ERROR)
     tool.count_refusal(refusal)
     state = tool.states.read(first(fields, "state"), tool.service.clock.now())
-    again = {}
-    if state is not None and state.login_hint and refusal is Refusal.LOGIN_REQUIRED:
-        again = {
-            "iss": state.issuer, "client_id": state.client_id, "target_link_uri": state.target,
-            "login_hint": state.login_hint, "lti_message_hint": state.message_hint,
-        }  # fmt: skip
-    return pages.refusal(refusal, again=again)
+    if state is None or not state.login_hint or refusal is not Refusal.LOGIN_REQUIRED:
+        return pages.refusal(refusal)
+    return pages.refusal(refusal, again=state.again(state.login_hint, state.message_hint))
 
 
 def _new_tab_url(tool: LtiTool, session: LtiSession, target: str) -> str:

@@ -14,6 +14,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.adapters.http.exchange import BodyTooLarge, deadline, http_client, read_body
@@ -38,8 +39,6 @@ MAX_NAME_CHARS = 200
 PLATFORM = "https://purl.imsglobal.org/spec/lti-platform-configuration"
 INSTRUCTURE_DOMAINS = (".instructure.com", ".canvaslms.com")
 SUCCESSES = (200, 201)
-
-
 _OBJECT = TypeAdapter(dict[str, object])
 
 
@@ -56,7 +55,7 @@ class _OpenIdConfiguration(BaseModel):
     account_guid: Text = Field("", validation_alias=AliasPath(PLATFORM, f"{CANVAS}account_lti_guid"))
 
 
-def register(tool: LtiTool, pages: LtiPages, link: str, fields: Form) -> Response:
+def register(tool: LtiTool, pages: LtiPages, request: Request, fields: Form) -> Response:
     """Register passback with the Canvas that opened this address, and show what is to be done next."""
     configuration_url, token = first(fields, "openid_configuration"), first(fields, "registration_token")
     if not configuration_url or len(token) > MAX_TOKEN_CHARS or not token.isprintable() or not token.isascii():
@@ -64,7 +63,7 @@ def register(tool: LtiTool, pages: LtiPages, link: str, fields: Form) -> Respons
     if not is_allowed(configuration_url, tool.service.settings):
         raise LaunchRefused(Refusal.FOREIGN_PLATFORM)
     # Taken before anything is sent: a link that somebody else saw as well does not work twice.
-    made_by = tool.service.lti.take_link(link)
+    made_by = tool.service.lti.take_link(request.path_params["link"])
     if made_by is None:
         raise LaunchRefused(Refusal.LINK_USED)
     registration = _register(tool, configuration_url, token, made_by)

@@ -1,6 +1,7 @@
 """The pages inside Canvas as one application. It has no paths where nobody has installed passback in Canvas."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
@@ -68,29 +69,18 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _tool_routes(tool: LtiTool, pages: LtiPages) -> list[Route]:
-    def login(request: Request, fields: Form) -> Response:
-        return begin_login(tool, pages, request, fields)
-
-    def launch(request: Request, fields: Form) -> Response:
-        return receive_launch(tool, pages, request, fields)
-
-    def registration(request: Request, fields: Form) -> Response:
-        return register(tool, pages, request.path_params["link"], fields)
-
     def configuration(_request: Request) -> Response:
         return JSONResponse(json_configuration(tool.service.settings.public_url))
 
     def key_set(_request: Request) -> Response:
         return Response(public_key_set(tool.service.lti), media_type="application/json")
 
-    def finish(_request: Request, fields: Form) -> Response:
-        return finish_launch(tool, pages, fields)
-
+    login, registration = partial(begin_login, tool, pages), partial(register, tool, pages)
     return [
         Route("/lti/login", _endpoint(login, reads_query=True), methods=["GET", "POST"]),
         Route("/lti/browser", shows_cookie, methods=["GET"]),
-        Route(LAUNCH_PATH, _endpoint(launch), methods=["POST"]),
-        Route("/lti/finish", _endpoint(finish), methods=["POST"]),
+        Route(LAUNCH_PATH, _endpoint(partial(receive_launch, tool, pages)), methods=["POST"]),
+        Route("/lti/finish", _endpoint(partial(finish_launch, tool, pages)), methods=["POST"]),
         Route("/lti/register/{link}", _endpoint(registration, reads_query=True), methods=["GET"]),
         Route("/lti/config.json", configuration, methods=["GET"]),
         Route("/lti/jwks", key_set, methods=["GET"]),

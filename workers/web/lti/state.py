@@ -56,6 +56,13 @@ class LoginState:
         """
         return f"pb-state-{sum(self.id.encode()) % STORAGE_SLOTS}"
 
+    def again(self, login_hint: str, message_hint: str) -> dict[str, str]:
+        """Return the fields that begin the same login again."""
+        return {
+            "iss": self.issuer, "client_id": self.client_id, "target_link_uri": self.target,
+            "login_hint": login_hint, "lti_message_hint": message_hint,
+        }  # fmt: skip
+
 
 def new_state(
     issuer: str, client_id: str, target: str, storage_target: str, hints: tuple[str, str], now: datetime

@@ -299,10 +299,25 @@ def test_an_assignment_is_answered(canvas: CanvasSite) -> None:
 def test_a_sync_of_one_assignment_names_it(canvas: CanvasSite) -> None:
     """And shows the assignment's page again."""
     frame = canvas.frame(assignment_id="12")
-    assert "Lab report" in frame.text("/lti/course/sync", **{"from": "assignment"})
+    assert "Lab report" in frame.text("/lti/course/sync", **{"from": "assignment", "assignment": "12"})
     pending = canvas.site.service.changes.state_of("1").pending
     assert pending is not None
     assert pending.assignment_ids == {"12"}
+
+
+def test_an_assignment_s_launch_also_shows_the_whole_course(canvas: CanvasSite) -> None:
+    """Its preview names the assignment in its form; without that, preview and sync are about the course."""
+    frame = canvas.frame(placement="assignment_menu", assignment_id="12")
+    page = frame.post("/lti/assignment").text
+    assert page.count('name="assignment" value="12"') == 2
+    assert "One assignment alone." in frame.text("/lti/course/preview", assignment="12")
+    said = frame.text("/lti/course/preview")
+    assert "Reading 1" in said
+    assert "One assignment alone." not in said
+    frame.post("/lti/course/sync")
+    pending = canvas.site.service.changes.state_of("1").pending
+    assert pending is not None
+    assert not pending.assignment_ids
 
 
 def test_a_course_that_was_never_synced_says_so() -> None:

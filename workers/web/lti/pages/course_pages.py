@@ -46,7 +46,7 @@ def show_post_grades(pages: LtiPages, request: LtiRequest) -> Response:
 
 def show_assignment(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/assignment`: the answer for the assignment from whose menu the page was opened."""
-    assignment_id = assignment_of(request)
+    assignment_id = assignment_of(request) or request.session.assignment_id
     if assignment_id is None:
         return show_course(pages, request)
     return _course_page(pages, request, "lti/assignment.html", "/lti/assignment", assignment_id=assignment_id)
@@ -56,8 +56,7 @@ def sync(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/sync`: request a sync of the course, or of one assignment, and show the page that asked."""
     require_sync(request.session, pages.service.settings)
     access, assignment_id = course_access(request), assignment_of(request)
-    actor = request.session.actor
-    actions = OperatorActions(pages.service, User(actor, Role.OPERATOR))
+    actions = OperatorActions(pages.service, User(request.session.actor, Role.OPERATOR))
     actions.sync(access.course_id, [assignment_id] if assignment_id else [])
     asked = {ASKED_FIELD: [str(int(pages.service.clock.now().timestamp()))]}
     request = replace(request, form_fields={**request.form_fields, **asked})
@@ -96,11 +95,7 @@ def asked_again(pages: LtiPages, request: LtiRequest) -> Response:
 
 
 def _not_made(pages: LtiPages, request: LtiRequest, status: int, title: str, text: str) -> Response:
-    access = course_access(request)
-    response = pages.page(
-        "lti/no_response.html", request, page="", access=access, page_context=access.page_context,
-        course_id=access.course_id, title=title, text=text,
-    )  # fmt: skip
+    response = pages.course_page("lti/no_response.html", request, "", title=title, text=text)
     response.status_code = status
     return response
 
@@ -111,8 +106,8 @@ def students_of(pages: LtiPages, access: CourseAccess) -> LivePeople:
 
 
 def assignment_of(request: LtiRequest) -> str | None:
-    """Return the assignment that the form names, else the launch's. Raises `ApiError` for what is no id."""
-    assignment_id = request.form("assignment") or request.session.assignment_id
+    """Return the assignment that the form names. Raises `ApiError` for what is no id."""
+    assignment_id = request.form("assignment")
     if assignment_id and not re.fullmatch(CANVAS_ID, assignment_id):
         raise ApiError(422, "not_valid", "An assignment is named by its Canvas id, a number.")
     return assignment_id or None
@@ -122,11 +117,6 @@ def explained(found: Json, access: CourseAccess) -> Json:
     """Return an explanation or a preview as this person may see it, in the texts of the page."""
     visible = only_sections(found, access.section_ids)
     return without_codes(visible) if access.page_context.states else visible
-
-
-def section_names(found: Mapping[str, Any]) -> dict[str, str]:
-    """Return the names that Canvas gives the sections, by SIS id."""
-    return {s["section_sis_id"]: s["name"] for s in found["sections"] if s["section_sis_id"] and s["name"]}
 
 
 def _course_page(
@@ -146,11 +136,11 @@ def _course_page(
     view = course_view(explanation)
     newest = service.proofs.newest(access.course_id)
     people = students_of(pages, access) if request.form("names") == "1" else LivePeople()
-    return pages.page(
-        template, request, page=page, access=access, page_context=access.page_context, course_id=access.course_id,
+    return pages.course_page(
+        template, request, page,
         course_name=summary.name if summary else "", explanation=explanation, view=view,
         sentence=view.sentence(access.page_context.you), proof=newest.proof if newest else None,
-        section_names=section_names(explanation), people=people, names=people.names, activity=activity,
+        section_names=access.section_names(explanation), people=people, names=people.names, activity=activity,
         requested=_requested_sync(pages, request, access, found), is_part=access.is_part(found),
         patience_s=int(FOR_BOTH_SIDES.total_seconds()),
         activity_sentence=activity_text(activity, paused, service.clock.now(), pages.zone),

@@ -74,6 +74,14 @@ class LtiPages:
             outages=read_outages(service.redis, service.keys), **values,
         )  # fmt: skip
 
+    def course_page(self, template: str, request: LtiRequest, page: str, **values: object) -> Response:
+        """Return a page of the request's course; `page` is its path. Raises: ApiError for another course."""
+        access = course_access(request)
+        return self.page(
+            template, request, page=page, access=access, page_context=access.page_context, course_id=access.course_id,
+            **values,
+        )  # fmt: skip
+
     def message(
         self, status: int, title: str, text: str, *, template: str = "lti/launch/message.html", **values: object
     ) -> Response:
@@ -108,6 +116,11 @@ class CourseAccess:
         """Say whether the person sees some sections alone of the course of an explanation or a preview."""
         sections = cast("list[Json]", found["sections"])
         return self.section_ids is not None and any(s["section_id"] not in self.section_ids for s in sections)
+
+    def section_names(self, found: Json) -> dict[str, str]:
+        """Return the names that Canvas gives the sections of an explanation or a preview, by SIS id."""
+        sections = cast("list[dict[str, str]]", found["sections"])
+        return {s["section_sis_id"]: s["name"] for s in sections if s["section_sis_id"] and s["name"]}
 
     def section_dcids(self, record: CourseRecord | None) -> dict[int, str]:
         """Return the visible sections by SECTIONS.DCID, with the names that Canvas gives them."""

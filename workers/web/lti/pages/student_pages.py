@@ -1,6 +1,5 @@
 """The pages of a course that show scores: preview, one student and totals, all read live, and the history."""
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, cast
@@ -9,10 +8,10 @@ from starlette.responses import Response
 
 from shared.domain.passback.audit import AuditEntry
 from shared.domain.passback.canvas import Person
-from workers.grade_passback.explain.response import ExplainQuery
+from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.preview import summary_of_preview
 from workers.web.errors import ApiError
-from workers.web.lti.pages.course_pages import assignment_of, explained, section_names, students_of
+from workers.web.lti.pages.course_pages import assignment_of, explained, students_of
 from workers.web.lti.pages.page_request import CourseAccess, LtiPages, LtiRequest, course_access, may_sync
 from workers.web.lti.pages.plain_text import asked_by, without_codes
 from workers.web.pages.course_view import preview_rows
@@ -30,33 +29,27 @@ def show_preview(pages: LtiPages, request: LtiRequest) -> Response:
     assignments = cast("list[dict[str, Any]]", plan["assignments"])
     rows = preview_rows(assignments)
     if request.form("only") == "changes":
-        rows = [(assignment, changed) for assignment, sections in rows if (changed := _changed(sections))]
+        rows = [(each, changed) for each, sections in rows if (changed := [s for s in sections if s["actions"]])]
     has_students = any(section["students"] for each in assignments for section in each["sections"])
     people = students_of(pages, access) if has_students else LivePeople()
-    return pages.page(
-        "lti/preview.html", request, page="/lti/course/preview", access=access, page_context=access.page_context,
-        course_id=access.course_id, assignment_id=assignment_id, plan=plan, summary=summary_of_preview(assignments),
-        assignments=rows, is_part=access.is_part(found), people=people, names=people.names,
-        section_names=section_names(plan),
-        can_see_scores=True, can_sync=may_sync(request.session, service.settings),
+    return pages.course_page(
+        "lti/preview.html", request, "/lti/course/preview", assignment_id=assignment_id, plan=plan,
+        summary=summary_of_preview(assignments), assignments=rows, is_part=access.is_part(found), people=people,
+        names=people.names, section_names=access.section_names(plan), can_see_scores=True,
+        can_sync=may_sync(request.session, service.settings),
     )  # fmt: skip
-
-
-def _changed(sections: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [section for section in sections if section["actions"]]
 
 
 def show_student(pages: LtiPages, request: LtiRequest) -> Response:
     """`/lti/course/student`: why each score of one student is in PowerSchool, or is not."""
     access, service, sis_id = course_access(request), pages.service, request.form("student")
     students, student = _students(pages, access, sis_id)
-    explanation: Mapping[str, Any] | None = None
+    explanation: Json | None = None
     if sis_id:
         explanation = explained(live_explanation(service, ExplainQuery(access.course_id, None, sis_id)), access)
-    return pages.page(
-        "lti/student.html", request, page="/lti/course/student", access=access, page_context=access.page_context,
-        course_id=access.course_id, people=students, student=student, sis_id=sis_id, explanation=explanation,
-        section_names=section_names(explanation) if explanation else {},
+    return pages.course_page(
+        "lti/student.html", request, "/lti/course/student", people=students, student=student, sis_id=sis_id,
+        explanation=explanation, section_names=access.section_names(explanation) if explanation else {},
     )  # fmt: skip
 
 
@@ -66,9 +59,8 @@ def show_totals(pages: LtiPages, request: LtiRequest) -> Response:
     people, _ = _students(pages, access, sis_id)
     totals = course_totals(service, access.course_id, sis_id or None, access.section_ids)
     record = service.records.course(access.course_id)
-    return pages.page(
-        "lti/totals.html", request, page="/lti/course/totals", access=access, page_context=access.page_context,
-        course_id=access.course_id, people=people, names=people.names, sis_id=sis_id,
+    return pages.course_page(
+        "lti/totals.html", request, "/lti/course/totals", people=people, names=people.names, sis_id=sis_id,
         totals=without_codes(totals) if access.page_context.states else totals,
         section_names={section.sis_id: section.name for section in record.sections} if record else {},
     )  # fmt: skip
@@ -103,9 +95,8 @@ def show_history(pages: LtiPages, request: LtiRequest) -> Response:
     if any(entry.scores or entry.occasion.actor for entry in shown):
         people = read_people(lambda: service.canvas_people.members(access.course_id, access.section_ids))
     values = history_values(shown, people, given, access.seen(record), start)
-    return pages.page(
-        "lti/history.html", request, page="/lti/course/history", access=access, page_context=access.page_context,
-        course_id=access.course_id, can_see_scores=True, sections=dcids, start=start,
+    return pages.course_page(
+        "lti/history.html", request, "/lti/course/history", can_see_scores=True, sections=dcids, start=start,
         asked_for_by=partial(asked_by, names=people.names), **values,
     )  # fmt: skip
 
