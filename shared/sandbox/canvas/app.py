@@ -10,9 +10,8 @@ from starlette.middleware import Middleware
 
 from shared.clock import Clock, SystemClock
 from shared.sandbox.canvas.control import CONTROL_ROUTES
-from shared.sandbox.canvas.lti.control import LTI_CONTROL_ROUTES
 from shared.sandbox.canvas.lti.pages import PAGE_ROUTES
-from shared.sandbox.canvas.lti.routes import PLATFORM_ROUTES
+from shared.sandbox.canvas.lti.routes import LTI_CONTROL_ROUTES, PLATFORM_ROUTES
 from shared.sandbox.canvas.rest.courses import READ_ROUTES
 from shared.sandbox.canvas.rest.submissions import SUBMISSION_ROUTES
 from shared.sandbox.canvas.rest.throttle import ThrottleMiddleware

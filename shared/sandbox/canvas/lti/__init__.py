@@ -4,8 +4,7 @@ tools.py      installed tools: from a JSON configuration or a dynamic registrati
 claims.py     roles, custom fields and claims of a launch
 faults.py     launches that a tool must refuse
 platform.py   keys, tools, settings and prepared launches
-routes.py     the endpoints of the platform
+routes.py     the endpoints of the platform; `/_sandbox/lti`: settings and faults, tools, keys, the log of launches
 visit.py      who is signed in, and where
 pages.py      course, Gradebook, assignment and account pages, and the page around a tool's frame
-control.py    `/_sandbox/lti`: settings and faults, tools, keys, the log of launches
 """

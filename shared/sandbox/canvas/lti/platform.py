@@ -56,15 +56,6 @@ class LoggedLaunch:
     fields: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Hint:
-    """What `lti_message_hint` holds: opaque to tools."""
-
-    verifier: str
-    canvas_url: str
-    storage: Storage
-
-
 @dataclass
 class LtiPlatform:
     """The platform side of LTI 1.3 of one sandbox Canvas."""
@@ -116,14 +107,9 @@ class LtiPlatform:
         }
         return request | self.storage_target(storage)
 
-    def storage_target(self, storage: Storage) -> dict[str, str]:
+    def storage_target(self, storage: str) -> dict[str, str]:
         """Return the field that says where a tool finds the platform's storage; none where there is none."""
         return {"lti_storage_target": STORAGE_TARGETS[storage]} if storage in STORAGE_TARGETS else {}
-
-    def hint(self, text: str) -> Hint | None:
-        """Return what a message hint says; None for one that is not ours or has expired."""
-        claims = self._claims(text)
-        return None if claims is None else Hint(claims["verifier"], claims["canvas_url"], claims["storage"])
 
     def take(self, verifier: str) -> Launch | None:
         """Hand a prepared launch out: once, and while it lives."""
@@ -152,7 +138,7 @@ class LtiPlatform:
 
     def accepts_registration(self, token: str) -> bool:
         """Say whether a tool may register with this token."""
-        claims = self._claims(token)
+        claims = self.claims(token)
         return claims is not None and claims.keys() == {
             "uuid", "initiated_at", "user_id", "root_account_global_id", "exp",
         }  # fmt: skip
@@ -163,14 +149,14 @@ class LtiPlatform:
 
     def parent_of(self, token: str) -> str | None:
         """Return the origin that a token of `parent_token` names."""
-        claims = self._claims(token)
+        claims = self.claims(token)
         return None if claims is None else claims.get("parent")
 
     def _token(self, claims: dict[str, Any], lifetime: timedelta) -> str:
         expires_at = int((self.canvas.clock.now() + lifetime).timestamp())
         return jwt.encode(claims | {"exp": expires_at}, self._secret, algorithm="HS256")
 
-    def _claims(self, token: str) -> dict[str, Any] | None:
+    def claims(self, token: str) -> dict[str, Any] | None:
         """Return the claims of a token of ours; None for anything else. The sandbox's clock decides on its end."""
         try:
             claims: dict[str, Any] = jwt.decode(

@@ -1,5 +1,7 @@
 """The endpoints of the platform: authorization, keys, dynamic registration, and the frame that forwards messages.
 
+`/_sandbox/lti` has its settings and faults, tools, keys, and the log of launches.
+
 Source: canvas-lms app/controllers/lti/ims/authentication_controller.rb (the checks, their order, and that an error is
 posted to the tool), security_controller.rb (keys), dynamic_registration_controller.rb, platform_storage_controller.rb.
 """
@@ -7,15 +9,24 @@ posted to the tool), security_controller.rb (keys), dynamic_registration_control
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from shared.sandbox.canvas.lti.claims import account_guid, opaque_id
 from shared.sandbox.canvas.lti.faults import ERRORS, LtiFault
-from shared.sandbox.canvas.lti.platform import Hint, LoggedLaunch, LtiPlatform
-from shared.sandbox.canvas.lti.tools import PLACEMENTS, RESOURCE_LINK_REQUEST, SCOPES, TOOL_CONFIGURATION, Registration
+from shared.sandbox.canvas.lti.platform import LoggedLaunch, LtiPlatform, LtiSettings
+from shared.sandbox.canvas.lti.tools import (
+    PLACEMENTS,
+    RESOURCE_LINK_REQUEST,
+    SCOPES,
+    TOOL_CONFIGURATION,
+    JsonConfiguration,
+    Registration,
+)
 from shared.sandbox.canvas.lti.visit import platform, rendered, signed_in_user_id
+from shared.sandbox.control import control_route, log_route
 
 REQUIRED: Final = (
     "client_id", "login_hint", "lti_message_hint", "nonce", "prompt", "redirect_uri", "response_mode",
@@ -32,16 +43,16 @@ KEYS_MAX_AGE_S: Final = 864_000
 async def authorize_redirect(request: Request) -> Response:
     """Send the browser on to the Canvas that the message hint names; the tool knows the platform's address only."""
     parameters = await _parameters(request)
-    hint = platform(request).hint(parameters.get("lti_message_hint", ""))
+    hint = platform(request).claims(parameters.get("lti_message_hint", ""))
     if hint is None:
         return PlainTextResponse("Invalid lti_message_hint", 400)
-    return RedirectResponse(f"{hint.canvas_url}/api/lti/authorize?{urlencode(parameters)}", 302)
+    return RedirectResponse(f"{hint['canvas_url']}/api/lti/authorize?{urlencode(parameters)}", 302)
 
 
 async def authorize(request: Request) -> Response:
     """Hand the launch out, or post an error, to the tool's redirect URI."""
     own, parameters = platform(request), await _parameters(request)
-    hint = own.hint(parameters.get("lti_message_hint", ""))
+    hint = own.claims(parameters.get("lti_message_hint", ""))
     if hint is None:
         return PlainTextResponse("Invalid lti_message_hint", 400)
     tool = own.tool_of_client(parameters.get("client_id", ""))
@@ -53,17 +64,19 @@ async def authorize(request: Request) -> Response:
     return rendered("post.html", action=uri, fields=fields)
 
 
-def _launch_fields(request: Request, own: LtiPlatform, hint: Hint, parameters: dict[str, str]) -> dict[str, str]:
+def _launch_fields(
+    request: Request, own: LtiPlatform, hint: dict[str, str], parameters: dict[str, str]
+) -> dict[str, str]:
     state = {"state": parameters["state"]} if "state" in parameters else {}
     problem = _problem(request, own, parameters)
     # A request that is refused leaves the launch where it is, as in Canvas.
-    launch = None if problem else own.take(hint.verifier)
+    launch = None if problem else own.take(hint["verifier"])
     if launch is None:
         gone = LtiFault.LAUNCH_NO_LONGER_VALID
         error, description = problem or (gone, ERRORS[gone])
         return {"error": error, "error_description": description, **state}
     granted = {"id_token": own.id_token(launch, parameters["nonce"])}
-    return own.replayed(granted | state | own.storage_target(hint.storage))
+    return own.replayed(granted | state | own.storage_target(hint["storage"]))
 
 
 def _problem(request: Request, own: LtiPlatform, parameters: dict[str, str]) -> tuple[str, str] | None:
@@ -174,4 +187,52 @@ PLATFORM_ROUTES: Final = [
     Route("/api/lti/security/openid-configuration", openid_configuration, methods=["GET"]),
     Route("/api/lti/registrations", register, methods=["POST"]),
     Route("/post_message_forwarding", forwarding_frame, methods=["GET"]),
+]
+
+
+class Installation(BaseModel):
+    """What an administrator does with a JSON configuration: paste it, enter redirect URIs, and install the tool.
+
+    Without a `client_id` the platform makes one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    configuration: JsonConfiguration
+    redirect_uris: list[str]
+    client_id: str = ""
+
+
+async def settings(request: Request) -> Response:
+    """Show or replace how the platform presents itself and what is wrong with its launches."""
+    own = platform(request)
+    if request.method == "PUT":
+        own.settings = LtiSettings.model_validate_json(await request.body())
+    return JSONResponse(own.settings.model_dump(mode="json"))
+
+
+async def tools(request: Request) -> Response:
+    """List the installed tools, install one, or remove the one of a `client_id`."""
+    own = platform(request)
+    if request.method == "POST":
+        asked = Installation.model_validate_json(await request.body())
+        tool = own.install(asked.configuration.tool(asked.redirect_uris), asked.client_id)
+        return JSONResponse(tool.model_dump(), 201)
+    if request.method == "DELETE":
+        client_id = request.query_params["client_id"]
+        own.tools = {number: tool for number, tool in own.tools.items() if tool.client_id != client_id}
+        return Response(status_code=204)
+    return JSONResponse([tool.model_dump() for tool in own.tools.values()])
+
+
+async def rotate(request: Request) -> Response:
+    """Retire the oldest key and sign with the next one."""
+    return JSONResponse(platform(request).keys.rotate())
+
+
+LTI_CONTROL_ROUTES: Final = [
+    control_route("/lti", settings, "GET", "PUT"),
+    control_route("/lti/tools", tools, "GET", "POST", "DELETE"),
+    control_route("/lti/rotate", rotate, "POST"),
+    log_route("/lti/launches", lambda request: platform(request).log),
 ]
