@@ -1,15 +1,17 @@
 """Starts a temporary Redis on machines without one, while a command runs."""
 
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import quote
 
 import redis
@@ -28,12 +30,6 @@ class RedisKind(StrEnum):
     FAKE = "fake"
 
 
-class _Server(Protocol):
-    url: str
-
-    def stop(self) -> None: ...
-
-
 class EmbeddedRedis:
     """A context manager: a temporary Redis that only this machine and this account can reach.
 
@@ -46,7 +42,7 @@ class EmbeddedRedis:
         self.kind = _best_kind() if kind is None else kind
         self.is_durable = durable and self.kind is not RedisKind.FAKE
         self.url = ""
-        self._server: _Server | None = None
+        self._server = ExitStack()
 
     @property
     def description(self) -> str:
@@ -60,54 +56,46 @@ class EmbeddedRedis:
                 return "fakeredis in this process: slow and not durable"
 
     def __enter__(self) -> Self:
-        if self.kind is RedisKind.FAKE:
-            self._server = _fake_server()
-        else:
-            self._server = _ServerProcess(executable(self.kind), durable=self.is_durable)
-        self.url = self._server.url
+        is_fake = self.kind is RedisKind.FAKE
+        server = _fake_server() if is_fake else _server_process(executable(self.kind), durable=self.is_durable)
+        self.url = self._server.enter_context(server)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._server is not None:
-            self._server.stop()
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
 
 
-class _ServerProcess:
-    """A redis-server on a unix socket in a directory of its own."""
+@contextmanager
+def _server_process(program: str, *, durable: bool) -> Iterator[str]:
+    """Run a redis-server on a unix socket in a directory of its own; yield its URL."""
+    # A short path: that of a unix socket is limited to about 100 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="passback-"))
+    path = directory / "redis.sock"
+    url = f"unix://{quote(str(path))}?db=0"
+    arguments = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(directory)]
+    durability = ["--save", "", "--appendonly", "yes" if durable else "no"]
+    with (directory / "redis.log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603  # a redis-server, with arguments of our own
+            [program, *arguments, *durability],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
 
-    def __init__(self, executable: str, *, durable: bool) -> None:
-        # A short path: that of a unix socket is limited to about 100 bytes.
-        self._directory = Path(tempfile.mkdtemp(prefix="passback-"))
-        path = self._directory / "redis.sock"
-        self.url = f"unix://{quote(str(path))}?db=0"
-        arguments = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(self._directory)]
-        durability = ["--save", "", "--appendonly", "yes" if durable else "no"]
-        with (self._directory / "redis.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # a redis-server, with arguments of our own
-                [executable, *arguments, *durability],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+    def still_runs() -> None:
+        if process.poll() is not None:
+            output = (directory / "redis.log").read_text(errors="replace")
+            raise ConfigurationError(f"redis-server ended with code {process.returncode}:\n{output[-1000:]}")
+
+    try:
+        _wait_ready(url, still_runs)
+        yield url
+    finally:
+        process.terminate()
         try:
-            _wait_ready(self.url, self._still_runs)
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_WITHIN_S)
+            process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(STOP_WITHIN_S)
-        shutil.rmtree(self._directory, ignore_errors=True)
-
-    def _still_runs(self) -> None:
-        if self._process.poll() is not None:
-            output = (self._directory / "redis.log").read_text(errors="replace")
-            raise ConfigurationError(f"redis-server ended with code {self._process.returncode}:\n{output[-1000:]}")
+            process.kill()
+            process.wait(STOP_WITHIN_S)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _best_kind() -> RedisKind:
@@ -136,12 +124,32 @@ def executable(kind: RedisKind) -> str:
     return str(Path(package.origin).parent / "bin" / "redis-server")
 
 
-def _fake_server() -> _Server:
+@contextmanager
+def _fake_server() -> Iterator[str]:
+    """Serve fakeredis from a thread of this process; yield its URL. Its data is lost at the end."""
     if find_spec("fakeredis") is None:
         raise ConfigurationError("fakeredis is not installed: install passback with its demo extra")
-    from workers.dev.fake_redis import FakeRedisServer  # noqa: PLC0415  # fakeredis comes with the extra `demo` only
+    from fakeredis import TcpFakeServer  # noqa: PLC0415  # it comes with the extra `demo` only
 
-    return FakeRedisServer()
+    class NoDelay(TcpFakeServer):
+        """fakeredis without Nagle's algorithm, which delays a response of two writes by 40 ms."""
+
+        def get_request(self) -> tuple[socket.socket, object]:
+            connection, address = super().get_request()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection, address
+
+    server = NoDelay(("127.0.0.1", 0), server_type="redis", server_version=(7, 0))
+    # A connection in a blocking command must not keep the process alive when the server stops.
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="fakeredis", daemon=True)
+    thread.start()
+    try:
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(STOP_WITHIN_S)
 
 
 def _wait_ready(url: str, check: Callable[[], None]) -> None:

@@ -56,54 +56,83 @@ def address_of(url: str) -> str:
     return f"{parts.hostname or ''}:{parts.port or PORTS.get(parts.scheme, '')}"
 
 
-# The errors that a row explains, what is found, and the fix. The first row that explains any error of the chain counts.
-_FAULTS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
-    ((socket.gaierror,), "DNS: the name of {hop} cannot be resolved", "Correct {hop_setting}, or mend DNS here."),
+# The errors that a row explains, in a word or two, what is found, and the fix. The first row that explains any error
+# of the chain counts.
+_FAULTS: tuple[tuple[tuple[type[BaseException], ...], str, str, str], ...] = (
+    (
+        (socket.gaierror,),
+        "its host name is not known",
+        "DNS: the name of {hop} cannot be resolved",
+        "Correct {hop_setting}, or mend DNS here.",
+    ),
     (
         (ssl.SSLCertVerificationError,),
+        "its certificate is not trusted",
         "TLS: the certificate of {address} is not trusted ({detail})",
         AUTHORITY_FIX,
     ),
     (
         (ssl.SSLError,),
+        "there is no TLS at this address",
         "TLS: {address} does not speak it as expected ({detail})",
         "Correct scheme and port of {setting}.",
     ),
     (
         (httpx.ProxyError,),
+        "the proxy does not connect",
         "proxy: {hop} does not connect to {address} ({detail})",
         "Allow the host in the proxy, or correct {hop_setting}.",
     ),
     (
         (ConnectionRefusedError,),
+        "the connection was refused",
         "refused: nothing listens at {hop}",
         "Start it, or correct {hop_setting}. See whether a firewall refuses the connection.",
     ),
-    ((FileNotFoundError,), "there is no socket {address}", "Start it, or correct {setting}."),
-    ((PermissionError,), "this user may not open {address}", "Correct its permissions, or run as another user."),
+    (
+        (FileNotFoundError,),
+        "there is no such socket",
+        "there is no socket {address}",
+        "Start it, or correct {setting}.",
+    ),
+    (
+        (PermissionError,),
+        "this user may not open its socket",
+        "this user may not open {address}",
+        "Correct its permissions, or run as another user.",
+    ),
     (
         (httpx.ConnectTimeout,),
+        "no answer in time",
         "timeout: {hop} does not take the connection",
         "See whether a firewall drops it, or correct {hop_setting}.",
     ),
     (
         (httpx.TimeoutException, TimeoutError, RedisTimeout),
+        "no answer in time",
         "timeout: {address} does not answer in time",
         "See whether it is overloaded, and whether {setting} leads to it.",
     ),
     (
         (ConnectionError, httpx.RemoteProtocolError, httpx.ReadError),
+        "the connection was closed",
         "{address} ends the connection without an answer",
         "Correct scheme and port of {setting}: it may expect TLS, or be another service.",
     ),
-    ((OSError,), "{hop} cannot be reached ({detail})", "Correct {hop_setting}, or mend the network."),
+    ((OSError,), "", "{hop} cannot be reached ({detail})", "Correct {hop_setting}, or mend the network."),
 )
+
+
+def network_cause(error: BaseException) -> str:
+    """Return in a few words why a system does not answer, empty if the exceptions do not say."""
+    causes = list(exception_chain(error))
+    return next((words for errors, words, *_ in _FAULTS if any(isinstance(each, errors) for each in causes)), "")
 
 
 def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | None:
     """Return what is wrong with the connection; None for an error that no connection causes."""
     causes = list(exception_chain(error))
-    for errors, found, fix in _FAULTS:
+    for errors, _, found, fix in _FAULTS:
         cause = next((each for each in causes if isinstance(each, errors)), None)
         if cause is None:
             continue

@@ -17,7 +17,7 @@ from shared.sandbox.district.small import Ids, small_district
 from shared.sandbox.powerschool.app import create_app as powerschool_app
 from tests.integration.clients.test_clients_against_sandbox import served
 from workers.container import Container
-from workers.dev.fake_redis import FakeRedisServer
+from workers.dev.embedded_redis import EmbeddedRedis, RedisKind
 from workers.dev.process_group import without_settings
 from workers.dev.sandbox import sandbox_settings
 
@@ -31,9 +31,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def environ() -> Iterator[dict[str, str]]:
     clock = SystemClock()
     district = small_district(clock.now().date())
-    redis = FakeRedisServer()
     with ExitStack() as stack:
-        stack.callback(redis.stop)
+        redis = stack.enter_context(EmbeddedRedis(kind=RedisKind.FAKE))
         canvas = stack.enter_context(served(canvas_app(district.canvas, clock)))
         powerschool = stack.enter_context(served(powerschool_app(district.powerschool, clock)))
         yield {"PASSBACK_REDIS_URL": redis.url, **sandbox_settings(canvas, powerschool)}

@@ -17,7 +17,7 @@ from shared.config import ConfigurationError
 from shared.sandbox.district.small import Ids
 from tests.command_line import app
 from workers.dev import demo
-from workers.dev.demo.check import DemoReport, MissingScore, RequestCounts
+from workers.dev.demo.check import DemoReport, MissingScore
 from workers.dev.demo.scenario import QUIZ, SINGLE
 from workers.dev.demo.view import verdict
 from workers.dev.instructions import how_to_use, inside_canvas, this_command, write_environment
@@ -34,7 +34,7 @@ ENVIRONMENT = Path("/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/passback-ab
 def report(*problems: str) -> DemoReport:
     missing = MissingScore(Ids.CATEGORY_MISSING, "Poster", "41011", ("category_missing",), "Link it.")
     seconds = {SINGLE: [1.0, 2.0], QUIZ: [3.0]}
-    return DemoReport((), (missing,), {"student_unknown": 1}, seconds, {}, problems, RequestCounts(325, 94, 108, 12))
+    return DemoReport((), (missing,), {"student_unknown": 1}, seconds, {}, problems, 325, 94, 108, 12)
 
 
 def test_a_right_day_leads_on() -> None:

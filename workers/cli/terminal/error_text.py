@@ -1,10 +1,7 @@
 """Explains the error that ended a command: what failed, why, and what to do; and chooses the exit code."""
 
-import socket
-import ssl
 import sys
 
-import httpx
 import structlog
 import typer
 from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError
@@ -28,7 +25,7 @@ from shared.log_events import LogEvent
 from workers.cli.terminal.output import ExitCode
 from workers.cli.terminal.printable import printable
 from workers.dev.process_group import ProcessDied
-from workers.doctor.network import exception_chain
+from workers.doctor.network import exception_chain, network_cause
 from workers.erasure import SyncsRunning
 from workers.grade_passback.operations.categories import InvalidMapping
 from workers.provisioning.service import InvalidOperation, UnknownRun
@@ -39,22 +36,11 @@ Explanation = tuple[str, ExitCode]
 
 # Their messages say what cannot be done, why, and what to do.
 EXPLAINED_BY_MESSAGE = (InvalidMapping, InvalidOperation, ProcessDied, SyncsRunning)
-NETWORK_CAUSES: dict[type[BaseException], str] = {
+REDIS_CAUSES: dict[type[BaseException], str] = {
     AuthenticationError: "it refuses the password",
     OutOfMemoryError: "its memory is full",
     ReadOnlyError: "it is a replica, which cannot be written",
-    socket.gaierror: "its host name is not known",
-    ssl.SSLCertVerificationError: "its certificate is not trusted",
-    ssl.SSLError: "there is no TLS at this address",
-    httpx.ProxyError: "the proxy does not connect",
-    ConnectionRefusedError: "the connection was refused",
-    FileNotFoundError: "there is no such socket",
-    RedisTimeoutError: "no answer in time",
-    httpx.TimeoutException: "no answer in time",
-    TimeoutError: "no answer in time",
-    ConnectionError: "the connection was closed",
 }
-"""Why a system does not answer, by exception. The first row counts that any exception of the chain is one of."""
 
 UNEXPECTED = (
     "this is a defect of passback. Report it with the log line above, which has the stack and no personal data."
@@ -99,12 +85,6 @@ def explain_error(error: Exception) -> Explanation | None:
     return _remote_system(error) if isinstance(error, PassbackError) else _operating_system(error)
 
 
-def network_cause(error: BaseException) -> str:
-    """Return why a system does not answer, empty if the exceptions do not say."""
-    chain = list(exception_chain(error))
-    return next((cause for kind, cause in NETWORK_CAUSES.items() if any(isinstance(e, kind) for e in chain)), "")
-
-
 def _usage(error: typer.TyperException) -> Explanation:
     if type(error).__name__ == "NoArgsIsHelpError":
         # Typer has printed the help.
@@ -127,7 +107,8 @@ def _redis(error: Exception) -> Explanation | None:
         return f"Redis's access list forbids passback's user a command or a key. {ACL_FIX}", ExitCode.USAGE
     if not any(isinstance(each, RedisConnectionError | RedisTimeoutError) for each in chain):
         return None
-    why = network_cause(error) or "the connection failed"
+    of_redis = (words for kind, words in REDIS_CAUSES.items() if any(isinstance(each, kind) for each in chain))
+    why = next(of_redis, "") or network_cause(error) or "the connection failed"
     return f"Redis does not answer: {why}. See whether it runs, and check {PREFIX}REDIS_URL.", ExitCode.PROBLEMS
 
 

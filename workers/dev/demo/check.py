@@ -40,18 +40,8 @@ class MissingScore:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestCounts:
-    """What the day cost: Live Events, requests to both systems, and how many of them were batches of scores."""
-
-    events: int
-    canvas: int
-    powerschool: int
-    score_batches: int
-
-
-@dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What the demo shows, and each difference from what the rules demand."""
+    """What the demo shows, each difference from what the rules demand, and what the day cost."""
 
     present: tuple[ExpectedScores, ...]
     missing: tuple[MissingScore, ...]
@@ -59,7 +49,10 @@ class DemoReport:
     seconds: Mapping[str, list[float]]
     names: Mapping[str, str]
     problems: tuple[str, ...]
-    requests: RequestCounts
+    events: int
+    canvas_requests: int
+    powerschool_requests: int
+    score_batches: int
 
 
 def examine(client: DemoClient, explainer: CourseExplainer) -> DemoReport:
@@ -84,6 +77,7 @@ def examine(client: DemoClient, explainer: CourseExplainer) -> DemoReport:
         *_wrong_reasons(missing),
         *_unreported(students),
     )
+    powerschool = client.requests(client.powerschool_url)
     return DemoReport(
         present,
         missing,
@@ -91,15 +85,11 @@ def examine(client: DemoClient, explainer: CourseExplainer) -> DemoReport:
         _seconds(client, locations),
         client.assignment_names(),
         tuple(problems),
-        _requests(client),
+        client.events(),
+        sum(str(r["path"]).startswith("/api/") for r in client.requests(client.canvas_url)),
+        len(powerschool),
+        sum(r["path"] == "/ws/xte/score" and r["status"] == 200 for r in powerschool),
     )
-
-
-def _requests(client: DemoClient) -> RequestCounts:
-    canvas = sum(str(r["path"]).startswith("/api/") for r in client.requests(client.canvas_url))
-    powerschool = client.requests(client.powerschool_url)
-    batches = sum(r["path"] == "/ws/xte/score" and r["status"] == 200 for r in powerschool)
-    return RequestCounts(client.events(), canvas, len(powerschool), batches)
 
 
 def _sections(explanations: Iterable[Json]) -> Iterable[tuple[Json, Json]]:

@@ -46,7 +46,7 @@ class LiveView:
             return
 
     def __rich__(self) -> RenderableType:
-        """Return the scenes, the last one marked as what happens now, and the counts."""
+        """Return the scenes, the last one marked as what happens now, and the findings."""
         lines = Table.grid(padding=(0, 1))
         lines.add_column(justify="right", width=7)
         lines.add_column(width=1)
@@ -93,8 +93,7 @@ def verdict(findings: DemoReport, command: str) -> Iterator[str]:
 
 
 def _cost(findings: DemoReport) -> str:
-    counts = findings.requests
-    return f"{counts.events} Live Events led to {counts.score_batches} requests that write scores."
+    return f"{findings.events} Live Events led to {findings.score_batches} requests that write scores."
 
 
 def _sights(findings: DemoReport) -> Iterator[str]:
@@ -164,9 +163,9 @@ def _time_table(findings: DemoReport) -> Table:
 
 
 def _cost_line(findings: DemoReport) -> str:
-    counts = findings.requests
     grades = sum(len(seconds) for seconds in findings.seconds.values())
     return (
-        f"Cost: {grades} grades by hand or quiz, {counts.events} Live Events; {counts.canvas} Canvas requests, "
-        f"{counts.powerschool} PowerSchool requests, {counts.score_batches} of them score batches."
+        f"Cost: {grades} grades by hand or quiz, {findings.events} Live Events; "
+        f"{findings.canvas_requests} Canvas requests, {findings.powerschool_requests} PowerSchool requests, "
+        f"{findings.score_batches} of them score batches."
     )
