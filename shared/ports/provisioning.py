@@ -10,13 +10,6 @@ from shared.domain.provisioning.roster import Roster
 
 
 @dataclass(frozen=True, slots=True)
-class CanvasUser:
-    """A user of Canvas. `login` is None where the token may not see it."""
-
-    login: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class DataVersion:
     """PowerSchool's data version, and whether any roster table changed since the one that was asked about."""
 
@@ -66,6 +59,9 @@ class SisImports(Protocol):
         """Return every row error and warning; Canvas forgets them after 30 days."""
         ...
 
-    def user(self, sis_user_id: str) -> CanvasUser | None:
-        """Return the user of this SIS id; None if there is none. Raises `AccessDenied`."""
+    def login_of(self, sis_user_id: str) -> str | None:
+        """Return the login of this SIS id's user, empty where the token may not see it; None if there is no such user.
+
+        Raises `AccessDenied`.
+        """
         ...

@@ -15,7 +15,7 @@ from shared.domain.provisioning.imports.uploads import LastApplied
 from shared.domain.provisioning.rows.sis_rows import USERS, DataSet, Entity, SisRow, login_of, user_id_of, value
 from shared.domain.provisioning.run import Run, digest_of
 from shared.errors import AccessDenied, PermanentError
-from shared.ports.provisioning import CanvasUser, SisImports
+from shared.ports.provisioning import SisImports
 
 
 def record_correction(
@@ -67,23 +67,23 @@ def _refused(imports: SisImports, sent: DataSet, messages: Collection[RowError])
     if sent.key.entity is Entity.SIS_ID_CHANGES:
         # Where nobody has the old id any more, it was changed, or there was nobody to change.
         old_ids = ((row, value(sent.key.entity, row, "old_id")) for row in sent.rows if row in with_message)
-        return tuple(row for row, old_id in old_ids if _user(imports, old_id) is not None)
+        return tuple(row for row, old_id in old_ids if _login_of(imports, old_id) is not None)
     return tuple(row for row in sent.rows if _has_other_login(imports, row, has_message=row in with_message))
 
 
 def _has_other_login(imports: SisImports, row: SisRow, *, has_message: bool) -> bool:
-    user = _user(imports, user_id_of(row))
-    if user is None:
+    login = _login_of(imports, user_id_of(row))
+    if login is None:
         return False
-    return has_message if user.login is None else user.login.casefold() != login_of(row)
+    return login.casefold() != login_of(row) if login else has_message
 
 
-def _user(imports: SisImports, sis_id: str) -> CanvasUser | None:
+def _login_of(imports: SisImports, sis_id: str) -> str | None:
     try:
-        return imports.user(sis_id)
+        return imports.login_of(sis_id)
     except AccessDenied:
         # The token may import and not read users: what Canvas said of the row counts.
-        return CanvasUser(login=None)
+        return ""
 
 
 def _corrected_states(

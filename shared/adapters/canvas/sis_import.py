@@ -8,7 +8,7 @@ import csv
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Final
 
@@ -22,22 +22,6 @@ from shared.domain.provisioning.imports.row_errors import RowError
 from shared.domain.provisioning.imports.sis_imports import ImportOptions, ImportState, SisFiles, SisImport
 from shared.domain.provisioning.rows.sis_rows import HEADERS, Entity, SisRow
 from shared.errors import AccessDenied, NotFound, RequestRejected
-from shared.ports.provisioning import CanvasUser
-
-
-def _percentage(value: object) -> object:
-    """Progress comes as a number or as text, and as null before the start."""
-    try:
-        return int(float(str(value)[:20])) if value not in (None, "") else 0
-    except OverflowError:
-        raise ValueError("no percentage") from None
-
-
-def _numbers(value: object) -> object:
-    """Counts that are no numbers say nothing."""
-    if not isinstance(value, Mapping):
-        return None
-    return {key: count for key, count in value.items() if isinstance(count, int) and not isinstance(count, bool)}
 
 
 def _plain_text(value: object) -> object:
@@ -65,17 +49,9 @@ class SisImportWire(Wire):
 
     id: int
     workflow_state: str
-    progress: Annotated[int, BeforeValidator(_percentage)] = 0
     created_at: Annotated[AwareDatetime, BeforeValidator(parse_timestamp)]
-    counts: Annotated[dict[str, int] | None, BeforeValidator(_numbers)] = Field(
-        None, validation_alias=AliasPath("data", "counts")
-    )
-    diffed_against_sis_batch_id: int | None = Field(
-        None, validation_alias=AliasPath("data", "diffed_against_sis_batch_id")
-    )
     diffing_data_set_identifier: str | None = None
     diffing_threshold_exceeded: bool | None = None
-    diffed_against_import_id: int | None = None
     # The user's name is not read.
     user_id: Id | None = Field(None, validation_alias=AliasPath("user", "id"))
 
@@ -90,12 +66,9 @@ class SisImportWire(Wire):
         return SisImport(
             id=self.id,
             state=self.state,
-            progress=self.progress,
             created_at=self.created_at,
             data_set_id=self.diffing_data_set_identifier or None,
-            counts=self.counts,
             threshold_exceeded=bool(self.diffing_threshold_exceeded),
-            diffed_against_id=self.diffed_against_import_id or self.diffed_against_sis_batch_id,
             user_id=self.user_id or "",
         )
 
@@ -239,8 +212,8 @@ class CanvasSisImports:
         failures = Counter(self._errors(import_id, [("failure", "true"), PER_PAGE]) if everything else ())
         return tuple(error.to_domain(is_failure=_remove(failures, error)) for error in everything)
 
-    def user(self, sis_user_id: str) -> CanvasUser | None:
-        """Return the user of this SIS id; None if there is none.
+    def login_of(self, sis_user_id: str) -> str | None:
+        """Return the login of this SIS id's user, empty where the token may not see it; None if there is no such user.
 
         Raises: AccessDenied. Source: Canvas REST API, `GET /api/v1/users/:id`, "SIS IDs".
         """
@@ -250,7 +223,7 @@ class CanvasSisImports:
             return None
         # Canvas shows the login to those who may manage logins.
         login = response.member("login_id")
-        return CanvasUser(login if isinstance(login, str) else None)
+        return login if isinstance(login, str) else ""
 
     def close(self) -> None:
         """Close the connections."""

@@ -105,7 +105,7 @@ class Canvas:
                 changed = sum(1 for key, row in new.items() if key not in old or old[key].values != row.values)
                 self.applied += changed + len(old.keys() - new.keys())
             self.bases[data_set_id, entity.value] = new
-        found = SisImport(len(self.imports) + 1, ImportState.IMPORTED, 100, self.clock.now(), data_set_id)
+        found = SisImport(len(self.imports) + 1, ImportState.IMPORTED, self.clock.now(), data_set_id)
         self.imports.append(found)
         return found
 

@@ -173,7 +173,7 @@ class QuickImports:
         """Make the zip, and say that it was imported."""
         zipped(files)
         now = SystemClock().now()
-        self.ended.append(SisImport(len(self.ended) + 1, ImportState.IMPORTED, 100, now, data_set_id))
+        self.ended.append(SisImport(len(self.ended) + 1, ImportState.IMPORTED, now, data_set_id))
         return self.ended[-1]
 
     def find(self, import_id: int) -> SisImport:
@@ -196,7 +196,7 @@ class QuickImports:
         """Return none."""
         return ()
 
-    def user(self, _sis_user_id: str) -> None:
+    def login_of(self, _sis_user_id: str) -> None:
         """Return none."""
 
     def close(self) -> None:

@@ -56,20 +56,17 @@ _FINAL = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SisImport:
-    """An SIS import as Canvas reports it. `progress` is a percentage.
+    """An SIS import as Canvas reports it.
 
-    `data_set_id` is its `diffing_data_set_identifier`, None for an import without diffing. `counts` is
-    `data.counts`, `threshold_exceeded` its `diffing_threshold_exceeded`. `user_id` is who started it, empty if unknown.
+    `data_set_id` is its `diffing_data_set_identifier`, None for an import without diffing. `threshold_exceeded` is its
+    `diffing_threshold_exceeded`, `user_id` who started it, empty if unknown.
     """
 
     id: int
     state: ImportState
-    progress: int
     created_at: datetime
     data_set_id: str | None = None
-    counts: Mapping[str, int] | None = None
     threshold_exceeded: bool = False
-    diffed_against_id: int | None = None
     user_id: str = ""
 
 

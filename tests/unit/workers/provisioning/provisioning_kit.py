@@ -19,7 +19,7 @@ from shared.domain.provisioning.roster import Roster
 from shared.domain.provisioning.rows.sis_rows import HEADERS, DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, data_set_id_of, digest_of
 from shared.errors import NotFound
-from shared.ports.provisioning import CanvasUser, DataVersion
+from shared.ports.provisioning import DataVersion
 from tests.fakes import Faults, Stores
 from tests.manual_clock import ManualClock
 from workers.provisioning.comparison import PlanComparer
@@ -135,7 +135,7 @@ class FakeImports:
     def start(self, files: SisFiles, data_set_id: str, options: ImportOptions) -> SisImport:
         self.faults.check("start")
         assert all(each.state.is_final for each in self.imports), "two imports at once"
-        new = SisImport(len(self.imports) + 1, ImportState.CREATED, 0, self.clock.now(), data_set_id)
+        new = SisImport(len(self.imports) + 1, ImportState.CREATED, self.clock.now(), data_set_id)
         self.imports.append(new)
         self.started.append((Sent(files), data_set_id, options))
         if self.loses_answer is not None:
@@ -145,7 +145,7 @@ class FakeImports:
 
     def foreign(self, state: ImportState = ImportState.CREATED) -> SisImport:
         """Let somebody else import."""
-        new = SisImport(len(self.imports) + 1, state, 0, self.clock.now(), user_id="4711")
+        new = SisImport(len(self.imports) + 1, state, self.clock.now(), user_id="4711")
         self.imports.append(new)
         self.started.append((Sent(()), "", ImportOptions("completed", "suspended", 10)))
         return new
@@ -188,10 +188,10 @@ class FakeImports:
         self.faults.check("errors")
         return self.messages
 
-    def user(self, sis_user_id: str) -> CanvasUser | None:
+    def login_of(self, sis_user_id: str) -> str | None:
         self.faults.check("user")
         row = self.records.get((Entity.USERS, (sis_user_id,)))
-        return None if row is None else CanvasUser(row[1])
+        return None if row is None else row[1]
 
     def _rename(self, rows: Sequence[SisRow]) -> None:
         """Change SIS ids row by row, as Canvas does; say of each row that is refused that it is."""

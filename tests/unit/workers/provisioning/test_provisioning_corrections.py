@@ -148,7 +148,7 @@ def test_a_token_that_may_not_look_takes_canvas_at_its_word() -> None:
 def test_a_failed_import_of_corrections_is_made_again() -> None:
     """After the waits, and the ids change once."""
     campus = campus_of(RENUMBERED)
-    campus.imports.ends = [SisImport(0, ImportState.FAILED, 0, NOON)]
+    campus.imports.ends = [SisImport(0, ImportState.FAILED, NOON)]
     run = campus.over(asked(campus))
 
     assert (run.state, campus.agrees(), campus.imports.renamed) == (RunState.DONE, True, [("1501", "2501")])
@@ -162,7 +162,7 @@ def test_a_doubtful_school_keeps_its_ids_and_holds_no_other() -> None:
     run = campus.over(asked(campus))
 
     assert (run.state, campus.imports.renamed) == (RunState.DONE, [("1501", "2501")])
-    assert campus.imports.user("1601") is not None
+    assert campus.imports.login_of("1601") is not None
     [held] = campus.runs.held_runs()
     assert [each.change.key.entity for each in changed_rows(campus.runs, held)] >= [Entity.SIS_ID_CHANGES]
     campus.desk.approve(held.id, "registrar")

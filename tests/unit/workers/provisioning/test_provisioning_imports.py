@@ -14,7 +14,7 @@ from workers.provisioning.importer import UPLOAD_SETTLES_IN
 
 TIMEOUT = TransientError("POST sis_imports: timeout", cause="canvas_timeout")
 FEW, MORE = users(1, 2, 3), users(1, 2, 3, 4)
-TOO_LARGE = SisImport(0, ImportState.IMPORTED_WITH_MESSAGES, 100, NOON, threshold_exceeded=True)
+TOO_LARGE = SisImport(0, ImportState.IMPORTED_WITH_MESSAGES, NOON, threshold_exceeded=True)
 
 
 @pytest.fixture
