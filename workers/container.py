@@ -12,7 +12,7 @@ from redis import Redis
 
 from shared import config
 from shared.adapters.canvas import canvas_api, canvas_client
-from shared.adapters.canvas.account import CanvasAccount, CanvasPeople
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.canvas.grading import CanvasGrading
 from shared.adapters.canvas.pagination import PagedApi
@@ -30,7 +30,7 @@ from shared.adapters.redis.dead_letters.dead_messages import DeadMessages
 from shared.adapters.redis.dead_letters.store import DeadLetterBatches, DeadLetters
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.actions import Actions, ErasureLog, Pauses
-from shared.adapters.redis.operations.counters import CounterBuffer, Counters, LatencyHistogram
+from shared.adapters.redis.operations.counters import CounterBuffer, Counters
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.adapters.redis.operations.lti import LtiStore
 from shared.adapters.redis.operations.notifications import Notifications, TeacherDigests
@@ -104,7 +104,6 @@ class Container:
         self.heartbeats = Heartbeats(redis, keys)
         self.counters = Counters(redis, keys)
         self.counter_buffer = CounterBuffer(redis, keys)
-        self.timings = LatencyHistogram(redis, keys)
         self.unavailable_queries = UnavailableQueries(redis, keys, self.clock)
         self.readiness = ReadinessStore(redis, keys)
         self.notifications = Notifications(redis, keys)
@@ -132,13 +131,8 @@ class Container:
         return canvas_api(self.settings, self.redis, self.keys, self.clock, self.counter_buffer)
 
     @cached_property
-    def canvas_people(self) -> CanvasPeople:
-        """Reads names from Canvas for pages, and the courses of a person."""
-        return CanvasPeople(self._canvas_api, self.settings.canvas_account)
-
-    @cached_property
     def canvas_account(self) -> CanvasAccount:
-        """Lists the courses of the account."""
+        """Reads the courses of the account, and people for pages and messages."""
         return CanvasAccount(self._canvas_api, self.settings.canvas_account)
 
     @cached_property
@@ -170,7 +164,7 @@ class Container:
             lambda: self.course_sync,
             SyncOutcomeHandler(self.changes, self.dead_letters, self.settings.retry_waits, random.random),
             self.lease_renewer,
-            SyncMetrics(self.counter_buffer, self.timings.observe, self.counters),
+            SyncMetrics(self.counter_buffer, self.counters.observe, self.counters),
             self.clock,
             self.stopping,
             partial(requests_wait, self.redis, self.keys, "powerschool"),

@@ -46,7 +46,7 @@ def require_assignment(service: Container, course_id: str, assignment_id: str) -
 def require_student(service: Container, course_id: str, sis_id: str) -> None:
     """Raise `PersonUnknown` for a SIS id that nobody has in Canvas, `NotInCourse` for one of other courses only."""
     with _asking():
-        if course_id not in service.canvas_people.courses_of(sis_id=sis_id):
+        if course_id not in service.canvas_account.courses_of(sis_id=sis_id):
             raise NotInCourse(f"course {course_id} has nobody with the SIS id {sis_id}")
 
 

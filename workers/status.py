@@ -118,7 +118,7 @@ def read_status(service: Container) -> InstallationStatus:
         rates=rates_of(service),
         unavailable_queries=service.unavailable_queries.all(),
         long_waits=[wait for wait in changes.long_waits(timedelta(0)) if _is_problem(wait, now)],
-        hours=service.timings.hours(now, HOURS_LIMIT),
+        hours=service.counters.hours(now, HOURS_LIMIT),
         actions=service.actions.newest(ACTIONS_LIMIT),
         last_run=next(runs, None),
         held_runs=service.provision_runs.held_runs(),

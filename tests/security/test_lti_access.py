@@ -56,7 +56,7 @@ def canvas() -> Canvas:
         section = SectionRecord(f"sis-{course}", State.BLOCKED, ())
         record = CourseRecord(course, NOW, (AssignmentRecord("5", name, (section,)),), name=f"Course {course}")
         made.site.service.records.save(record)
-    made.site.service.__dict__["canvas_people"] = NoPeople()
+    made.site.service.__dict__["canvas_account"] = NoPeople()
     return made
 
 
@@ -82,7 +82,7 @@ def issued(canvas: Canvas, **changed: Any) -> str:
 
 def assert_nothing_of_the_other(canvas: Canvas, text: str) -> None:
     assert not [secret for secret in SECRETS if secret in text]
-    assert canvas.site.service.canvas_people.asked.count(OTHER) == 0  # type: ignore[attr-defined]
+    assert canvas.site.service.canvas_account.asked.count(OTHER) == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("path", COURSE_PATHS)

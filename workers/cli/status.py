@@ -67,7 +67,7 @@ def courses(
     with services() as service:
         refuse_unknown_part(service, school, term)
         try:
-            ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+            ids = None if person is None else service.canvas_account.courses_of(sis_id=person)
         except NotFound as error:
             fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
         page = service.course_lists.page(CourseSearch(text, school, term, problems, ids), limit=limit)

@@ -56,7 +56,7 @@ def tell_teachers(container: Container, settings: NotifySettings, deliver: Deliv
     today = now.astimezone(settings.zone).date()
     digest = TeacherDigest(
         container.teacher_digests,
-        lambda: container.canvas_people,
+        lambda: container.canvas_account,
         lambda course_id: needs_of(container.records.course(course_id), today),
         lambda: _courses_with_findings(container),
         deliver,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import structlog
 from pydantic import SecretStr
 
-from shared.adapters.canvas.account import CanvasPeople
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.redis.operations.notifications import TeacherDigests
 from shared.clock import Clock, last_due
 from shared.domain.notifications.teachers import (
@@ -45,7 +45,7 @@ class TeacherDigest:
     """One slice of the weekly digest. The caller holds the lease of notifications, and it is not a quiet hour."""
 
     store: TeacherDigests
-    people: Callable[[], CanvasPeople]
+    people: Callable[[], CanvasAccount]
     needs: Callable[[str], CourseNeeds | None]
     courses: Callable[[], Iterable[str]]
     deliver: Deliver

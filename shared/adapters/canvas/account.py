@@ -62,6 +62,19 @@ _COURSES = TypeAdapter(list[_AccountCourseWire])
 _SIZES = TypeAdapter(list[_SectionSizeWire])
 
 
+STATES = [("state[]", state) for state in ("active", "invited", "completed", "inactive")]
+STUDENTS = [("type[]", "StudentEnrollment"), *STATES]
+# Observers and test students are left out.
+TAKES_PART = [
+    *(("type[]", f"{role}Enrollment") for role in ("Teacher", "Ta", "Designer", "Student")),
+    *STATES,
+]
+TEACHERS_WITH_ADDRESS = [("enrollment_type[]", "teacher"), ("enrollment_state[]", "active"), ("include[]", "email")]
+# A search by name returns this many people at most. Canvas refuses a shorter name.
+MAX_FOUND = 50
+MIN_NAME_CHARS = 3
+
+
 class CanvasAccount:
     """Thread-safe: one instance serves all threads of a process."""
 
@@ -94,27 +107,6 @@ class CanvasAccount:
         pages = self._canvas.pages(template, ids, [("include[]", "total_students"), PER_PAGE])
         rows = (row for page in pages for row in page.rows(_SIZES)[0])
         return {row.id: row.total_students or 0 for row in rows}
-
-
-STATES = [("state[]", state) for state in ("active", "invited", "completed", "inactive")]
-STUDENTS = [("type[]", "StudentEnrollment"), *STATES]
-# Observers and test students are left out.
-TAKES_PART = [
-    *(("type[]", f"{role}Enrollment") for role in ("Teacher", "Ta", "Designer", "Student")),
-    *STATES,
-]
-TEACHERS_WITH_ADDRESS = [("enrollment_type[]", "teacher"), ("enrollment_state[]", "active"), ("include[]", "email")]
-# A search by name returns this many people at most. Canvas refuses a shorter name.
-MAX_FOUND = 50
-MIN_NAME_CHARS = 3
-
-
-class CanvasPeople:
-    """Thread-safe: one instance serves all threads of a process."""
-
-    def __init__(self, canvas: PagedApi, account: str = "self") -> None:
-        self._canvas = canvas
-        self._account = account
 
     def students(self, course_id: str, section_ids: Collection[str] | None = None) -> tuple[Person, ...]:
         """Return the students of the course in the order of their names, those who left it too.

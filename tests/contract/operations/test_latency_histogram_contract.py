@@ -7,7 +7,7 @@ import redis
 from stores_under_test import START
 
 from shared.adapters.redis.keys import Keys
-from shared.adapters.redis.operations.counters import Counters, LatencyHistogram
+from shared.adapters.redis.operations.counters import Counters
 from shared.adapters.redis.operations.queue_stats import QueueStats
 from shared.domain.metrics import OVERFLOW_BOUND, SUM_MS, CounterName
 
@@ -15,11 +15,11 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def timings(client: redis.Redis, keys: Keys) -> LatencyHistogram:
-    return LatencyHistogram(client, keys)
+def timings(client: redis.Redis, keys: Keys) -> Counters:
+    return Counters(client, keys)
 
 
-def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timings: LatencyHistogram) -> None:
+def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timings: Counters) -> None:
     """Of what was noted there are the number per bucket and the sum; what is beyond all bounds has its own."""
     now = QueueStats(client, keys).now()
     for seconds in (2.5, 2.5, 40, 5 * 3600):
@@ -30,15 +30,13 @@ def test_durations_fall_into_their_buckets(client: redis.Redis, keys: Keys, timi
     assert total_ms == pytest.approx(18_045_000, abs=20_000)
 
 
-def test_a_clock_that_is_ahead_makes_no_negative_time(
-    client: redis.Redis, keys: Keys, timings: LatencyHistogram
-) -> None:
+def test_a_clock_that_is_ahead_makes_no_negative_time(client: redis.Redis, keys: Keys, timings: Counters) -> None:
     """A first change in the future took no time."""
     timings.observe(QueueStats(client, keys).now() + 9 * SECOND)
     assert Counters(client, keys).read(CounterName.EVENT_SECONDS)[SUM_MS] == 0
 
 
-def test_timings_are_counted_by_the_hour(timings: LatencyHistogram) -> None:
+def test_timings_are_counted_by_the_hour(timings: Counters) -> None:
     """Half and nearly all of an hour's changes are within a bound; an hour without any has none."""
     for seconds in (0.5, 2.5, 2.5, 9, 40_000):
         timings.observe(START - timedelta(seconds=seconds), START)

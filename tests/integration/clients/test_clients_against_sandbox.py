@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from shared.adapters.canvas import canvas_api, canvas_client
-from shared.adapters.canvas.account import CanvasPeople
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.canvas.client import CanvasClient
 from shared.adapters.http.exchange import RequestContext, use_context
 from shared.adapters.powerschool import PowerSchool, powerschool
@@ -68,13 +68,13 @@ def canvas(
 @pytest.fixture
 def people(
     district: District, canvas_url: str, redis_client: redis.Redis, clock: ManualClock
-) -> Iterator[CanvasPeople]:
+) -> Iterator[CanvasAccount]:
     settings = load({"PASSBACK_CANVAS_URL": canvas_url, "PASSBACK_CANVAS_TOKEN": district.canvas.token})
     with closing(canvas_api(settings, redis_client, Keys("test"), clock)) as api:
-        yield CanvasPeople(api, settings.canvas_account)
+        yield CanvasAccount(api, settings.canvas_account)
 
 
-def test_people_and_their_courses_are_read(people: CanvasPeople) -> None:
+def test_people_and_their_courses_are_read(people: CanvasAccount) -> None:
     """The students of a course by name, a person by name, and the courses of each by either id."""
     students = people.students(str(Ids.HEALTHY_COURSE))
     assert {student.sis_user_id for student in students} >= set(map(str, Ids.STUDENTS_HEALTHY))
@@ -115,7 +115,7 @@ def test_a_token_without_an_end_has_none(canvas: CanvasClient, district: Distric
     assert canvas.token_ends_at(district.canvas.token) is None
 
 
-def test_the_teachers_of_a_course_are_read_with_their_addresses(people: CanvasPeople, district: District) -> None:
+def test_the_teachers_of_a_course_are_read_with_their_addresses(people: CanvasAccount, district: District) -> None:
     """Active ones alone, each once, however many sections they teach."""
     (course,) = [each for each in district.canvas.courses if each.id == Ids.HEALTHY_COURSE]
     teacher_id = course.teacher_user_id
@@ -132,7 +132,7 @@ def test_without_the_right_to_see_addresses_there_are_none(
     with served(canvas_app(seed, clock)) as url:
         settings = load({"PASSBACK_CANVAS_URL": url, "PASSBACK_CANVAS_TOKEN": seed.token})
         with closing(canvas_api(settings, redis_client, Keys("test"), clock)) as api:
-            reader = CanvasPeople(api, settings.canvas_account)
+            reader = CanvasAccount(api, settings.canvas_account)
             assert list(reader.teachers(str(Ids.HEALTHY_COURSE)).values()) == [""]
 
 

@@ -216,7 +216,7 @@ def test_what_happened_is_in_the_metrics(running: Town) -> None:
         time.sleep(0.2)
     assert all(counted), dict(zip(COUNTED_AFTER_A_GRADE, counted, strict=True))
     assert found["passback_processes", ("alive", "worker")] == 1
-    hours = running.service.timings.hours(running.service.clock.now(), 2)
+    hours = running.service.counters.hours(running.service.clock.now(), 2)
     assert sum(hour.total for hour in hours) >= 1
 
 

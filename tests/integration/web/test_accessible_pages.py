@@ -73,7 +73,7 @@ def furnished_site() -> Site:
         site.service.dead_letters.add(course, None, "canvas_500", "GET /courses/{id}: 500", 6)
     # A name as long as they come: it must not make a phone's page wider than its window.
     site.service.heartbeats.record("provisioning-worker@a-host-of-a-long-name.district.example:1234567")
-    site.service.timings.observe(NOW, NOW)
+    site.service.counters.observe(NOW, NOW)
     site.service.pauses.pause("course:101", "somebody", "is moved")
     site.service.changes.request("101", ChangeCause.PERSON)
     site.service.dead_letter_batches.begin(BATCH, Verb.RETRY, "operator", 3)

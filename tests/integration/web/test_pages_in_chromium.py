@@ -39,7 +39,7 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         one.settle()
         fail(one)
         # The chart has something to show.
-        one.service.timings.observe(one.service.clock.now(), one.service.clock.now())
+        one.service.counters.observe(one.service.clock.now(), one.service.clock.now())
         # A name as long as they come, seen a moment ago: it must not make a phone's page wider than its window.
         one.service.heartbeats.record("provisioning-worker@a-host-of-a-long-name.district.example:1234567")
         yield one

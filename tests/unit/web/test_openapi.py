@@ -37,7 +37,7 @@ def site() -> Site:
     school.sync()
     site.service.course_reader = school.reader
     site.service.totals = totals_reader(school)
-    site.service.canvas_people = FakePeople()  # type: ignore[assignment]
+    site.service.canvas_account = FakePeople()  # type: ignore[assignment]
     site.service.records.save(CourseRecord("1", datetime(2031, 3, 4, tzinfo=UTC), (), name="Course"))
     site.service.dead_letters.add("1", None, "canvas_500", "", 6)
     return site

@@ -128,7 +128,7 @@ def test_an_empty_chart_is_a_sentence(site: Site) -> None:
     """And a chart says what it shows."""
     said = site.browser("viewer").text("/")
     assert "Seconds from Canvas to PowerSchool No change reached PowerSchool in the last 24 hours" in said
-    site.service.timings.observe(NOW - timedelta(seconds=4), NOW)
+    site.service.counters.observe(NOW - timedelta(seconds=4), NOW)
     assert "No change reached" not in site.browser("viewer").text("/")
 
 
@@ -154,7 +154,7 @@ def test_the_navigation_counts_what_needs_somebody() -> None:
 def test_the_overview_counts_and_times(site: Site) -> None:
     """Assignments by standing, what waits, and how long changes took."""
     site.service.changes.request("202", ChangeCause.PERSON, actor="somebody")
-    site.service.timings.observe(NOW - timedelta(seconds=4), NOW)
+    site.service.counters.observe(NOW - timedelta(seconds=4), NOW)
     page = site.browser("viewer").get("/")
     said = text_of(page)
     for words in ("1 courses waiting", "1 assignments blocked", "1 assignments in agreement", "1 are kept back"):
@@ -318,7 +318,7 @@ class People:
 
 @pytest.fixture
 def named_site(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setitem(site.service.__dict__, "canvas_people", People())
+    monkeypatch.setitem(site.service.__dict__, "canvas_account", People())
     (score,) = ENTRY.scores
     site.service.audit.add(RENAMED)
     site.service.audit.add(replace(ENTRY, assignment_id="8", scores=(replace(score, graded_by="12"),)))

@@ -40,7 +40,7 @@ def site(people: FakePeople) -> Site:
 
 def site_of(people: FakePeople, **settings: str) -> Site:
     site, school = Site(**settings), School()
-    site.service.canvas_people = people  # type: ignore[assignment]
+    site.service.canvas_account = people  # type: ignore[assignment]
     site.service.course_reader = school.reader
     for record in (
         course("101", "Biology", 100, FALL),

@@ -30,7 +30,7 @@ class VendorSite(Site):
         super().__init__(redis=school.stores.redis)  # type: ignore[arg-type]
         self.service.course_reader = school.reader  # type: ignore[misc]
         self.service.__dict__["powerschool"] = type("PowerSchool", (), {"gradebook": school.powerschool})
-        self.service.__dict__["canvas_people"] = FakePeople()
+        self.service.__dict__["canvas_account"] = FakePeople()
         self.service.records.register("1")
 
     def linked(self) -> int:

@@ -12,7 +12,7 @@ from workers.web.views.live_reads import course_totals
 @pytest.fixture
 def site() -> Site:
     site, school = Site(), School()
-    site.service.canvas_people = FakePeople()  # type: ignore[assignment]
+    site.service.canvas_account = FakePeople()  # type: ignore[assignment]
     site.service.course_reader = school.reader
     site.service.totals = totals_reader(school)
     return site

@@ -1,6 +1,6 @@
 """Previews a sync: what it would do with every assignment and why, and each student's score before and after.
 
-Students have ids only. Who may see names gets them from a live read of Canvas (`CanvasPeople`).
+Students have ids only. Who may see names gets them from a live read of Canvas (`CanvasAccount`).
 """
 
 from collections.abc import Iterable, Mapping

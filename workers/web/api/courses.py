@@ -65,7 +65,7 @@ def courses(
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
     refuse_unknown_part(service, school, term)
     with waits_at_most(FOR_NAMES):
-        course_ids = None if person is None else service.canvas_people.courses_of(sis_id=person)
+        course_ids = None if person is None else service.canvas_account.courses_of(sis_id=person)
     search = CourseSearch(text, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
     return {"courses": [plain(course_json(course)) for course in page.courses], "next": page.next_start}

@@ -39,12 +39,12 @@ class PersonCourses:
 
 def students_of(service: Container, user: User, course_id: str) -> LivePeople:
     """Return the students of the course; nobody for a user who may not see names."""
-    return _for(user, lambda: service.canvas_people.students(course_id))
+    return _for(user, lambda: service.canvas_account.students(course_id))
 
 
 def members_of(service: Container, user: User, course_id: str) -> LivePeople:
     """Return the students of the course and its staff, who grade; nobody for a user who may not see names."""
-    return _for(user, lambda: service.canvas_people.members(course_id))
+    return _for(user, lambda: service.canvas_account.members(course_id))
 
 
 def _for(user: User, read: Callable[[], tuple[Person, ...]]) -> LivePeople:
@@ -64,7 +64,7 @@ def courses_of_person(service: Container, user_id: str, sis_id: str) -> PersonCo
     """Return the courses of a person, by the id of Canvas or the SIS id."""
     try:
         with waits_at_most(FOR_NAMES):
-            return PersonCourses(service.canvas_people.courses_of(user_id, sis_id=sis_id))
+            return PersonCourses(service.canvas_account.courses_of(user_id, sis_id=sis_id))
     except PersonUnknown:
         failure = "Canvas has nobody with this id."
     except AccessDenied:
@@ -78,7 +78,7 @@ def find_people(service: Container, name: str) -> LivePeople:
     """Return the people of this name."""
     try:
         with waits_at_most(FOR_NAMES):
-            found = service.canvas_people.find(name)
+            found = service.canvas_account.find(name)
     except AccessDenied:
         return LivePeople(failure=NOT_ALLOWED)
     except (PassbackError, ConfigurationError) as error:

@@ -2,7 +2,6 @@
 
 import hashlib
 import zlib
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,11 +26,6 @@ class SignedProof:
     proof: Proof
     document: bytes
     signature: bytes
-
-    @property
-    def signature_base64(self) -> str:
-        """Return the signature for JSON."""
-        return b64encode(self.signature).decode()
 
 
 class Proofs:

@@ -23,9 +23,15 @@ from shared.domain.metrics import (
 )
 from shared.log_events import LogEvent
 
+HISTOGRAM_TTL = timedelta(hours=48)
+_HOUR_MS = 3_600_000
+
 
 class Counters:
-    """Counters that all processes increment together: a hash per name."""
+    """What all processes count together: a hash per name, and by the hour how fast changes arrived.
+
+    Durations are in the Redis server's time.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._redis = client
@@ -39,6 +45,29 @@ class Counters:
         """Return what was counted under `name`, by label."""
         counted = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.counter(name)))
         return {text(label): int(number) for label, number in counted.items()}
+
+    def observe(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
+        """Count pending changes that are in PowerSchool, since now unless `arrived_at` says when."""
+        arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
+        took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
+        in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
+        bucket = bucket_for(took_ms / 1000, EVENT_BOUNDS_S)
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hincrby(in_all, bucket, 1)
+        pipeline.hincrby(in_all, SUM_MS, took_ms)
+        pipeline.hincrby(hour, str(OVERFLOW_BOUND) if bucket == OVERFLOW else bucket, 1)
+        pipeline.expire(hour, HISTOGRAM_TTL)
+        pipeline.execute()
+
+    def hours(self, now: datetime, count: int) -> list[HourlyLatency]:
+        """Return the last hours, the present one last."""
+        newest = epoch_ms(now) // _HOUR_MS
+        numbers = range(newest - count + 1, newest + 1)
+        pipeline = self._redis.pipeline(transaction=False)
+        for number in numbers:
+            pipeline.hgetall(self._keys.timings(number))
+        found = cast("list[dict[bytes, bytes]]", pipeline.execute())
+        return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
 
 
 log = structlog.get_logger()
@@ -117,41 +146,6 @@ class CounterBuffer:
             self._wanted.clear()
             if not self.flush():
                 self._wanted.set()
-
-
-HISTOGRAM_TTL = timedelta(hours=48)
-_HOUR_MS = 3_600_000
-
-
-class LatencyHistogram:
-    """Counts what arrived, in all and by the hour. Durations are in the Redis server's time."""
-
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
-
-    def observe(self, first_heard_at: datetime, arrived_at: datetime | None = None) -> None:
-        """Count pending changes that are in PowerSchool, since now unless `arrived_at` says when."""
-        arrived_ms = clock_ms(self._redis.time()) if arrived_at is None else epoch_ms(arrived_at)
-        took_ms = max(0, arrived_ms - epoch_ms(first_heard_at))
-        in_all, hour = self._keys.counter(CounterName.EVENT_SECONDS), self._keys.timings(arrived_ms // _HOUR_MS)
-        bucket = bucket_for(took_ms / 1000, EVENT_BOUNDS_S)
-        pipeline = self._redis.pipeline(transaction=True)
-        pipeline.hincrby(in_all, bucket, 1)
-        pipeline.hincrby(in_all, SUM_MS, took_ms)
-        pipeline.hincrby(hour, str(OVERFLOW_BOUND) if bucket == OVERFLOW else bucket, 1)
-        pipeline.expire(hour, HISTOGRAM_TTL)
-        pipeline.execute()
-
-    def hours(self, now: datetime, count: int) -> list[HourlyLatency]:
-        """Return the last hours, the present one last."""
-        newest = epoch_ms(now) // _HOUR_MS
-        numbers = range(newest - count + 1, newest + 1)
-        pipeline = self._redis.pipeline(transaction=False)
-        for number in numbers:
-            pipeline.hgetall(self._keys.timings(number))
-        found = cast("list[dict[bytes, bytes]]", pipeline.execute())
-        return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
 
 
 def _hour(number: int, counted: dict[bytes, bytes]) -> HourlyLatency:

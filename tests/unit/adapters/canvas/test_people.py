@@ -8,7 +8,7 @@ import redis
 from scripted_remote import ScriptedRemote, answer
 
 from shared.adapters.canvas import canvas_api
-from shared.adapters.canvas.account import CanvasPeople
+from shared.adapters.canvas.account import CanvasAccount
 from shared.adapters.redis.keys import Keys
 from shared.config import Settings
 from shared.domain.passback.canvas import Person
@@ -26,17 +26,17 @@ def people(
     keys: Keys,
     clock: ManualClock,
     remote: ScriptedRemote,
-) -> CanvasPeople:
+) -> CanvasAccount:
     settings = settings_of()
     api = canvas_api(settings, redis_client, keys, clock, transport=remote.transport)
-    return CanvasPeople(api, settings.canvas_account)
+    return CanvasAccount(api, settings.canvas_account)
 
 
 def enrollment(user_id: int, name: str, sis_id: str | None, **changes: object) -> Mapping[str, Any]:
     return {"user_id": user_id, "sis_user_id": sis_id, "user": {"id": user_id, "sortable_name": name}, **changes}
 
 
-def test_students_come_by_name_and_each_once(people: CanvasPeople, remote: ScriptedRemote) -> None:
+def test_students_come_by_name_and_each_once(people: CanvasAccount, remote: ScriptedRemote) -> None:
     """From every page, those who left too; a student of two sections is one, and an odd row costs nobody else."""
     more = {"Link": f'<https://canvas.test{STUDENTS}?page=2>; rel="next"'}
     first = [enrollment(82, "Zimt, Ada", "S2"), enrollment(81, "Anis, Bo", None)]
@@ -49,7 +49,7 @@ def test_students_come_by_name_and_each_once(people: CanvasPeople, remote: Scrip
 
 
 def test_names_are_stored_nowhere(
-    people: CanvasPeople, remote: ScriptedRemote, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
+    people: CanvasAccount, remote: ScriptedRemote, redis_client: redis.Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither Redis nor the log has any."""
     remote.on("GET", STUDENTS, answer([enrollment(81, "Zephyrine", "S1"), {"user": {"name": "Zephyrine"}}]))
@@ -60,7 +60,7 @@ def test_names_are_stored_nowhere(
     assert "Zephyrine" not in repr(stored) + "".join(capsys.readouterr())
 
 
-def test_people_are_found_by_name(people: CanvasPeople, remote: ScriptedRemote) -> None:
+def test_people_are_found_by_name(people: CanvasAccount, remote: ScriptedRemote) -> None:
     """Canvas searches; one page is enough."""
     remote.on("GET", USERS, answer([{"id": 81, "name": "Bo Anis", "sis_user_id": "T1"}]))
     assert people.find("anis") == (Person("81", "Bo Anis", "T1"),)
@@ -75,7 +75,7 @@ def test_people_are_found_by_name(people: CanvasPeople, remote: ScriptedRemote) 
     ],
 )
 def test_the_courses_of_a_person(
-    people: CanvasPeople, remote: ScriptedRemote, given: dict[str, str], path: str
+    people: CanvasAccount, remote: ScriptedRemote, given: dict[str, str], path: str
 ) -> None:
     """Each course once, by either id; observers do not take part."""
     remote.on("GET", path, answer([{"course_id": 41}, {"course_id": 41}, {"course_id": "42"}]))
@@ -83,7 +83,7 @@ def test_the_courses_of_a_person(
     assert "ObserverEnrollment" not in remote.asked("GET", path)[0].url.params.get_list("type[]")
 
 
-def test_nobody_and_no_right_are_told_apart(people: CanvasPeople, remote: ScriptedRemote) -> None:
+def test_nobody_and_no_right_are_told_apart(people: CanvasAccount, remote: ScriptedRemote) -> None:
     """An unknown id, and a token without the scope."""
     remote.on("GET", "/api/v1/users/9/enrollments", answer({"errors": [{"message": "not there"}]}, 404))
     remote.on("GET", USERS, answer({"errors": [{"message": "Insufficient scopes on access token."}]}, 401))

@@ -79,7 +79,7 @@ class CanvasSite:
         )
         self.site = Site(**LTI)
         service = self.site.service
-        service.canvas_people = self.people  # type: ignore[assignment]
+        service.canvas_account = self.people  # type: ignore[assignment]
         service.course_reader = self.school.reader  # type: ignore[misc]  # in place of the one over HTTP
         service.totals = totals_reader(self.school, replace(GRADING, totals=TOTALS))  # type: ignore[misc]
         service.heartbeats.record("worker@here:1")

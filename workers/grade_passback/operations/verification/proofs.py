@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import os
+from base64 import b64encode
 from pathlib import Path
 from typing import IO, cast
 
@@ -94,7 +95,7 @@ def proof_json(signed: SignedProof) -> Json:
         "is_equal": proof.is_equal,
         "is_complete": proof.is_complete,
         "document": signed.document.decode(),
-        "signature": signed.signature_base64,
+        "signature": b64encode(signed.signature).decode(),
     }
 
 

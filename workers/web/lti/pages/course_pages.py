@@ -102,7 +102,7 @@ def _not_made(pages: LtiPages, request: LtiRequest, status: int, title: str, tex
 
 def students_of(pages: LtiPages, access: CourseAccess) -> LivePeople:
     """Return the students of the visible sections, read from Canvas now and stored nowhere."""
-    return read_people(lambda: pages.service.canvas_people.students(access.course_id, access.section_ids))
+    return read_people(lambda: pages.service.canvas_account.students(access.course_id, access.section_ids))
 
 
 def assignment_of(request: LtiRequest) -> str | None:

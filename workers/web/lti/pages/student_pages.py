@@ -93,7 +93,7 @@ def show_history(pages: LtiPages, request: LtiRequest) -> Response:
     shown = list(islice(entries, start, start + PAGE_SIZE + 1))
     people = LivePeople()
     if any(entry.scores or entry.occasion.actor for entry in shown):
-        people = read_people(lambda: service.canvas_people.members(access.course_id, access.section_ids))
+        people = read_people(lambda: service.canvas_account.members(access.course_id, access.section_ids))
     values = history_values(shown, people, given, access.seen(record), start)
     return pages.course_page(
         "lti/history.html", request, "/lti/course/history", can_see_scores=True, sections=dcids, start=start,
