@@ -64,17 +64,12 @@ class DeadMessages:
 
     def find(self, message_id: str) -> DeadLetter | None:
         """Return a stored message by its id."""
-        if (entry_id := _entry_id(message_id)) is None:
-            return None
-        entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
-        return self._message(entry_id, entries[0][1]) if entries else None
+        fields = self._fields(message_id)
+        return self._message(message_id.removeprefix(ID_PREFIX), fields) if fields else None
 
     def content(self, message_id: str) -> Mapping[bytes, bytes]:
         """Return a message's fields as they came; nothing if it is not kept any more."""
-        if (entry_id := _entry_id(message_id)) is None:
-            return {}
-        entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
-        fields = entries[0][1] if entries else {}
+        fields = self._fields(message_id)
         return {name.removeprefix(b"f:"): value for name, value in fields.items() if name not in OF_PASSBACK}
 
     def count(self) -> int:
@@ -96,6 +91,13 @@ class DeadMessages:
         """Remove these messages; returns how many there were."""
         entry_ids = [entry_id for message_id in message_ids if (entry_id := _entry_id(message_id))]
         return self._redis.xdel(self._key, *entry_ids) if entry_ids else 0
+
+    def _fields(self, message_id: str) -> Mapping[bytes, bytes]:
+        """Return a message's fields as they are stored; nothing if there is no such message."""
+        if (entry_id := _entry_id(message_id)) is None:
+            return {}
+        entries = cast("list[_Entry]", self._redis.xrange(self._key, entry_id, entry_id))
+        return entries[0][1] if entries else {}
 
     def _message(self, entry_id: str, fields: Mapping[bytes, bytes]) -> DeadLetter:
         stored_at, origin = _stored_at(entry_id), text(fields.get(b"stream", b""))

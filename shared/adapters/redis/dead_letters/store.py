@@ -44,35 +44,19 @@ class DeadLetters:
     ) -> DeadLetter:
         """Store the job; a repeated failure updates its entry's cause, answer, attempts and times."""
         dead_letter_id = dead_letter_id_of(course_id, assignment_id)
-        fields: dict[str, str | int] = {
-            "course": course_id,
-            "assignment": assignment_id or "",
-            "cause": cause,
-            "answer": answer,
-            "attempts": attempts,
-        }
-        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
-        flat = self._add(
-            keys=self._keys_of(dead_letter_id, course_id),
-            args=[self._now(), dead_letter_id, earlier, *chain.from_iterable(fields.items())],
-        )
-        return _dead_letter(dead_letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        keys, of = self._keys_of(dead_letter_id, course_id), {"course": course_id, "assignment": assignment_id or ""}
+        return self._store(keys, dead_letter_id, of, cause, answer, attempts, failed_before)
 
     def add_provisioning(
         self, run_id: str, cause: str, answer: str, attempts: int, *, failed_before: Sequence[datetime] = ()
     ) -> DeadLetter:
         """Store that provisioning failed: one entry at the most, of the run that failed last."""
-        fields: dict[str, str | int] = {"run": run_id, "cause": cause, "answer": answer, "attempts": attempts}
-        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
-        flat = self._add(
-            keys=self._keys_of_provisioning(),
-            args=[self._now(), PROVISIONING, earlier, *chain.from_iterable(fields.items())],
-        )
-        return _dead_letter(PROVISIONING, dict(zip(flat[::2], flat[1::2], strict=True)))
+        keys = self._keys_of(PROVISIONING)
+        return self._store(keys, PROVISIONING, {"run": run_id}, cause, answer, attempts, failed_before)
 
     def close_provisioning(self) -> None:
         """Close provisioning's entry because a run succeeded; nothing happens if there is none."""
-        self._close(keys=self._keys_of_provisioning(), args=[PROVISIONING])
+        self._close(keys=self._keys_of(PROVISIONING), args=[PROVISIONING])
 
     def of_course(self, course_id: str) -> list[DeadLetter]:
         """Return the course's open entries, the oldest failure first."""
@@ -124,6 +108,22 @@ class DeadLetters:
         """Record that a person retried the entry; False if it is not open any more."""
         return bool(self._mark_retried(keys=[self._keys.dead_letter(dead_letter_id)], args=[self._now()]))
 
+    def _store(
+        self,
+        keys: list[str],
+        dead_letter_id: str,
+        of: Mapping[str, str],
+        cause: str,
+        answer: str,
+        attempts: int,
+        failed_before: Sequence[datetime],
+    ) -> DeadLetter:
+        fields = {**of, "cause": cause, "answer": answer, "attempts": str(attempts)}
+        earlier = ",".join(str(epoch_ms(at)) for at in failed_before)
+        args = [self._now(), dead_letter_id, earlier, *chain.from_iterable(fields.items())]
+        flat = self._add(keys=keys, args=args)
+        return _dead_letter(dead_letter_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+
     def _by_cause(self, low: str, high: str, start: int, limit: int) -> list[bytes]:
         key = self._keys.dead_letter_causes
         return cast("list[bytes]", self._redis.zrangebylex(key, low, high, start, limit))
@@ -131,19 +131,11 @@ class DeadLetters:
     def _now(self) -> int | str:
         return "" if self._now_ms is None else self._now_ms()
 
-    def _keys_of(self, dead_letter_id: str, course_id: str) -> list[str]:
-        keys = self._keys
-        return [
-            keys.dead_letter(dead_letter_id), keys.dead_letters, keys.course_dead_letters(course_id),
-            keys.dead_letter_causes,
-        ]  # fmt: skip
-
-    def _keys_of_provisioning(self) -> list[str]:
-        keys = self._keys
-        return [
-            keys.dead_letter(PROVISIONING), keys.dead_letters, keys.provisioning_dead_letters,
-            keys.dead_letter_causes,
-        ]  # fmt: skip
+    def _keys_of(self, dead_letter_id: str, course_id: str | None = None) -> list[str]:
+        """Return the keys of an entry of the course, or of provisioning."""
+        k = self._keys
+        listing = k.provisioning_dead_letters if course_id is None else k.course_dead_letters(course_id)
+        return [k.dead_letter(dead_letter_id), k.dead_letters, listing, k.dead_letter_causes]
 
     def _read(self, dead_letter_ids: Iterable[bytes | str]) -> list[DeadLetter]:
         ids = [text(an_id) for an_id in dead_letter_ids]
