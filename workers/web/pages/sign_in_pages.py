@@ -27,18 +27,10 @@ MAX_PASSWORD_CHARS = 1000
 
 def sign_in_routes(pages: PageHandlers) -> list[Route]:
     """Return the routes to sign in and out."""
-
-    def show(request: Request) -> Response:
-        return _form(pages, request, request.query_params.get("next", "/"))
-
-    async def sign_out(request: Request) -> Response:
-        form = parse_form(await request.body())
-        return await run_in_threadpool(_signed_out, pages, request, form)
-
     return [
-        Route("/sign-in", show, methods=["GET"]),
+        Route("/sign-in", partial(_form, pages), methods=["GET"]),
         Route("/sign-in", partial(_sign_in, pages), methods=["POST"]),
-        Route("/sign-out", sign_out, methods=["POST"]),
+        Route("/sign-out", partial(_sign_out, pages), methods=["POST"]),
     ]
 
 
@@ -53,15 +45,16 @@ async def _sign_in(pages: PageHandlers, request: Request) -> Response:
     return await run_in_threadpool(_signed_in, pages, request, form, user)
 
 
-def _form(pages: PageHandlers, request: Request, next_path: str, error: ApiError | None = None) -> Response:
+def _form(pages: PageHandlers, request: Request, next_path: str = "", error: ApiError | None = None) -> Response:
     sign_in = pages.sign_in
     if not sign_in.is_possible:
         return pages.message(403, "Closed", CLOSED)
     if not sign_in.accounts:
         return redirect("/")
     caller = sign_in.authenticate(request)
+    next_path = safe_path(next_path or request.query_params.get("next", "/"))
     response: Response = pages.renderer.page(
-        "sign_in.html", error.status if error else 200, next=safe_path(next_path),
+        "sign_in.html", error.status if error else 200, next=next_path,
         problem=error.message if error else "", accounts=sign_in.accounts, user=None,
         token=caller.token, path="/sign-in", counts=None,
     )  # fmt: skip
@@ -84,6 +77,10 @@ def _signed_in(pages: PageHandlers, request: Request, form: Form, user: User) ->
     response = redirect(safe_path(first(form, "next")))
     sign_in.set_cookie(sign_in.open_session(user.role), request, response)
     return response
+
+
+async def _sign_out(pages: PageHandlers, request: Request) -> Response:
+    return await run_in_threadpool(_signed_out, pages, request, parse_form(await request.body()))
 
 
 def _signed_out(pages: PageHandlers, request: Request, form: Form) -> Response:
