@@ -368,7 +368,7 @@ class Stores:
 
 @dataclass
 class FakeCourseFinder:
-    """The `CourseFinder`: courses with the time they end, None for one that goes on; listed once per assignment."""
+    """The `CanvasReader` of a discovery: courses with the time they end, None for one that goes on; some repeatedly."""
 
     courses: dict[str, datetime | None] = field(default_factory=dict)
     assignments_each: int = 2

@@ -45,10 +45,6 @@ class CanvasReader(Protocol):
         """
         ...
 
-
-class CourseFinder(Protocol):
-    """Finds the courses with work to sync."""
-
     def courses_to_sync(self, ended_after: datetime) -> Iterator[str]:
         """Yield the ids of published courses with synced work that have not ended by then; some repeatedly."""
         ...

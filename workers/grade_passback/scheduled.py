@@ -24,7 +24,7 @@ from shared.domain.passback.canvas import DUE_DATE_DELAY
 from shared.domain.passback.changes import ChangeCause
 from shared.errors import AccessDenied, PermanentError, TransientError
 from shared.log_events import LogEvent
-from shared.ports.passback import CourseFinder
+from shared.ports.passback import CanvasReader
 from shared.queues import Task
 from workers.celery.app import reconcile_tick_s
 from workers.container import Container
@@ -216,7 +216,7 @@ def trigger_due_dates(queue: SyncQueue, states: CourseStates, clock: Clock) -> i
     return len(passed)
 
 
-def discover(canvas: CourseFinder, queue: SyncQueue, states: CourseStates, clock: Clock, grace: timedelta) -> int:
+def discover(canvas: CanvasReader, queue: SyncQueue, states: CourseStates, clock: Clock, grace: timedelta) -> int:
     """Connect the courses for which no event has arrived, and make them due; return how many.
 
     A course counts until `grace` after its end. Raises what Canvas raises.

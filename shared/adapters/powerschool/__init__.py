@@ -13,7 +13,7 @@ from shared.adapters.http.exchange import http_client
 from shared.adapters.powerschool.client import METADATA, PowerSchoolApi, SharedToken
 from shared.adapters.powerschool.errors import read_refusal
 from shared.adapters.powerschool.gradebook.client import Gradebook
-from shared.adapters.powerschool.powerqueries import PowerQueries
+from shared.adapters.powerschool.powerqueries import PowerQueries, Send
 from shared.adapters.powerschool.provisioning.reader import PowerSchoolRosterFeed
 from shared.adapters.powerschool.read_only import ReadOnlyPowerSchool, reject_writes
 from shared.adapters.powerschool.rosters.district import DistrictReader
@@ -57,9 +57,8 @@ def powerschool(
     Raises `ConfigurationError` without URL or credentials.
     """
     api, cache = _api(settings, redis_client, keys, clock, count, transport)
-    queries = PowerQueries(api.query, UnavailableQueries(redis_client, keys, clock), clock)
-    roster = _rosters(settings, redis_client, keys, clock, api, queries, cache)
-    return PowerSchool(Gradebook(api, queries, cache), roster, api, district_reader(settings, queries))
+    queries, rosters = _readers(settings, redis_client, keys, clock, api, cache, api.query)
+    return PowerSchool(Gradebook(api, queries, cache), rosters, api, district_reader(settings, queries))
 
 
 def roster_feed(
@@ -77,29 +76,8 @@ def roster_feed(
     """
     api, cache = _api(settings, redis_client, keys, clock, count, transport, [reject_writes])
     reader = ReadOnlyPowerSchool(api)
-    queries = PowerQueries(reader.query, UnavailableQueries(redis_client, keys, clock), clock)
-    rosters = _rosters(settings, redis_client, keys, clock, api, queries, cache)
+    queries, rosters = _readers(settings, redis_client, keys, clock, api, cache, reader.query)
     return PowerSchoolRosterFeed(reader, queries, rosters, api.time_zone)
-
-
-def _rosters(
-    settings: Settings,
-    redis_client: redis.Redis,
-    keys: Keys,
-    clock: Clock,
-    api: PowerSchoolApi,
-    queries: PowerQueries,
-    cache: JsonCache,
-) -> SectionRosters:
-    return section_rosters(
-        settings,
-        clock,
-        api,
-        queries,
-        cache,
-        last_change=partial(last_roster_change, redis_client, keys),
-        stored_ids=partial(stored_student_ids, redis_client, keys),
-    )
 
 
 def district_reader(settings: Settings, queries: PowerQueries) -> DistrictReader:
@@ -124,6 +102,20 @@ def section_rosters(
     return SectionRosters(queries, cache, *templates, clock, api.time_zone, last_change, stored_ids)
 
 
+def _readers(
+    settings: Settings,
+    redis_client: redis.Redis,
+    keys: Keys,
+    clock: Clock,
+    api: PowerSchoolApi,
+    cache: JsonCache,
+    query: Send,
+) -> tuple[PowerQueries, SectionRosters]:
+    queries = PowerQueries(query, UnavailableQueries(redis_client, keys, clock), clock)
+    changes, ids = partial(last_roster_change, redis_client, keys), partial(stored_student_ids, redis_client, keys)
+    return queries, section_rosters(settings, clock, api, queries, cache, last_change=changes, stored_ids=ids)
+
+
 def _api(
     settings: Settings,
     redis_client: redis.Redis,
@@ -135,17 +127,12 @@ def _api(
 ) -> tuple[PowerSchoolApi, JsonCache]:
     interval = timedelta(milliseconds=settings.powerschool_min_interval_ms)
     limiter = RemoteLimiter(redis_client, keys, SYSTEM, clock, interval)
-    api = remote_api(settings, limiter, clock, count, transport=transport, before_sending=before_sending)
-    token = SharedToken(
-        api,
-        redis_client,
-        keys,
-        settings.powerschool_client_id,
-        settings.powerschool_client_secret.get_secret_value(),
-        max_fetch=max_exchange(RESPONSE_TIMEOUT_S),
-    )
+    remote = remote_api(settings, limiter, clock, count, transport=transport, before_sending=before_sending)
+    secret = settings.powerschool_client_secret.get_secret_value()
+    max_fetch = max_exchange(RESPONSE_TIMEOUT_S)
+    token = SharedToken(remote, redis_client, keys, settings.powerschool_client_id, secret, max_fetch=max_fetch)
     cache = JsonCache(redis_client, keys)
-    return PowerSchoolApi(api, token, cache, settings.district_time_zone), cache
+    return PowerSchoolApi(remote, token, cache, settings.district_time_zone), cache
 
 
 def remote_api(
