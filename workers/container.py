@@ -60,7 +60,7 @@ from workers.grade_passback.operations.takeover_run import TakeoverRunner
 from workers.grade_passback.operations.totals import TotalsReader
 from workers.grade_passback.operations.verification.verifier import Verifier
 from workers.grade_passback.readiness.check import ReadinessCheck, ReadinessSources, WeightReader
-from workers.grade_passback.sync_job import SyncJob, SyncMetrics, SyncOutcomeHandler
+from workers.grade_passback.sync_job import SyncJob, SyncOutcomeHandler, count_sync
 from workers.provisioning.container import ProvisioningContainer
 from workers.provisioning.service import ProvisioningService
 from workers.runtime.jobs import LeaseRenewer
@@ -164,7 +164,7 @@ class Container:
             lambda: self.course_sync,
             SyncOutcomeHandler(self.changes, self.dead_letters, self.settings.retry_waits, random.random),
             self.lease_renewer,
-            SyncMetrics(self.counter_buffer, self.counters.observe, self.counters),
+            partial(count_sync, self.counter_buffer, self.counters),
             self.clock,
             self.stopping,
             partial(requests_wait, self.redis, self.keys, "powerschool"),

@@ -9,13 +9,13 @@ from shared.domain.actions import Verb, course_of, course_target
 from shared.domain.outcome import DeadLetter
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.readiness.findings import ReadinessRun
+from shared.domain.passback.rules.categories import CategoryAssociation
 from shared.domain.passback.takeover import Selection
 from shared.domain.passback.takeover_run import TakeoverMode, TakeoverRequest, TakeoverRun
 from shared.domain.provisioning.run import Run
 from workers.container import Container
 from workers.dead_letters import RetryResult
 from workers.erasure import Erasure, ErasureResult
-from workers.grade_passback.operations.categories import MappingResult
 from workers.grade_passback.operations.takeover import TakeoverPlan, UndoResult
 from workers.grade_passback.operations.verification.verifier import Verification
 from workers.known_ids import require_assignment, require_course, require_selected
@@ -97,12 +97,12 @@ class RecordedActions:
         self._record_dead_letters(Verb.DISCARD, [each.id for each in dead_letters])
         return count
 
-    def link_category(self, course_id: str, group: str, category: str) -> MappingResult:
+    def link_category(self, course_id: str, group: str, category: str) -> tuple[str, CategoryAssociation]:
         """Associate a group with a category, and sync the course. Raises: InvalidMapping, PassbackError."""
-        made = self._service.category_links.link(course_id, group, category)
+        group_id, association = self._service.category_links.link(course_id, group, category)
         self._request_sync(course_id)
-        self._record(Verb.LINK, f"{course_target(course_id)}:group:{made.group_id}")
-        return made
+        self._record(Verb.LINK, f"{course_target(course_id)}:group:{group_id}")
+        return group_id, association
 
     def unlink_category(self, course_id: str, group: str) -> str:
         """Delete a group's association, and sync the course; return the group's id. Raises as `link_category`."""

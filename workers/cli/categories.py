@@ -14,7 +14,7 @@ from shared.domain.wording import counted
 from shared.log_events import LogEvent
 from workers.cli.options import Actor, Course, fail, services
 from workers.cli.terminal.output import ExitCode, JsonOption, emit
-from workers.grade_passback.operations.categories import GroupInSection, InvalidMap, check_entry, read_category_map
+from workers.grade_passback.operations.categories import GroupInSection, InvalidMapping, check_entry, read_category_map
 from workers.recorded_actions import RecordedActions
 
 log = structlog.get_logger()
@@ -53,11 +53,11 @@ def link(
 ) -> None:
     """Associate a group with a category by id, so that renames on either side change nothing. Syncs the course."""
     with services() as service:
-        made = RecordedActions(service, actor).link_category(course, group, category)
-        ids = sorted(made.association.category_ids)
-        _log(course, made.group_id, ids, actor)
-    text = f"assignment group {made.group_id} is linked to category {', '.join(map(str, ids))}; the course syncs"
-    emit({"group_id": made.group_id, "category_ids": ids}, as_json, lambda _: text)
+        group_id, association = RecordedActions(service, actor).link_category(course, group, category)
+        ids = sorted(association.category_ids)
+        _log(course, group_id, ids, actor)
+    text = f"assignment group {group_id} is linked to category {', '.join(map(str, ids))}; the course syncs"
+    emit({"group_id": group_id, "category_ids": ids}, as_json, lambda _: text)
 
 
 @categories.command("unlink")
@@ -146,7 +146,7 @@ def load_map(
         entries = read_category_map(file.read_bytes())
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}") from None
-    except InvalidMap as error:
+    except InvalidMapping as error:
         raise typer.BadParameter(f"{file}: {error}") from None
     _save(entries, actor, as_json)
 

@@ -101,7 +101,7 @@ class CourseData:
 
     `rosters` are by SECTIONS.DCID, `associations` are the stored category matches by assignment group, `earlier` is
     the state after the last sync. `unread` has the assignments whose scores Canvas did not return, by id;
-    `category_names` are those of the sections' teachers, by id. A read ahead has their `categories` by SECTIONS.DCID.
+    `categories` are those of the sections' teachers, by SECTIONS.DCID.
     """
 
     course: Course
@@ -113,11 +113,15 @@ class CourseData:
     plugin_ids: frozenset[str]
     actual: tuple[ActualAssignment, ...]
     associations: Mapping[str, CategoryAssociation]
+    categories: Mapping[int, tuple[TeacherCategory, ...]]
     rows: tuple[GradebookRow, ...] = ()
     earlier: CourseRecord | None = None
     unread: Mapping[str, TransientError] = field(default_factory=dict)
-    category_names: Mapping[int, str] = field(default_factory=dict)
-    categories: Mapping[int, tuple[TeacherCategory, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def category_names(self) -> Mapping[int, str]:
+        """The names of the teachers' categories by id."""
+        return {each.id: each.name for of_teacher in self.categories.values() for each in of_teacher}
 
     @cached_property
     def users(self) -> Mapping[int, GradebookRow]:

@@ -63,7 +63,10 @@ class CourseReader:
         policy = replace(self.policy, category_map=self.associations.district_map())
 
         def evaluate() -> tuple[
-            tuple[AssignmentInSection, ...], tuple[GradebookRow, ...], Mapping[str, TransientError], Mapping[int, str]
+            tuple[AssignmentInSection, ...],
+            tuple[GradebookRow, ...],
+            Mapping[str, TransientError],
+            dict[int, tuple[TeacherCategory, ...]],
         ]:
             categories = self._categories(rosters.values())
             # The course's own calendar, also where the term's days are compared with today.
@@ -71,10 +74,9 @@ class CourseReader:
             rules = CourseEvaluator(course, rosters, associations, categories, today, policy, asked_for_by_person)
             needed = {a.id for a in course.assignments} if all_scores else rules.needing_scores(changed, up_to_date)
             rows, unread = self._scores(course_id, needed)
-            names = {each.id: each.name for of_teacher in categories.values() for each in of_teacher}
-            return rules.placements(needed, rows, unread), rows, unread, names
+            return rules.placements(needed, rows, unread), rows, unread, categories
 
-        placements, rows, unread, category_names = evaluate()
+        placements, rows, unread, categories = evaluate()
         new_students, new_group = _has_new_unknown_students(earlier, placements), _lacks_category(earlier, placements)
         if course.is_cached and (new_group or not is_cache_consistent(course, rows, rosters.values())):
             return again(changed=changed, cache=CachePolicy.REFRESH)
@@ -83,7 +85,7 @@ class CourseReader:
         if new_group:
             self._categories(rosters.values(), refresh=True)
         if new_students or new_group:
-            placements, rows, unread, category_names = evaluate()
+            placements, rows, unread, categories = evaluate()
         links = self.links.of_course(course_id)
         plugin_ids = self.powerschool.plugin_ids()
         actual, matches = self._actual(rosters.values(), placements, links, plugin_ids, all_scores=all_scores)
@@ -99,10 +101,10 @@ class CourseReader:
             plugin_ids=plugin_ids,
             actual=actual,
             associations=associations,
+            categories=categories,
             rows=rows,
             earlier=earlier,
             unread=unread,
-            category_names=category_names,
         )
 
     def read_ahead(self, course_id: str) -> CourseData:

@@ -7,7 +7,6 @@ interval. What a task does follows from the stored state, so that a missed tick 
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 
@@ -75,9 +74,9 @@ def run_once_per_interval(container: Container, task: Task, every: timedelta, ru
 
 
 def _reconcile(s: Container, tick: timedelta, interval: timedelta) -> None:
-    result = reconcile(s.changes, s.records, s.unknown_changes, s.clock, interval, tick)
-    if result.courses or result.resolved:
-        log.info(LogEvent.RECONCILE_ENQUEUED, courses=result.courses, answered=result.resolved)
+    courses, resolved = reconcile(s.changes, s.records, s.unknown_changes, s.clock, interval, tick)
+    if courses or resolved:
+        log.info(LogEvent.RECONCILE_ENQUEUED, courses=courses, answered=resolved)
 
 
 def _full_sync(s: Container, tick: timedelta, interval: timedelta) -> None:
@@ -133,14 +132,6 @@ SCHEDULED: dict[Task, Callable[[Container, timedelta, timedelta], None]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileResult:
-    """How many courses one tick made due, and how many changes of unknown course are resolved by that."""
-
-    courses: int
-    resolved: int
-
-
 def reconcile(
     queue: SyncQueue,
     states: CourseStates,
@@ -148,8 +139,10 @@ def reconcile(
     clock: Clock,
     interval: timedelta,
     tick: timedelta,
-) -> ReconcileResult:
+) -> tuple[int, int]:
     """Make the courses due that were not visited for an interval. May be repeated at any time.
+
+    Returns how many courses became due, and how many changes of unknown course are resolved by that.
 
     At most a fair share of all courses per tick (and at least one), so that a pass over all is spread out. Courses
     that were never visited come on top: they are few, and must not delay the others. `tick` is at most a sixteenth of
@@ -171,11 +164,11 @@ def reconcile(
     courses += visit(clock.now() - interval * (1 - RECONCILE_LEAD), limit)
     oldest = unknown.oldest_at()
     if oldest is None or clock.now() - oldest < UNKNOWN_CHANGE_TIMEOUT:
-        return ReconcileResult(courses, 0)
+        return courses, 0
     # Every course has to be visited after the change arrived.
     horizon = oldest + UNKNOWN_CHANGE_TIMEOUT
     visited = visit(horizon, limit, ChangeCause.UNKNOWN_COURSE)
-    return ReconcileResult(courses, 0 if visited else unknown.discard_before(horizon))
+    return courses, 0 if visited else unknown.discard_before(horizon)
 
 
 def full_sync(

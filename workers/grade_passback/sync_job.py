@@ -205,45 +205,31 @@ def _report(course_id: str, job: Callable[[], SyncReport]) -> SyncReport:
     return result if isinstance(result, SyncReport) else SyncReport(result)
 
 
-@dataclass(frozen=True)
-class SyncMetrics:
-    """Counts syncs.
+def count_sync(count: Count, counters: Counters, changes: PendingChanges, report: SyncReport) -> None:
+    """Count a sync whose outcome was handled. Counts are lost, and logged, if Redis is unavailable.
 
-    `observe_latency` is called with the time of the first change that is in PowerSchool now. `counters` counts
-    changes of which no event told.
+    `counters` has the latency of a change that is in PowerSchool now, and the changes of which no event told.
     """
-
-    count_up: Count
-    observe_latency: Callable[[datetime], object]
-    counters: Counters
-
-    def count(self, changes: PendingChanges, report: SyncReport) -> None:
-        """Count a sync whose outcome was handled. Counts are lost, and logged, if Redis is unavailable."""
-        self.count_up(CounterName.SYNCS, *_labels(report.outcome))
-        try:
-            self._count_missed(changes, report)
-            if not report.assignments_written:
-                return
-            self.count_up(CounterName.WRITTEN, "assignments", amount=report.assignments_written)
-            self.count_up(CounterName.WRITTEN, "scores", amount=report.scores_written)
-            if isinstance(report.outcome, Done) and changes.causes & EVENT_CAUSES:
-                self.observe_latency(changes.first_event_at or changes.first_at)
-        except RedisError as error:
-            log.warning(LogEvent.METRICS_FLUSH_FAILED, error=type(error).__name__)
-
-    def _count_missed(self, changes: PendingChanges, report: SyncReport) -> None:
-        """Count and log changes that a pass over all courses found: no event arrived for them."""
-        missed = report.missed
-        if not missed.assignments:
+    count(CounterName.SYNCS, *_labels(report.outcome))
+    try:
+        _count_missed(counters, changes, report)
+        if not report.assignments_written:
             return
-        self.counters.add(REPAIRS, "assignments", missed.assignments)
-        self.counters.add(REPAIRS, "scores", missed.scores)
-        log.info(
-            LogEvent.RECONCILIATION_WROTE,
-            course_id=changes.course_id,
-            assignments=missed.assignments,
-            scores=missed.scores,
-        )
+        count(CounterName.WRITTEN, "assignments", amount=report.assignments_written)
+        count(CounterName.WRITTEN, "scores", amount=report.scores_written)
+        if isinstance(report.outcome, Done) and changes.causes & EVENT_CAUSES:
+            counters.observe(changes.first_event_at or changes.first_at)
+    except RedisError as error:
+        log.warning(LogEvent.METRICS_FLUSH_FAILED, error=type(error).__name__)
+
+
+def _count_missed(counters: Counters, changes: PendingChanges, report: SyncReport) -> None:
+    """Count and log changes that a pass over all courses found: no event arrived for them."""
+    assignments, scores = report.missed.assignments, report.missed.scores
+    if assignments:
+        counters.add(REPAIRS, "assignments", assignments)
+        counters.add(REPAIRS, "scores", scores)
+        log.info(LogEvent.RECONCILIATION_WROTE, course_id=changes.course_id, assignments=assignments, scores=scores)
 
 
 def _labels(outcome: Outcome) -> tuple[str, str]:
@@ -272,7 +258,7 @@ class SyncJob:
     course_sync: Callable[[], CourseSync]
     outcome_handler: SyncOutcomeHandler
     lease_renewer: LeaseRenewer
-    metrics: SyncMetrics
+    count: Callable[[PendingChanges, SyncReport], None]
     clock: Clock
     stopping: threading.Event
     requests_wait: Callable[[], bool]
@@ -298,7 +284,7 @@ class SyncJob:
                     lease, changes, lambda: self.course_sync().run(changes, limits.check_write, lease.token)
                 )
                 set_attribute("outcome", type(report.outcome).__name__.lower())
-            self.metrics.count(changes, report)
+            self.count(changes, report)
 
     def _others_wait(self) -> bool:
         return self.queue.has_ready_courses() or self.requests_wait()

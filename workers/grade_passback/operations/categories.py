@@ -30,15 +30,7 @@ MAX_NAMED = 10
 
 
 class InvalidMapping(Exception):
-    """The association cannot be made; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class MappingResult:
-    """A stored association, with the id of its assignment group."""
-
-    group_id: str
-    association: CategoryAssociation
+    """The association cannot be made, or the file is no map; the message says why, where, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +87,10 @@ class CategoryLinks:
             for section in teacher.sections
         ]
 
-    def link(self, course_id: str, group: str, category: str) -> MappingResult:
+    def link(self, course_id: str, group: str, category: str) -> tuple[str, CategoryAssociation]:
         """Associate a group with a category, each given by id or by name; replaces that teacher's association.
 
+        Returns the group's id with the association.
         A name selects the category of that name of every teacher who has one.
 
         Raises: InvalidMapping, PassbackError.
@@ -116,7 +109,7 @@ class CategoryLinks:
         for _, selected_category in selected:
             association = stored_match(association, selected_category)
         self.associations.save(course_id, group_id, association)
-        return MappingResult(group_id, association)
+        return group_id, association
 
     def unlink(self, course_id: str, group: str) -> str:
         """Delete a group's association; return the group's id. Raises `InvalidMapping` if there is none."""
@@ -201,10 +194,6 @@ def _named(rows: Iterable[tuple[object, str]]) -> str:
     return ", ".join(f"{row_id} ({name})" for row_id, name in rows) or "of which there are none"
 
 
-class InvalidMap(Exception):
-    """The file is no map; the message names the lines and says what to do."""
-
-
 def check_entry(group: str, category: str) -> str | None:
     """Return why this is no entry of a map, None if it is one."""
     for what, name in (("group", group), ("category", category)):
@@ -218,7 +207,7 @@ def check_entry(group: str, category: str) -> str | None:
 
 
 def read_category_map(content: bytes) -> dict[str, str]:
-    """Return the category of each group of a CSV file with the columns `group` and `category`. Raises: InvalidMap."""
+    """Return the category of each group of a CSV file with the columns `group`, `category`. Raises: InvalidMapping."""
     found: dict[str, tuple[str, str]] = {}
     problems: list[str] = []
     for number, row in _rows(content):
@@ -231,23 +220,23 @@ def read_category_map(content: bytes) -> dict[str, str]:
         if problem is not None:
             problems.append(f"line {number}: {problem}")
     if not (found or problems):
-        raise InvalidMap("the file has no entry: write a line group,category for each group")
+        raise InvalidMapping("the file has no entry: write a line group,category for each group")
     if len(found) > MAX_ENTRIES:
         problems.append(f"{len(found)} groups are more than {MAX_ENTRIES}")
     if problems:
         more = f"; and {len(problems) - MAX_NAMED} more" if len(problems) > MAX_NAMED else ""
-        raise InvalidMap(f"nothing was stored. {'; '.join(problems[:MAX_NAMED])}{more}")
+        raise InvalidMapping(f"nothing was stored. {'; '.join(problems[:MAX_NAMED])}{more}")
     return dict(found.values())
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows below the head with their line numbers, without empty ones. Raises: InvalidMap."""
+    """Yield the rows below the head with their line numbers, without empty ones. Raises: InvalidMapping."""
     try:
         # Excel writes a byte order mark.
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         head, *rows = [(reader.line_num, row) for row in reader] or [(1, [])]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InvalidMap(f"the file is no CSV file in UTF-8 ({error}): save it as CSV UTF-8") from None
+        raise InvalidMapping(f"the file is no CSV file in UTF-8 ({error}): save it as CSV UTF-8") from None
     if [name.strip().casefold() for name in head[1]] != COLUMNS:
-        raise InvalidMap("the first line has to be: group,category")
+        raise InvalidMapping("the first line has to be: group,category")
     yield from ((number, row) for number, row in rows if any(cell.strip() for cell in row))

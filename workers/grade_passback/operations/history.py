@@ -23,19 +23,7 @@ FORMULA_MARKS = ("=", "+", "-", "@")
 def entry_json(entry: AuditEntry) -> Json:
     """Return the entry; points are text, to stay exact."""
     return {
-        "at": entry.at.isoformat(),
-        "course_id": entry.course_id,
-        "assignment_id": entry.assignment_id,
-        "section_dcid": entry.section_dcid,
-        "powerschool_assignment_id": entry.powerschool_assignment_id,
-        "powerschool_assignment_section_id": entry.powerschool_assignment_section_id,
-        "kind": entry.kind,
-        "answer_lost": entry.answer_lost,
-        "arrival": entry.arrival,
-        "causes": list(entry.occasion.causes),
-        "trigger": triggers_text(entry),
-        "actor": entry.occasion.actor,
-        "token": entry.occasion.token,
+        **_head(entry),
         "points_possible": None if entry.points_possible is None else str(entry.points_possible),
         "fields": [
             {"field": f.field, "name": WrittenField(f.field).label, "before": f.before, "after": f.after}
@@ -68,9 +56,14 @@ def write_csv(
     count = 0
     for entry in entries:
         count += 1
-        named = {"assignment": names.get(entry.assignment_id), "section_sis_id": sections.get(entry.section_dcid)}
+        head = {
+            **_head(entry),
+            "causes": " ".join(entry.occasion.causes),
+            "assignment": names.get(entry.assignment_id),
+            "section_sis_id": sections.get(entry.section_dcid),
+        }
         for row in _rows(entry, with_scores):
-            writer.writerow({name: safe_cell(value) for name, value in {**_head(entry), **named, **row}.items()})
+            writer.writerow({name: safe_cell(value) for name, value in {**head, **row}.items()})
     return count
 
 
@@ -81,15 +74,24 @@ def csv_text(entries: Iterable[AuditEntry], record: CourseRecord | None, *, with
     return out.getvalue()
 
 
-def _head(entry: AuditEntry) -> dict[str, object]:
+def _head(entry: AuditEntry) -> Json:
+    """Return what JSON and each row of a CSV say of the write itself."""
     occasion = entry.occasion
     return {
-        "at": entry.at.isoformat(), "course_id": entry.course_id, "assignment_id": entry.assignment_id,
-        "section_dcid": entry.section_dcid, "powerschool_assignment_id": entry.powerschool_assignment_id,
-        "powerschool_assignment_section_id": entry.powerschool_assignment_section_id, "kind": entry.kind,
-        "causes": " ".join(occasion.causes), "trigger": triggers_text(entry), "actor": occasion.actor,
-        "token": occasion.token, "answer_lost": entry.answer_lost, "arrival": entry.arrival,
-    }  # fmt: skip
+        "at": entry.at.isoformat(),
+        "course_id": entry.course_id,
+        "assignment_id": entry.assignment_id,
+        "section_dcid": entry.section_dcid,
+        "powerschool_assignment_id": entry.powerschool_assignment_id,
+        "powerschool_assignment_section_id": entry.powerschool_assignment_section_id,
+        "kind": entry.kind,
+        "answer_lost": entry.answer_lost,
+        "arrival": entry.arrival,
+        "causes": list(occasion.causes),
+        "trigger": triggers_text(entry),
+        "actor": occasion.actor,
+        "token": occasion.token,
+    }
 
 
 def _rows(entry: AuditEntry, with_scores: bool) -> Iterator[Mapping[str, object]]:

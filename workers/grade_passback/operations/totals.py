@@ -84,20 +84,15 @@ class TotalsReader:
         causes = {each.assignment_id: each.cause for each in self.dead_letters.of_course(course_id)}
         record = live_reading(comparison, ExplainQuery(course_id), causes, {}, now).state
         taught = [section for section in data.rosters.values() if section.teacher_users_dcid is not None]
-        categories = {section.dcid: self._categories(section) for section in taught}
         ids = {each.assignment_section_id for each in data.actual}
         # The reader has the scores of linked assignments alone.
         actual = self.powerschool.assignments(taught, ids) if ids else ()
-        grading = self.section_grading([each.dcid for each in taught], categories) if taught else {}
-        students = _Students(comparison, record, self.canvas.course(course_id), actual, grading, categories)
+        grading = self.section_grading([each.dcid for each in taught], data.categories) if taught else {}
+        students = _Students(comparison, record, self.canvas.course(course_id), actual, grading)
         rows = [row for row in data.rows if student_sis_id in (None, row.sis_user_id)]
         return CourseTotals(
             course_id, data.course.name, now, tuple(found for row in rows for found in students.of(row))
         )
-
-    def _categories(self, section: RosteredSection) -> tuple[TeacherCategory, ...]:
-        assert section.teacher_users_dcid is not None
-        return self.powerschool.categories(section.teacher_users_dcid, section.term.year_id)
 
 
 class _Students:
@@ -110,13 +105,10 @@ class _Students:
         grading: CourseGrading,
         actual: Sequence[ActualAssignment],
         section_grading: Mapping[int, SectionGrading] | None,
-        categories: Mapping[int, Sequence[TeacherCategory]],
     ) -> None:
         self._data = comparison.data
         self._grading = grading
         self._section_grading = section_grading or {}
-        self._categories = categories
-        self._names = {each.id: each.name for of_teacher in categories.values() for each in of_teacher}
         self._actual: dict[int, list[ActualAssignment]] = {}
         for each in actual:
             self._actual.setdefault(each.section_dcid, []).append(each)
@@ -180,7 +172,7 @@ class _Students:
             formula=formula_of(shown.formulas, term_grade),
             term_grade=term_grade,
             grades_readable=shown.grades_readable,
-            category_names=self._names,
+            category_names=self._data.category_names,
             problems=tuple(self._problems(row, roster, actual, dcid)),
         )
 

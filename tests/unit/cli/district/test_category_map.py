@@ -12,7 +12,7 @@ from shared.config import load
 from tests.command_line import app
 from workers import container
 from workers.container import Container
-from workers.grade_passback.operations.categories import InvalidMap, read_category_map
+from workers.grade_passback.operations.categories import InvalidMapping, read_category_map
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_a_bad_file_names_the_line_and_stores_nothing(
     service: Container, run: Callable[..., Result], content: bytes, why: str
 ) -> None:
     """All of it, so that a district does not run with half of its map."""
-    with pytest.raises(InvalidMap, match=why):
+    with pytest.raises(InvalidMapping, match=why):
         read_category_map(content)
     Path("map.csv").write_bytes(content)
     result = run("load", "map.csv")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Event
 
 import pytest
@@ -19,7 +20,7 @@ from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
 from workers.grade_passback.course_sync import CourseSync
-from workers.grade_passback.sync_job import SyncJob, SyncMetrics
+from workers.grade_passback.sync_job import SyncJob, count_sync
 from workers.runtime.jobs import LeaseRenewer
 
 TIMEOUT = TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout")
@@ -314,7 +315,7 @@ def job(school: School) -> SyncJob:
     """The job of the school's worker. Another course waits for a thread."""
     school.changes.change_sets["1"] = change_set()
     renewer = LeaseRenewer(school.changes.renew, timedelta(seconds=60))
-    metrics = SyncMetrics(ignore_count, lambda _: None, school.stores.counters)  # type: ignore[arg-type]
+    metrics = partial(count_sync, ignore_count, school.stores.counters)  # type: ignore[arg-type]
     sync, handler = lambda: school.course_sync, school.outcome_handler
     return SyncJob(school.changes, sync, handler, renewer, metrics, school.clock, Event(), lambda: False)  # type: ignore[arg-type]
 

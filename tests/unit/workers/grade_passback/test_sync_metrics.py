@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from redis.exceptions import ConnectionError as ConnectionFailed
@@ -15,7 +16,7 @@ from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import School, change_set
 from workers.grade_passback.course_sync import SyncReport
 from workers.grade_passback.missed_changes import MissedChanges
-from workers.grade_passback.sync_job import REPAIRS, SyncMetrics
+from workers.grade_passback.sync_job import REPAIRS, count_sync
 
 NOON = datetime(2031, 10, 6, 19, 0, tzinfo=UTC)
 
@@ -27,10 +28,11 @@ class Counted:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.timed: list[datetime] = []
         self.counters = Stores(ManualClock(NOON)).counters
-        self.metrics = SyncMetrics(self._count, self.timed.append, self.counters)
+        self.counters.observe = self.timed.append  # type: ignore[method-assign,assignment]
+        self.metrics = partial(count_sync, self._count, self.counters)
 
     def count(self, causes: Collection[ChangeCause], report: SyncReport) -> "Counted":
-        self.metrics.count(PendingChanges("42", NOON, NOON, 1, frozenset(causes)), report)
+        self.metrics(PendingChanges("42", NOON, NOON, 1, frozenset(causes)), report)
         return self
 
     def _count(self, name: str, *labels: str, amount: int = 1) -> None:
@@ -92,7 +94,7 @@ def test_the_way_of_an_event_is_timed_from_the_event() -> None:
     counted, late = Counted(), NOON + timedelta(hours=1)
     causes = frozenset({ChangeCause.RECONCILE, ChangeCause.EVENT})
     changes = PendingChanges("42", NOON, late, 2, causes, first_event_at=late)
-    counted.metrics.count(changes, SyncReport(Done(), assignments_written=1))
+    counted.metrics(changes, SyncReport(Done(), assignments_written=1))
     assert counted.timed == [late]
 
 
@@ -103,7 +105,7 @@ def test_a_redis_that_is_away_makes_no_failure_of_a_sync() -> None:
     def observe(_: datetime) -> None:
         raise ConnectionFailed("away")
 
-    counted.metrics = SyncMetrics(counted._count, observe, counted.counters)
+    counted.counters.observe = observe  # type: ignore[method-assign,assignment]
     with capture_logs() as logs:
         counted.count({ChangeCause.EVENT}, SyncReport(Done(), assignments_written=1))
     assert [line["event"] for line in logs] == ["metrics_flush_failed"]

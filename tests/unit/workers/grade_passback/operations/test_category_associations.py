@@ -157,8 +157,8 @@ def test_a_link_by_name_is_for_every_teacher(school: School) -> None:
     """Each teacher's own category of that name, by its id."""
     add_section(school, teacher=901)
     offer(school, replace(COPY, name="homework"), of=901)
-    linked = links_of(school).link(COURSE, GROUP.id, " Homework")
-    assert linked.association == CategoryAssociation(frozenset({HOMEWORK.id, COPY.id}), DISTRICT)
+    _, association = links_of(school).link(COURSE, GROUP.id, " Homework")
+    assert association == CategoryAssociation(frozenset({HOMEWORK.id, COPY.id}), DISTRICT)
 
 
 def test_a_link_by_id_leaves_the_other_teachers_alone(school: School) -> None:
@@ -167,8 +167,8 @@ def test_a_link_by_id_leaves_the_other_teachers_alone(school: School) -> None:
     offer(school, replace(HOMEWORK, district_category_id=DISTRICT), TESTS)
     offer(school, COPY, of=901)
     school.associations.save(COURSE, GROUP.id, CategoryAssociation(frozenset({HOMEWORK.id}), DISTRICT))
-    linked = links_of(school).link(COURSE, GROUP.id, str(TESTS.id))
-    assert linked.association == CategoryAssociation(frozenset({TESTS.id, COPY.id}))
+    _, association = links_of(school).link(COURSE, GROUP.id, str(TESTS.id))
+    assert association == CategoryAssociation(frozenset({TESTS.id, COPY.id}))
 
 
 def test_a_link_made_during_a_sync_is_kept(school: School) -> None:

@@ -9,7 +9,7 @@ from shared.domain.passback.changes import ChangeCause
 from tests.fakes import FakeChanges, FakeCourseFinder, Stores
 from tests.manual_clock import ManualClock
 from tests.unit.workers.grade_passback.school import NOW
-from workers.grade_passback.scheduled import ReconcileResult, discover, reconcile
+from workers.grade_passback.scheduled import discover, reconcile
 
 GRACE = timedelta(days=14)
 DAY = timedelta(days=1)
@@ -57,5 +57,5 @@ def test_a_process_killed_in_between_loses_no_course() -> None:
     result = reconcile(
         district.changes, district.stores.records, district.stores.unknown, district.clock, hour, hour / 16
     )
-    assert result == ReconcileResult(courses=1, resolved=0)
+    assert result == (1, 0)
     assert district.changes.requested == [("2", ChangeCause.RECONCILE)]
