@@ -35,6 +35,7 @@ from shared.domain.provisioning.imports.sis_imports import DataSetChange
 from shared.domain.provisioning.problems import RosterProblem, RosterProblemCode
 from shared.domain.provisioning.rows.sis_rows import DataSet, DataSetKey, Entity, SisRow
 from shared.domain.provisioning.run import Run, RunCause, RunKind, RunState, digest_of
+from shared.errors import CourseGone
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
@@ -514,6 +515,26 @@ def test_pauses_are_set_and_lifted(site: Site) -> None:
     assert list(site.service.pauses.all()) == []
     assert browser.post("/pause", {"target": "course:x"}).status_code == 422
     assert [action.verb for action in site.service.actions.newest(2)] == [Verb.RESUME, Verb.PAUSE]
+
+
+def test_a_course_that_canvas_does_not_have_is_not_paused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page says that there is no such course, and not that Canvas does not answer."""
+    browser = site.browser("operator")
+    browser.get("/courses/101")
+    monkeypatch.setitem(site.service.__dict__, "canvas", NoCourse())
+    refused = browser.post("/pause", {"target": "course:999", "reason": "exams"})
+    assert (refused.status_code, "Canvas has no course of this id" in refused.text) == (404, True)
+    assert list(site.service.pauses.all()) == []
+
+
+class NoCourse:
+    """A Canvas that has no course."""
+
+    def check_course(self, course_id: str) -> None:
+        raise CourseGone(f"GET /api/v1/courses/{{course_id}}: 404, course {course_id}")
+
+    def close(self) -> None:
+        """It has no connection."""
 
 
 def test_a_course_that_waits_says_why(site: Site) -> None:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from shared.adapters.redis.client import RedisUnavailable
 from shared.adapters.redis.remote_limits.outages import read_outages, record_page_view
 from shared.config import ConfigurationError
-from shared.errors import PassbackError
+from shared.errors import CourseGone, NotInCourse, PassbackError
 from workers.container import Container
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.auth.roles import User
@@ -192,6 +192,8 @@ class PageHandlers:
             # Also one of the errors of remote systems, of which the class is looked up first.
             RedisUnavailable: no_redis,
             ConfigurationError: message(503, "Not configured"),
+            CourseGone: message(404, "Not found", "Canvas has no course of this id."),
+            NotInCourse: message(404, "Not found"),
             PassbackError: message(503, "Canvas or PowerSchool did not answer as it should"),
             Exception: message(500, "Something is wrong here", unexpected),
         }
