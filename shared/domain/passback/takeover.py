@@ -212,11 +212,8 @@ def _twins_of_linked(work: TakeoverWork, free: Sequence[ActualAssignment], cours
 
 def _unless_selected(reasons: Iterable[Apart], selection: Selection) -> tuple[Apart, ...]:
     """Return the reasons, without those that a person's choice outweighs; naming the assignment outweighs a refusal."""
-    named = {Apart.REFUSED} if selection.assignment_id is not None else set[Apart]()
-    outweighed = (
-        {reason for reason in Apart if reason.can_choose} if selection.assignment_section_id is not None else named
-    )
-    return tuple(reason for reason in reasons if reason not in outweighed)
+    is_one, is_named = selection.assignment_id is not None, selection.assignment_section_id is not None
+    return tuple(r for r in reasons if not ((is_named and r.can_choose) or (is_one and r is Apart.REFUSED)))
 
 
 def _differences(work: TakeoverWork, actual: ActualAssignment, course: CourseWork) -> Iterable[Apart]:

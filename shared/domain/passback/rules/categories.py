@@ -20,13 +20,6 @@ class CategoryAssociation:
     category_ids: frozenset[int]
     district_category_id: int | None = None
 
-    def matches(self, category: TeacherCategory) -> bool:
-        """Say whether `category` is the associated one, or another teacher's copy of it."""
-        by_district = self.district_category_id is not None
-        return category.id in self.category_ids or (
-            by_district and category.district_category_id == self.district_category_id
-        )
-
 
 class MatchedBy(StrEnum):
     """How a category was found. A match by the district's map or by name is stored as an association."""
@@ -94,7 +87,7 @@ def match_category(
     """
     stored = associated(associations.get(group.id), categories)
     if stored is not None:
-        return _checked(stored, section_dcid, categories)
+        return _unusable(stored, section_dcid, categories) or CategoryMatch(stored, MatchedBy.ASSOCIATION)
     mapped = (category_map or {}).get(map_key(group.name), "")
     for name, by in ((mapped, MatchedBy.MAP), (group.name, MatchedBy.NAME), (default_name, MatchedBy.DEFAULT)):
         for category in _usable(categories, section_dcid):
@@ -125,8 +118,9 @@ def associated(
     """
     if association is None:
         return None
+    district_id = association.district_category_id
     by_id = (category for category in categories if category.id in association.category_ids)
-    copies = (category for category in categories if association.matches(category))
+    copies = (c for c in categories if district_id is not None and c.district_category_id == district_id)
     return next(by_id, None) or next(copies, None)
 
 
@@ -148,22 +142,18 @@ def can_match_by_name(term: Term, today: date) -> bool:
     return today >= term.first_day
 
 
-def _checked(
-    category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]
-) -> CategoryMatch | NoCategory:
+def _unusable(category: TeacherCategory, section_dcid: int, categories: Sequence[TeacherCategory]) -> NoCategory | None:
+    """Return the category as one that cannot be used, None where it can."""
     blocking_reason = _blocking_reason(category, section_dcid)
     if blocking_reason is None:
-        return CategoryMatch(category, MatchedBy.ASSOCIATION)
+        return None
     return NoCategory(blocking_reason, _usable_names(categories, section_dcid), category.name)
 
 
 def _blocked(name: str, section_dcid: int, categories: Sequence[TeacherCategory]) -> NoCategory | None:
     """Return the category of this name as one that cannot be used; None where there is none of this name."""
-    for category in categories:
-        blocking_reason = _blocking_reason(category, section_dcid)
-        if blocking_reason is not None and _same(category.name, name):
-            return NoCategory(blocking_reason, _usable_names(categories, section_dcid), category.name)
-    return None
+    named = (_unusable(category, section_dcid, categories) for category in categories if _same(category.name, name))
+    return next(filter(None, named), None)
 
 
 def _blocking_reason(category: TeacherCategory, section_dcid: int) -> MissingReason | None:
