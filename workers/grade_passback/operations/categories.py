@@ -90,8 +90,7 @@ class CategoryLinks:
     def link(self, course_id: str, group: str, category: str) -> tuple[str, CategoryAssociation]:
         """Associate a group with a category, each given by id or by name; replaces that teacher's association.
 
-        Returns the group's id with the association.
-        A name selects the category of that name of every teacher who has one.
+        Returns the group's id with the association. A name selects every teacher's category of that name.
 
         Raises: InvalidMapping, PassbackError.
         """
