@@ -186,9 +186,7 @@ def _run_query(systems: Systems, outcomes: Outcomes, query: Query) -> Check:
     try:
         response = systems.powerschool.api.query(query_path(query.name), params, body)
     except RequestRejected as error:
-        if query.optional and (fault := QUERY_FAULTS.get(error.status)) is not None:
-            return _optional(name, query, fault, error)
-        return _refused(systems, outcomes, name, error)
+        return _refused(systems, outcomes, query, error)
     return _returned(name, query, response, outcomes)
 
 
@@ -201,9 +199,9 @@ def _optional(name: str, query: Query, fault: Cause, error: RequestRejected) -> 
     return Check(name, CheckResult.WARN, f"{error.status}: {fault.meaning}{named} So {query.optional}", OPTIONAL_FIX)
 
 
-def _refused(systems: Systems, outcomes: Outcomes, name: str, error: RequestRejected) -> Check:
-    columns = named_columns(error.rows) if isinstance(error, AccessDenied) else set()
-    if columns:
+def _refused(systems: Systems, outcomes: Outcomes, query: Query, error: RequestRejected) -> Check:
+    name, columns = check_name(query.name), named_columns(error.rows) if isinstance(error, AccessDenied) else set()
+    if columns and not query.optional:
         systems.missing_grants |= columns
         return Check(name, CheckResult.SKIP, f"needs {GRANTS_CHECK}: {', '.join(sorted(columns))}")
     fault = QUERY_FAULTS.get(error.status)
@@ -212,7 +210,9 @@ def _refused(systems: Systems, outcomes: Outcomes, name: str, error: RequestReje
     check = Check(name, CheckResult.FAIL, f"{error.status}: {fault.meaning}", fault.remedy)
     # A cause is reported once: for the first query that it stops.
     first = next((each.name for each in outcomes.values() if replace(each, name=name) == check), None)
-    return check if first is None else Check(name, CheckResult.SKIP, f"as {first} ({error.status})")
+    if first is not None:
+        return Check(name, CheckResult.SKIP, f"as {first} ({error.status})")
+    return _optional(name, query, fault, error) if query.optional else check
 
 
 def _returned(name: str, query: Query, response: ApiResponse, outcomes: Outcomes) -> Check:

@@ -300,8 +300,7 @@ WRONG = {
         powerschool={"empty_rosters": True},
     ),
     "an optional query is not granted": Wrong(
-        "warn powerschool: org.passback.sync.totals.term_grades: 403: .*pgfinalgrades.percent.*"
-        "does not show PowerSchool's own term grades",
+        "warn powerschool: org.passback.sync.totals.term_grades: 403: .* does not show PowerSchool's own term grades",
         "Install the files of deploy/powerschool-plugin/optional of this version",
         powerschool={"missing_grants": ["pgfinalgrades.percent"]},
     ),
