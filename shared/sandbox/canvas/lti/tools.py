@@ -36,7 +36,7 @@ SCOPES: Final = frozenset(
     )
 )
 
-PrivacyLevel = Literal["public", "name_only", "email_only", "anonymous"]
+PrivacyLevel = Literal["public", "anonymous"]
 Visibility = Literal["admins", "members", "public"]
 
 
