@@ -8,8 +8,6 @@ anywhere in the district, such as `institution/person#Instructor`. They open not
 Source: canvas-lms `lib/lti/substitutions_helper.rb`.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,9 +23,9 @@ from workers.web.api.dependencies import CANVAS_ID
 from workers.web.lti.claims import Check, Claims, refuse_first
 from workers.web.lti.configuration import PLACEMENTS_BY_PATH
 from workers.web.lti.refusals import Refusal
+from workers.web.lti.state import serializer
 
 SESSION_LIFETIME = timedelta(hours=1)
-SALT = "passback lti"
 MAX_TOKEN_CHARS = 8_000
 COURSE_TEACHER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Instructor"
 ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator"
@@ -103,8 +101,7 @@ class LtiSessions:
 
     @cached_property
     def _serializer(self) -> URLSafeSerializer:
-        digest = {"digest_method": hashlib.sha256}
-        return URLSafeSerializer(self._secret(), salt=SALT, serializer=json, signer_kwargs=digest)
+        return serializer(self._secret(), "passback lti")
 
 
 def session_of(claims: Claims, *, teachers_may_sync: bool, now: datetime) -> LtiSession:

@@ -102,8 +102,12 @@ class LoginStates:
 
     @cached_property
     def _serializer(self) -> URLSafeSerializer:
-        digest = {"digest_method": hashlib.sha256}
-        return URLSafeSerializer(self._secret(), salt="passback lti state", serializer=json, signer_kwargs=digest)
+        return serializer(self._secret(), "passback lti state")
+
+
+def serializer(secret: str, salt: str) -> URLSafeSerializer:
+    """Return what signs JSON for one purpose, so that text for another one is no text for this."""
+    return URLSafeSerializer(secret, salt=salt, serializer=json, signer_kwargs={"digest_method": hashlib.sha256})
 
 
 def set_cookie(response: Response, state: LoginState, proof: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.responses import Response
 
@@ -37,9 +37,11 @@ class Selection:
     @property
     def fields(self) -> Mapping[str, str]:
         """The fields of the form that select the same again."""
-        school = "" if self.school is None else str(self.school)
-        given = {"q": self.text, "school": school, "all": "1" if self.shows_all else "", "user": self.user_id}
-        return {name: value for name, value in {**given, "person": self.person}.items() if value}
+        given = {
+            "q": self.text, "school": "" if self.school is None else str(self.school), "person": self.person,
+            "all": "1" if self.shows_all else "", "user": self.user_id,
+        }  # fmt: skip
+        return {name: value for name, value in given.items() if value}
 
 
 def show_account(pages: LtiPages, request: LtiRequest) -> Response:
@@ -60,10 +62,7 @@ def search(pages: LtiPages, request: LtiRequest) -> Response:
         people = find_people(pages.service, selection.person)
         if len(people.people) == 1:
             courses = courses_of_person(pages.service, people.people[0].user_id, "")
-    found = Selection(
-        selection.text, selection.school, selection.shows_all, selection.person, selection.user_id, courses, people
-    )
-    return _listed(pages, request, found)
+    return _listed(pages, request, replace(selection, courses=courses, people=people))
 
 
 def _selection(request: LtiRequest) -> Selection:

@@ -16,7 +16,7 @@ from workers.container import Container
 from workers.grade_passback.explain.response import Json
 from workers.web.api.dependencies import CANVAS_ID
 from workers.web.errors import ApiError
-from workers.web.lti.pages.plain_text import outage_clause
+from workers.web.lti.pages.plain_text import outage_text
 from workers.web.lti.refusals import Refusal
 from workers.web.lti.session import LtiRole, LtiSession, LtiSessions
 from workers.web.pages.page_context import PageContext, canvas_page_context
@@ -69,7 +69,7 @@ class LtiPages:
         service = self.service
         record_page_view(service.redis, service.keys)
         return self.renderer.page(
-            template, 200, session=request.session, lti_token=request.token, outage_clause=outage_clause,
+            template, 200, session=request.session, lti_token=request.token, outage_text=outage_text,
             canvas_url=self.canvas_url(request.session),
             outages=read_outages(service.redis, service.keys), **values,
         )  # fmt: skip

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from shared.adapters.redis.remote_limits.outages import Outage
 from shared.domain.passback.audit import PASSBACK, AuditEntry
 from shared.domain.wording import counted
 from workers.grade_passback.explain.activity import Activity
@@ -26,11 +25,6 @@ def outage_text(cause: str, name: str) -> str:
     if cause.endswith("_throttled"):
         return f"{name} has asked passback to wait"
     return f"{name} has not answered" if cause.endswith(_NO_RESPONSE) else f"{name} has not let passback in"
-
-
-def outage_clause(outage: Outage) -> str:
-    """Return the same of an outage."""
-    return outage_text(outage.cause, outage.name)
 
 
 def activity_text(activity: Mapping[str, Any], paused: Mapping[str, Any] | None, now: datetime, zone: tzinfo) -> str:
