@@ -50,7 +50,7 @@ def show_history(request: PageRequest) -> Values:
 def history_values(
     entries: Sequence[AuditEntry], people: LivePeople, given: Mapping[str, str], record: CourseRecord | None, start: int
 ) -> dict[str, object]:
-    """Return what both doors show of a page of the history; `entries` has one more where a page follows."""
+    """Return what a page of the history shows, here and inside Canvas; `entries` has one more where a page follows."""
     return {
         "entries": entries[:PAGE_SIZE],
         "next_start": start + PAGE_SIZE if len(entries) > PAGE_SIZE else None,
