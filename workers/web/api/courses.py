@@ -33,10 +33,10 @@ from workers.web.api.dependencies import (
     TimeParameter,
     csv_file,
     plain,
-    refuse_unknown_part,
 )
 from workers.web.errors import ApiError
 from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview, waits_at_most
+from workers.web.views.operator_actions import refuse_unknown_part
 from workers.web.views.visibility import visible_to
 
 StudentId = Annotated[str | None, Query(pattern=SIS_ID, description="Only this student, by SIS id")]

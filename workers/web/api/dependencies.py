@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from workers.container import Container
-from workers.known_ids import unknown_part
 from workers.web.auth.passwords import CHALLENGE, name_and_password
 from workers.web.auth.roles import User
 from workers.web.auth.sign_in import CLOSED, RequestAuthenticator
@@ -118,13 +117,6 @@ class ErrorResponse(BaseModel):
     """The response to what was not done."""
 
     error: ErrorDetail
-
-
-def refuse_unknown_part(service: Container, school: int | None, term: str = "") -> None:
-    """Raise `ApiError` for a school or a term of which no course is known."""
-    for kind, problem in (("school", unknown_part(service, school)), ("term", unknown_part(service, term=term))):
-        if problem is not None:
-            raise ApiError(404, f"{kind}_unknown", f"{problem[0].upper()}{problem[1:]}.")
 
 
 class StrictModel(BaseModel):

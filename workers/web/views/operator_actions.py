@@ -109,9 +109,7 @@ class OperatorActions(RecordedActions):
         Raises `ApiError` while another one runs, and for a school of which no course is known: it would do nothing.
         If the process ends, the run is interrupted, and goes on where it was when the same is asked for again.
         """
-        problem = unknown_part(self._service, request.school)
-        if problem is not None:
-            raise ApiError(404, "school_unknown", f"{problem[0].upper()}{problem[1:]}.")
+        refuse_unknown_part(self._service, request.school)
         try:
             run = self.take_over_many(request)
         except TakeoverUnderWay as error:
@@ -143,6 +141,13 @@ class OperatorActions(RecordedActions):
         actor = self._actor
         log.info(LogEvent.OPERATOR_ACTION, action_id=action_id, action=verb, target=target, count=count, actor=actor)
         return action_id
+
+
+def refuse_unknown_part(service: Container, school: int | None, term: str = "") -> None:
+    """Raise `ApiError` for a school or a term of which no course is known."""
+    for kind, problem in (("school", unknown_part(service, school)), ("term", unknown_part(service, term=term))):
+        if problem is not None:
+            raise ApiError(404, f"{kind}_unknown", f"{problem[0].upper()}{problem[1:]}.")
 
 
 def refuse_without_reason(target: str, reason: str) -> None:
