@@ -39,6 +39,7 @@ from shared.errors import CourseGone
 from shared.queues import Stream
 from tests.unit.web.site_kit import Site, text_of
 from tests.unit.workers.grade_passback.school import School
+from workers.dead_letters import DeadLetterQueue
 from workers.web.pages.page_handlers import ACT, READ, SEARCH, Access
 from workers.web.pages.routes import PAGES
 
@@ -443,13 +444,13 @@ def test_letters_are_retried_after_a_preview(site: Site, selection: dict[str, st
 def test_a_running_batch_is_cancelled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it had not come to is untouched. The first dead letter waits until the batch is cancelled."""
     queue, cancelled = site.service.dead_letter_queue, threading.Event()
-    discard = queue.discard
+    discard = type(queue).discard
 
-    def discard_once_cancelled(dead_letters: Collection[DeadLetter], actor: str) -> int:
+    def discard_once_cancelled(self: DeadLetterQueue, dead_letters: Collection[DeadLetter], actor: str) -> int:
         assert cancelled.wait(10)
-        return discard(dead_letters, actor)
+        return discard(self, dead_letters, actor)
 
-    monkeypatch.setattr(queue, "discard", discard_once_cancelled)
+    monkeypatch.setattr(type(queue), "discard", discard_once_cancelled)
     for course in ("101", "102", "103"):
         site.service.dead_letters.add(course, None, "canvas_500", "", 6)
     browser = site.browser("operator")
