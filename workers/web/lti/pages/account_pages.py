@@ -45,13 +45,10 @@ class Selection:
 
 
 def show_account(pages: LtiPages, request: LtiRequest) -> Response:
-    """`/lti/account`: the courses with problems, the most problems first, and how many each school has."""
-    require_administrator(request.session)
-    return _listed(pages, request, _selection(request))
+    """`/lti/account` and `/lti/account/search`: the courses with problems, or those that are searched for.
 
-
-def search(pages: LtiPages, request: LtiRequest) -> Response:
-    """`/lti/account/search`: the courses of a name, an id or a section; of a school; of a teacher or student."""
+    By a name, an id or a section; of a school; of a teacher or student.
+    """
     require_administrator(request.session)
     selection = _selection(request)
     if not (selection.person or selection.user_id):
@@ -91,4 +88,4 @@ def _listed(pages: LtiPages, request: LtiRequest, selection: Selection) -> Respo
     )  # fmt: skip
 
 
-POST = {"/lti/account": show_account, "/lti/account/search": search}
+POST = {"/lti/account": show_account, "/lti/account/search": show_account}
