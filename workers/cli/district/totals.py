@@ -6,12 +6,11 @@ from typing import cast
 import typer
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from shared.domain.wording import counted
 from workers.cli.options import Course, StudentId, emit_local, services
-from workers.cli.terminal.output import ExitCode, JsonOption, indented
+from workers.cli.terminal.output import ExitCode, JsonOption, indented, table_of
 from workers.grade_passback.explain.response import Json
 from workers.grade_passback.operations.totals_json import totals_json
 from workers.known_ids import require_course
@@ -41,9 +40,7 @@ def totals_text(found: Json) -> Group:
 
 
 def _course(students: list[Json], causes: list[Json]) -> Iterator[RenderableType]:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("student", "section"):
-        table.add_column(name)
+    table = table_of(("student", "section"), ())
     for name in ("Canvas", "PowerSchool", "differs by", "not explained"):
         table.add_column(name, justify="right")
     for student in students:

@@ -1,5 +1,7 @@
 """Text output of `passback provision`."""
 
+from typing import cast
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -34,7 +36,6 @@ def comparison_text(compared: Json) -> RenderableType:
     if not compared["imports"] and not compared["would_hold"]:
         return Group("nothing to do: Canvas has what PowerSchool has", *_findings(compared))
     schools = compared["held_schools"]
-    assert isinstance(schools, list)
     head = "this would be held for approval:" if compared["would_hold"] else "this would be applied:"
     if schools:
         head = f"this would be applied, but for the rows of schools {_listed(schools)}, held for approval:"
@@ -51,14 +52,13 @@ def _why(run: Json) -> list[str]:
     if run["replanned"]:
         lines.append("the rosters have changed since it was approved, so it was planned again")
     if run["held_schools"]:
-        schools = run["held_schools"]
-        assert isinstance(schools, list)
-        lines.append(f"did not change schools {_listed(schools)}: `passback provision held` shows their plans")
+        lines.append(
+            f"did not change schools {_listed(run['held_schools'])}: `passback provision held` shows their plans"
+        )
     if run["school_number"] is not None:
         lines.append(f"only rows of school {run['school_number']}")
     if run["waits_on"] is not None:
-        waits_on = run["waits_on"]
-        assert isinstance(waits_on, dict)
+        waits_on = cast("Json", run["waits_on"])
         owner = waits_on["owner"] or "an unknown user"
         lines.append(
             f"SIS import {waits_on['import_id']} of {owner} is {waits_on['state']}, since {waits_on['created_at']}"
@@ -77,9 +77,7 @@ def _facts(run: Json) -> Table:
         if run[name]:
             table.add_row(name.replace("_", " "), str(run[name]))
     for name in ("rows", "requests"):
-        counts = run[name]
-        assert isinstance(counts, dict)
-        if counts:
+        if counts := cast("Json", run[name]):
             table.add_row(name, ", ".join(f"{count} {what}" for what, count in counts.items()))
     return table
 
@@ -89,8 +87,7 @@ def _reasons(data: Json) -> list[str]:
 
 
 def _findings(data: Json) -> list[str]:
-    counts = data["findings"]
-    assert isinstance(counts, dict)
+    counts = cast("Json", data["findings"])
     lines = [f"  records to correct: {', '.join(f'{n} {code}' for code, n in counts.items())}"] if counts else []
     return lines + [f"    {each['source']}: {each['message']} {each['remedy']}" for each in _items(data, "problems")]
 
@@ -118,11 +115,9 @@ def _row(change: Json) -> str:
 
 
 def _import(upload: Json) -> str:
-    entities = upload["entities"]
-    assert isinstance(entities, list)
     how = f"import {upload['import_id']} {upload['import_state']}" if upload["import_id"] else upload["state"]
     full = ", sent whole" if upload["remaster"] else ""
-    return f"  {', '.join(entities)} ({upload['data_set_id']}): {how} ({upload['rows']} rows{full})"
+    return f"  {_listed(upload['entities'])} ({upload['data_set_id']}): {how} ({upload['rows']} rows{full})"
 
 
 def _message(message: Json) -> str:
@@ -131,10 +126,8 @@ def _message(message: Json) -> str:
 
 
 def _items(data: Json, name: str) -> list[Json]:
-    items = data[name]
-    assert isinstance(items, list)
-    return items
+    return cast("list[Json]", data[name])
 
 
-def _listed(numbers: list[object]) -> str:
-    return ", ".join(map(str, numbers))
+def _listed(values: object) -> str:
+    return ", ".join(map(str, cast("list[object]", values)))
