@@ -36,7 +36,7 @@ VERBS = {
     "links": "workers.cli.links:links",
     "dlq": "workers.cli.dlq:dlq",
     "provision": "workers.cli.provision:provision",
-    "categories": "workers.cli.categories:categories",
+    "categories": "workers.cli.district.categories:categories",
     "purge": "workers.cli.purge:purge",
     "notify": "workers.cli.district.notify:notify",
     "lti": "workers.cli.district.lti:lti",
