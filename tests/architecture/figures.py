@@ -53,7 +53,7 @@ whereabouts whole woken words
 # graded_by; PowerSchool has the letter of a grade; csv has line_num.
 STANDARD_TERMS = re.compile(
     r"dead_?letter|sign_(in|out)|\b(still_)?(hold|held)(_|s?\b)|hold_?reason|is_held|beat_schedule|decimal_places|not_graded|place_students|left_school|oneline"
-    r"|(first|start|request|response|param|out|one|shard)_?(line|hint|of_?memory)|redis_memory|memory_?gauge"
+    r"|(first|start|request|response|param|out|one|shard|command)_?(line|hint|of_?memory)|redis_memory|memory_?gauge"
     r"|margin_left|keep_running|\b_?((score|checked|cost)_)?line\b|\b_?memory\b|\bpurge\b|\bfold\b"
     r"|(login|message|token|max)_hints?|frame_ancestors|progress_?line|memory_share|line_num|graded_by|\b_?(sign|letter)\b|\bhints\b"
     r"|keep_blank_values|letter_grade|bisect_left|tb_frame|stack_frames|enter_context|__enter__|\bbeat\b|param_hint",

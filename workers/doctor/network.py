@@ -126,7 +126,7 @@ _FAULTS: tuple[tuple[tuple[type[BaseException], ...], str, str, str], ...] = (
 def network_cause(error: BaseException) -> str:
     """Return in a few words why a system does not answer, empty if the exceptions do not say."""
     causes = list(exception_chain(error))
-    return next((words for errors, words, *_ in _FAULTS if any(isinstance(each, errors) for each in causes)), "")
+    return next((text for errors, text, *_ in _FAULTS if any(isinstance(each, errors) for each in causes)), "")
 
 
 def network_fault(error: BaseException, endpoint: Endpoint) -> CheckFailed | None:

@@ -107,7 +107,7 @@ def _redis(error: Exception) -> Explanation | None:
         return f"Redis's access list forbids passback's user a command or a key. {ACL_FIX}", ExitCode.USAGE
     if not any(isinstance(each, RedisConnectionError | RedisTimeoutError) for each in chain):
         return None
-    of_redis = (words for kind, words in REDIS_CAUSES.items() if any(isinstance(each, kind) for each in chain))
+    of_redis = (text for kind, text in REDIS_CAUSES.items() if any(isinstance(each, kind) for each in chain))
     why = next(of_redis, "") or network_cause(error) or "the connection failed"
     return f"Redis does not answer: {why}. See whether it runs, and check {PREFIX}REDIS_URL.", ExitCode.PROBLEMS
 

@@ -28,7 +28,7 @@ class Row:
     written_at: datetime | None
 
     @property
-    def holds_everybody(self) -> bool:
+    def withholds_all(self) -> bool:
         """Say whether the assignment is in PowerSchool without a score, since every one of them is held back."""
         return self.status is AssignmentStatus.SYNCED and bool(self.students) and not self.scores_there
 
@@ -135,7 +135,7 @@ def _group(work: Work, *, live: bool) -> Group:
     held = [student for row in rows for student in row.students]
     if Actor.TEACHER in who | {student["who"] for student in held}:
         return Group.TEACHER
-    if statuses & {AssignmentStatus.DEAD, AssignmentStatus.BLOCKED} or any(row.holds_everybody for row in rows):
+    if statuses & {AssignmentStatus.DEAD, AssignmentStatus.BLOCKED} or any(row.withholds_all for row in rows):
         return Group.OTHERS
     if statuses & {AssignmentStatus.RETRYING, AssignmentStatus.WAITING} or any(s["code"] in WAITING for s in held):
         return Group.WAITS

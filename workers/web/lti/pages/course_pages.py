@@ -160,9 +160,9 @@ def _requested_sync(pages: LtiPages, request: LtiRequest, access: CourseAccess, 
     changes, asked = pages.service.changes, access.asked_at
     pending, taken = changes.state_of(access.course_id).pending, changes.taken_of(access.course_id)
     found = [each for each in (pending, taken) if each and each.asked_for_by_person]
-    is_own = asked is not None or any(request.session.actor in each.actors for each in found)
+    asked_here = asked is not None or any(request.session.actor in each.actors for each in found)
     at = f" at {clock_time(asked, pages.service.clock.now(), pages.zone)}" if asked else ""
-    subject = f"The sync that you asked for{at}" if is_own else "A sync that somebody asked for"
+    subject = f"The sync that you asked for{at}" if asked_here else "A sync that somebody asked for"
     if pending in found:
         return "waits", f"{subject} is noted, and runs by itself as soon as it can. There is no need to ask again."
     if found:

@@ -36,7 +36,7 @@ LANDING: Mapping[str, View] = {
 
 
 @dataclass(eq=False)
-class _Turn:
+class _Waiting:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     asked: int = 0
 
@@ -49,16 +49,16 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+        self._waiting: WeakValueDictionary[str, _Waiting] = WeakValueDictionary()
 
     @asynccontextmanager
     async def of(self, person: str) -> AsyncIterator[bool]:
         """Wait for the person's turn, and hold it. Yield whether this is still what the person asked for last."""
-        turn = self._turns.setdefault(person, _Turn())
-        turn.asked += 1
-        number = turn.asked
-        async with turn.lock:
-            yield number == turn.asked
+        waiting = self._waiting.setdefault(person, _Waiting())
+        waiting.asked += 1
+        number = waiting.asked
+        async with waiting.lock:
+            yield number == waiting.asked
 
 
 def landing_page(pages: LtiPages, session: LtiSession) -> Response:
