@@ -113,4 +113,4 @@ def test_a_page_that_fails_ends_its_turn() -> None:
 
     asyncio.run(both())
     gc.collect()
-    assert not turns._turns
+    assert not turns._waiting
