@@ -110,7 +110,7 @@ def test_the_category_decides_what_canvas_leaves_open(
     monkeypatch: pytest.MonkeyPatch, default: str, field: str
 ) -> None:
     """A category whose work does not count, or is not published, is taken at its word; its later change follows."""
-    monkeypatch.setattr("shared.adapters.powerschool.gradebook.client.CATEGORY_MAX_AGE", timedelta(seconds=1))
+    monkeypatch.setattr("shared.adapters.powerschool.gradebook.reader.CATEGORY_MAX_AGE", timedelta(seconds=1))
     with town() as here:
         here.powerschool("change_category", category_id=Ids.CATEGORY_HOMEWORK, **{default: False})
         graded(here)
