@@ -131,6 +131,10 @@ def _chosen(free: list[_Score], fixed: list[_Score], count: int, *, sign: int) -
     if count >= len(free):
         return free
     percents = [score.points / score.possible for score in (*free, *fixed) if score.possible]
+    if not percents:
+        # Only scores of 0 points are left by the drop of the lowest. Canvas keeps the highest of them, although it is
+        # to drop the highest. Source: canvas-lms lib/grade_calculator.rb, which tells of such a course.
+        return sorted(free, key=lambda score: score.points)[-count:]
     low, high = min(percents), _bound([*free, *fixed], max(percents))
     enough = 1 / (2 * count * max(score.possible for score in (*free, *fixed)) ** 2)
     while True:

@@ -176,6 +176,14 @@ def test_the_history_is_told(web: Web) -> None:
     assert web.call("GET", "/courses/101/history", params={"since": "2031-03-05"}).json()["entries"] == []
 
 
+@pytest.mark.parametrize("since", ["0", "-1.9", "1930000000", " 7 "])
+def test_seconds_are_no_time(web: Web, since: str) -> None:
+    """A number is refused, not taken for seconds since 1970."""
+    response = web.call("GET", "/courses/101/history", params={"since": since})
+    assert code(response) == (422, "not_valid")
+    assert "since" in response.text
+
+
 def test_the_history_is_filtered_and_paged(web: Web) -> None:
     """Each filter of the page is one of the API, and `next` leads on."""
     asked = partial(web.call, "GET", "/courses/101/history")

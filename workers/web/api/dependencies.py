@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 from pydantic_core import to_jsonable_python
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
@@ -81,6 +81,13 @@ async def operator_actions(
     return OperatorActions(service, user)
 
 
+def _as_text(at: Any) -> Any:
+    """Raise `ValueError` for a number: pydantic would take it for seconds since 1970, which no one documents."""
+    if not isinstance(at, str | datetime) or (isinstance(at, str) and re.fullmatch(r"\s*[-+]?[\d._]+\s*", at)):
+        raise ValueError("Write a time such as 2031-10-06T19:00:00Z.")
+    return at
+
+
 def _aware(at: datetime) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -90,7 +97,7 @@ Actions = Annotated[OperatorActions, Depends(operator_actions)]
 CourseId = Annotated[str, Path(pattern=CANVAS_ID, description="Canvas course id")]
 DeadLetterId = Annotated[str, Path(alias="letter_id", pattern=DEAD_LETTER_ID, description="Dead letter id")]
 Code = Annotated[str, StringConstraints(pattern=CODE)]
-TimeParameter = Annotated[datetime, AfterValidator(_aware)]
+TimeParameter = Annotated[datetime, BeforeValidator(_as_text, json_schema_input_type=datetime), AfterValidator(_aware)]
 School = Annotated[int | None, Query(ge=0, le=10_000_000, description="Only of this school number")]
 Term = Annotated[str, Query(max_length=30, description="Only of this term, as `terms` of a course has it")]
 AssignmentId = Annotated[str | None, Query(pattern=CANVAS_ID, description="Only this Canvas assignment")]

@@ -141,6 +141,10 @@ def _select(rows: Mapping[str, Row], free: list[str], fixed: list[str], count: i
     """Return the `count` of the `free` with which the percentage is highest, or lowest unless `best`."""
     if len(free) <= count:
         return free
+    if not any(rows[key].possible for key in (*free, *fixed)):
+        # Only rows of 0 points are left by the drop of the lowest. Canvas keeps the highest of them, although it is to
+        # drop the highest. Source: canvas-lms lib/grade_calculator.rb, which tells of such a course.
+        return sorted(free, key=lambda key: rows[key].earned)[-count:]
     scores = [rows[key] for key in (*free, *fixed)]
     scale = lcm(*(number.denominator for score in scores for number in (score.earned, score.possible)))
     numbers = {key: (int(rows[key].earned * scale), int(rows[key].possible * scale)) for key in (*free, *fixed)}

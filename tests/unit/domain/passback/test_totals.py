@@ -191,6 +191,9 @@ def test_scores_of_0_points_are_dropped_by_their_size() -> None:
     extra = {"1": Row(Fraction(5), Fraction(10), ""), "2": Row(Fraction(3), Fraction(0), "")}
     # Canvas finds 3 of 0 better than any percentage.
     assert keys_after_drops(extra, GroupRules("1", "", drop_lowest=1)) == {"2"}
+    # Without the lowest, which alone has points possible, Canvas keeps the highest.
+    left = {"1": Row(Fraction(0), Fraction(10), ""), **{key: Row(Fraction(key), Fraction(0), "") for key in ("2", "3")}}
+    assert keys_after_drops(left, GroupRules("1", "", drop_lowest=1, drop_highest=1)) == {"3"}
 
 
 def test_equal_gradebooks_need_no_step() -> None:

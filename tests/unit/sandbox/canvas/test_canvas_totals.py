@@ -83,6 +83,14 @@ def test_drop_rules(rules: dict[str, Any], current: float) -> None:
     assert totals([(80, 100, 1), (20, 100, 1), (1, 20, 1)], rules)["current_score"] == current
 
 
+def test_drops_that_leave_nothing_with_points_possible() -> None:
+    """0 of 10 is dropped as the lowest. Of 2 of 0 and 3 of 0 the higher stays, without points possible: no total."""
+    rules = {"drop_lowest": 1, "drop_highest": 1}
+    assert totals([(0, 10, 1), (2, 0, 1), (3, 0, 1)], rules)["current_score"] is None
+    both = totals([(0, 10, 1), (2, 0, 1), (3, 0, 1), (5, 10, 2)], rules, {})
+    assert both["current_score"] == 80.0
+
+
 def test_grading_periods_with_weights() -> None:
     """90 in the first by 75 and 50 in the second by 25 are 80; a period of weight 0 counts nothing."""
     ends = ((NOW - timedelta(days=40), NOW), (NOW, NOW + timedelta(days=40)))
