@@ -12,7 +12,6 @@ PROVISIONING_PREFIX = "org.passback.sync.provisioning."
 TERM_GRADES_QUERY = "org.passback.sync.totals.term_grades"
 FORMULAS_QUERY = "org.passback.sync.totals.formulas"
 
-
 # Why PowerSchool does not run a query. 404: it has none of this name. 403: the plugin was not granted a field that the
 # query returns. 400: the installed query does not declare the arguments of this version, which are all that is sent.
 QUERY_FAULTS = {404: Cause.QUERY_MISSING, 403: Cause.QUERY_NOT_GRANTED, 400: Cause.QUERY_OUTDATED}
@@ -35,6 +34,7 @@ class UnavailableQuery:
 
 _AUDIT = "whocreated whencreated whomodified whenmodified"
 
+# `plugin.xml` requests them all, and `doctor` probes them.
 # PowerSchool refuses a whole write for one column without a grant, also for columns that it fills itself.
 GRANTS: Mapping[str, tuple[str, ...]] = {
     table: tuple(columns.split())

@@ -1,4 +1,7 @@
-"""The public keys that Canvas signs with: Live Events in memory, launches in Redis for all web processes."""
+"""The public keys that Canvas signs with: Live Events in memory, launches in Redis for all web processes.
+
+And the Canvas from which launches come: its issuer, and where it authorizes them and publishes its keys.
+"""
 
 import asyncio
 import json
@@ -30,7 +33,7 @@ MAX_BYTES = 64_000
 
 
 class JwksKeys:
-    """The `JwksKeys` behind a JWKS address.
+    """The keys of Live Events that a JWKS address lists.
 
     Canvas rotates monthly and lists previous, current and next key. An unknown id causes one fetch that all callers
     share. Fetches have a budget (a burst, then one per interval), so that forged ids cause little traffic. While the
@@ -192,7 +195,7 @@ INSTRUCTURE_HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A Canvas, as launches name it."""
+    """A Canvas, as launches name it. Source: Canvas, "LTI launch overview"."""
 
     issuer: str
     host: str
@@ -209,7 +212,7 @@ class Platform:
 
     @property
     def storage_origin(self) -> str:
-        """Return the only origin that may answer a message about stored data."""
+        """Return the only origin that may answer a message about stored data: the authorization endpoint's."""
         return origin(self.host)
 
 

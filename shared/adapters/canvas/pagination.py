@@ -203,7 +203,11 @@ _LIMITS = {ROWS: (MIN_ROWS, MAX_ROWS), CELLS: (MIN_CELLS, MAX_CELLS)}
 
 
 class PageSizes:
-    """The sizes by list and course. Thread-safe."""
+    """How large a page of a list Canvas answers in time, by list and course, for all workers. Thread-safe.
+
+    A page of many students and assignments ends in a 504 of the load balancer in front of Canvas (canvas-lms #1033), or
+    in silence until passback gives the request up. The same page fails again; a smaller one does not.
+    """
 
     def __init__(self, cache: JsonCache) -> None:
         self._cache = cache

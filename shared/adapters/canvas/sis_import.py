@@ -101,7 +101,7 @@ _PRIVATE_FILE: Final = 0o600 << 16
 
 
 def zipped(files: SisFiles) -> bytes:
-    """Return the zip, which holds a file per kind of row, named like the entity."""
+    """Return the zip, the same bytes for the same rows. It holds a file per kind of row, named like the entity."""
     contents = [(f"{entity}.csv", _csv(entity, rows)) for entity, rows in files]
     packed = _packed(contents, zipfile.ZIP_DEFLATED)
     if sum(len(content) for _, content in contents) < MAX_RATIO * len(packed):

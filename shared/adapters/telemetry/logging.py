@@ -53,6 +53,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 def redactor(secrets: Collection[str] = ()) -> Processor:
     """Return a structlog processor that masks `secrets` and whatever looks like one, in fields and in text.
 
+    passback's own log lines carry ids only. This is for what libraries print, and for mistakes.
     Numbers, times and enumerations stay as they are. Field names decide too: a text under `password` is masked
     whatever it looks like.
     """

@@ -1,5 +1,7 @@
 """The contract of `Pauses`, and that nothing that is paused is claimed."""
 
+from datetime import UTC, datetime
+
 import pytest
 from stores_under_test import MAX_WAIT, NO_WAIT, District
 
@@ -74,3 +76,33 @@ def test_what_holds_a_course_back(pauses: Pauses) -> None:
     assert found is not None
     assert found.target == EVERYTHING
     assert not pauses.resume(course_target("101"))
+
+
+def test_a_pause_of_an_earlier_version_is_read(district: District, pauses: Pauses) -> None:
+    """Earlier versions stored the same JSON, without the target."""
+    stored = '{"since":"2031-03-04T09:00:00.123456Z","actor":"operator","reason":"repair"}'
+    district.client.hset(district.keys.paused, EVERYTHING, stored)
+    since = datetime(2031, 3, 4, 9, 0, 0, 123456, tzinfo=UTC)
+    assert pauses.all() == [Pause(EVERYTHING, since, "operator", "repair")]
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"",
+        b"1",
+        b'{"actor":"operator"}',
+        b'{"since":"2031-03-04T09:00:00","actor":"operator","reason":""}',
+        b'{"since":"2031-03-04T09:00:00Z","actor":"\xff","reason":""}',
+        b"[" * 10_000,
+    ],
+)
+def test_an_unreadable_pause_is_seen_and_resumed(district: District, pauses: Pauses, stored: bytes) -> None:
+    """It holds its target back all the same; the other pauses are listed beside it."""
+    pauses.pause(course_target("101"), "operator")
+    district.client.hset(district.keys.paused, EVERYTHING, stored)
+    assert [(pause.target, pause.actor) for pause in pauses.all()] == [
+        (EVERYTHING, "unknown"),
+        ("course:101", "operator"),
+    ]
+    assert pauses.resume(EVERYTHING)

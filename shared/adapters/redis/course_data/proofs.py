@@ -1,4 +1,8 @@
-"""The proofs of verifications: a stream per course, bounded by age and count; and the key that signs them."""
+"""The proofs of verifications: a stream per course, bounded by age and count; and the key that signs them.
+
+They are signed by ECDSA on P-256 with SHA-256, which `openssl dgst` checks. Whoever can read Redis can sign: a proof
+shows that nobody changed it on the way, and that it comes from this installation.
+"""
 
 import hashlib
 import zlib

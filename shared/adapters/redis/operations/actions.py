@@ -76,7 +76,7 @@ UNKNOWN_ACTOR = "unknown"
 
 
 class Pauses:
-    """Stores what a person paused. Changes are collected meanwhile, and nothing that is paused is claimed."""
+    """Stores what a person paused. Changes are collected meanwhile; `claim_due.lua` claims nothing that is paused."""
 
     def __init__(self, client: redis.Redis, keys: Keys, clock: Clock) -> None:
         self._redis = client
@@ -108,7 +108,10 @@ class Pauses:
 
 def _pause(target: str, value: bytes | str) -> Pause:
     try:
-        return msgspec.convert({**msgspec.json.decode(value), "target": target}, Pause)
-    except (msgspec.ValidationError, msgspec.DecodeError, TypeError):
+        pause = msgspec.convert({**msgspec.json.decode(value), "target": target}, Pause)
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        pause = None
+    if pause is None or pause.since.tzinfo is None:
         # It holds its target back all the same, so that it has to be seen and can be resumed.
         return Pause(target, EPOCH, UNKNOWN_ACTOR, "")
+    return pause

@@ -115,7 +115,10 @@ class Message:
 
 
 class StreamReader:
-    """Reads both streams for a consumer. `idle_for` without a sign of life makes a consumer's messages another's."""
+    """Reads both streams for a consumer, so that no message is lost with the process that read it.
+
+    `idle_for` without a sign of life makes a consumer's messages another's.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys, idle_for: timedelta) -> None:
         self._redis = client
