@@ -24,6 +24,8 @@ Json = dict[str, object]
 # How long a dead letter is stored after its last failure, and how many are stored. The oldest are deleted first.
 MAX_AGE = timedelta(days=90)
 MAX_DEAD_LETTERS = 10_000
+# A page that begins later has none. Redis refuses larger numbers.
+MAX_START_DIGITS = 8
 # An operator is warned from these shares of the limits on.
 WARN_COUNT_RATIO = 0.8
 WARN_AGE_RATIO = 0.9
@@ -67,7 +69,8 @@ class DeadLetterQueue:
         if cause == Cause.MESSAGES:
             messages = self.messages.page(start, limit + 1)
             return messages[:limit], messages[limit - 1].id if len(messages) > limit else None
-        first, store = int(start) if start and start.isdecimal() else 0, self.dead_letters
+        first = int(start) if start and start.isdecimal() and len(start) <= MAX_START_DIGITS else 0
+        store = self.dead_letters
         found = store.page(first, limit + 1) if cause is None else store.of_cause(cause, first, limit + 1)
         return found[:limit], str(first + limit) if len(found) > limit else None
 

@@ -424,6 +424,16 @@ def test_dead_letters_are_grouped_and_shown(site: Site) -> None:
     assert browser.get("/dead-letters/course-999").status_code == 404
 
 
+@pytest.mark.parametrize("start", ["99999999999999999999999", "9" * 5000, "9223372036854775807", "-1", "x"])
+@pytest.mark.parametrize("cause", ["", "canvas_404", "messages"])
+def test_a_start_that_is_none_is_the_first_page(site: Site, start: str, cause: str) -> None:
+    """However large the number in the address: Redis would refuse it, and the page would blame Redis."""
+    site.service.dead_letters.add("101", None, "canvas_404", "GET /courses/{id}: 404", 1)
+    page = site.browser("operator").get(f"/dead-letters?start={start}&cause={cause}")
+    assert page.status_code == 200
+    assert ("Course 101" in page.text) == (cause != "messages")
+
+
 @pytest.mark.parametrize("selection", [{"cause": "canvas_500"}, {"id": ["course-101", "course-102"]}, {"all": "1"}])
 def test_letters_are_retried_after_a_preview(site: Site, selection: dict[str, str | list[str]]) -> None:
     """The preview says which and does nothing; then their courses are due, and the progress is told."""
