@@ -16,7 +16,7 @@ from tests.keeper import keeper
 from workers.dev.embedded_redis import RedisKind, executable
 
 # For a long search: `pytest --hypothesis-profile thorough`.
-settings.register_profile("quick", deadline=None, max_examples=30)
+settings.register_profile("quick", deadline=None)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("quick")
 
