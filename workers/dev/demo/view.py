@@ -22,7 +22,7 @@ POLL_INTERVAL_S = 0.4
 
 @dataclass
 class LiveView:
-    """The state of the demo as rich shows it. `look` reads the counts; `scenes` are the times and texts so far."""
+    """The state of the demo as rich shows it. `refresh` reads the counts; `scenes` are the times and texts so far."""
 
     started: float
     scenes: list[tuple[float, str]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class LiveView:
             return
 
     def __rich__(self) -> RenderableType:
-        """Return the scenes, the last one marked as what happens now, and the findings."""
+        """Return the scenes, the last one marked as what happens now, and the counts."""
         lines = Table.grid(padding=(0, 1))
         lines.add_column(justify="right", width=7)
         lines.add_column(width=1)

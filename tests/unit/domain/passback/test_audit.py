@@ -23,7 +23,7 @@ from shared.domain.passback.audit import (
     triggers_text,
 )
 from shared.domain.passback.changes import ChangeCause
-from shared.domain.passback.powerschool import Score, WrittenField
+from shared.domain.passback.powerschool import OWNED_FIELDS, Score, WrittenField
 from workers.grade_passback.operations.history import COLUMNS, csv_text, safe_cell
 
 AT = datetime(2031, 3, 4, 9, 0, tzinfo=UTC)
@@ -44,6 +44,7 @@ UPDATE = replace(
 def test_every_field_and_trigger_has_words() -> None:
     """No code is shown to a person; assignment fields are those that passback owns."""
     assert set(TRIGGER_LABELS) == set(ChangeCause)
+    assert set(OWNED_FIELDS) == set(WrittenField) - {WrittenField.SCORE, WrittenField.MISSING, WrittenField.EXCUSED}
     assert [WrittenField(field).label for field in ("points", "due_date")] == ["points possible", "due date"]
 
 
