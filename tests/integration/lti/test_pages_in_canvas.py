@@ -18,6 +18,7 @@ PAGES = (
     ("/lti/course/totals", {"student": "S1"}), ("/lti/post-grades", {}),
     ("/lti/assignment", {"assignment": "12"}),
 )  # fmt: skip
+HISTORY = "**/lti/course/history"
 ACCOUNT = (("/lti/account", {}), ("/lti/account/search", {"q": "bio"}), ("/lti/account/search", {"person": "nobody"}))
 
 
@@ -194,6 +195,20 @@ def test_keyboard_reaches_what_acts(browser: Browser, canvas: CanvasSite, addres
             opened.page.keyboard.press("Tab")
             reached.append(opened.frame.evaluate("document.activeElement.textContent"))
         assert reached[:6] == ["Assignments", "Preview", "One student", "Totals", "History", "Sync now"]
+
+
+def test_an_answer_that_is_no_page_leaves_the_page(browser: Browser, canvas: CanvasSite, address: str) -> None:
+    """As JSON is, with which a web process without Redis or with too many requests answers."""
+    with browser.new_context() as context:
+        opened = open_in_canvas(context, address, "/lti/course", canvas.frame())
+        opened.page.route(HISTORY, lambda route: route.fulfill(status=503, json={"error": {}}))
+        opened.frame.get_by_role("button", name="History").click()
+        expect(opened.frame.locator("#connection")).to_contain_text("passback does not answer.")
+        expect(opened.frame.get_by_text("Lab report")).to_be_visible()
+        opened.page.unroute(HISTORY)
+        opened.frame.get_by_role("button", name="History").click()
+        expect(opened.frame.locator("h1")).to_have_text("What was written to PowerSchool")
+        expect(opened.frame.locator("#connection")).to_have_text("passback answers again.")
 
 
 def test_back_leads_to_the_page_before(browser: Browser, canvas: CanvasSite, address: str) -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 
@@ -173,6 +174,42 @@ def test_a_course_that_was_deleted_says_so(canvas: CanvasSite, path: str) -> Non
     if path != "/lti/course/student":
         assert response.status_code == 404
         assert "Canvas has no such course any more" in response.text
+
+
+def test_a_sync_of_an_unknown_assignment_says_which(canvas: CanvasSite) -> None:
+    """Nobody is told that a system does not answer, or to try again."""
+    known = canvas.school.canvas
+    known.check_course = lambda _course_id: None  # type: ignore[attr-defined]
+    canvas.site.service.__dict__["canvas"] = known
+    response = canvas.frame().post("/lti/course/sync", assignment="999")
+    assert response.status_code == 404
+    assert "Course 1 has no assignment 999." in response.text
+    assert canvas.site.service.changes.state_of("1").pending is None
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "status", "text"),
+    [
+        ("/lti/course/sync", {}, 404, "Canvas has no course 1."),
+        ("/lti/course/sync", {"assignment": "x"}, 422, "An assignment is named by its Canvas id"),
+        ("/lti/course/student", {"student": "S3"}, 404, "No student with this SIS id is in your sections"),
+    ],
+)
+def test_what_is_refused_leaves_the_way_on(
+    canvas: CanvasSite, path: str, form: dict[str, str], status: int, text: str
+) -> None:
+    """Such as the sync of a course that was deleted since its page was made. A page of another course shows nothing."""
+    known, service = canvas.school.canvas, canvas.site.service
+    service.redis.zrem(service.keys.courses, "1")
+    known.check_course = Mock(side_effect=CourseGone("GET /api/v1/courses/{course_id}: 404"))  # type: ignore[attr-defined]
+    service.__dict__["canvas"] = known
+    response = canvas.frame().post(path, **form)
+    assert response.status_code == status
+    assert text in response.text
+    assert "/lti/course/history" in response.text
+    other = canvas.frame().post(path, **form, course_id="2")
+    assert other.status_code == 403
+    assert "/lti/course/history" not in other.text
 
 
 @pytest.mark.parametrize("path", ["/lti/course", "/lti/post-grades", "/lti/assignment"])

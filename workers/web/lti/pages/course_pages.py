@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
 
+from shared.errors import NotInCourse
 from workers.grade_passback.explain.activity import Activity
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.web.api.dependencies import CANVAS_ID
@@ -84,6 +85,20 @@ def course_gone(pages: LtiPages, request: LtiRequest) -> Response:
     """Return the page in place of one about a course that was deleted in Canvas."""
     text = "What was sent of it is still in PowerSchool, and nothing more is sent."
     return _not_made(pages, request, 404, "Canvas has no such course any more", text)
+
+
+def not_in_course(pages: LtiPages, request: LtiRequest, error: NotInCourse) -> Response:
+    """Return the page in place of one about an assignment or a person that the course does not have."""
+    text = str(error)
+    return _not_made(pages, request, 404, "Not done", f"{text[0].upper()}{text[1:]}.")
+
+
+def not_done(pages: LtiPages, request: LtiRequest, error: ApiError) -> Response:
+    """Return the page in place of one that was refused. Raises the error where no page of a course is allowed."""
+    try:
+        return _not_made(pages, request, error.status, "Not done", error.message)
+    except ApiError:
+        raise error from None
 
 
 def asked_again(pages: LtiPages, request: LtiRequest) -> Response:

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from shared.config import ConfigurationError
-from shared.errors import CourseGone, PassbackError
+from shared.errors import CourseGone, NotInCourse, PassbackError
 from workers.web.errors import ApiError, redis_unavailable
 from workers.web.lti.pages import account_pages, course_pages, student_pages
 from workers.web.lti.pages.page_request import TOKEN_FIELD, TOKEN_HEADER, LtiPages, LtiRequest, View
 from workers.web.lti.session import LtiRole, LtiSession
-from workers.web.pages.page_handlers import Form, first, parse_form
+from workers.web.pages.page_handlers import Form, first, parse_form, with_retry_after
 from workers.web.views.live_reads import FOR_BOTH_SIDES, waits_at_most
 
 TOO_OLD = (
@@ -112,6 +112,10 @@ def _respond(pages: LtiPages, view: View, token: str, form: Form) -> Response:
                 return view(pages, request)
         except CourseGone:
             return course_pages.course_gone(pages, request)
+        except NotInCourse as error:
+            return course_pages.not_in_course(pages, request, error)
+        except ApiError as error:
+            return with_retry_after(course_pages.not_done(pages, request, error), error)
         except (PassbackError, ConfigurationError):
             return course_pages.no_response(pages, request)
     except RedisError:

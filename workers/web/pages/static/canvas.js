@@ -105,6 +105,8 @@ async function openPage({ path, body }) {
   try {
     const page = await parse(await send(path, body));
     if (number !== newest) return null;
+    // Without Redis, or with too many requests, the answer is no page: what is shown stays.
+    if (!page.getElementById("main")) throw new Error("no page");
     enter(page);
     return page;
   } catch {
