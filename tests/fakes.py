@@ -422,9 +422,9 @@ class FakeChanges:
 
     def aggregate(self, consumer: str, limit: int, block: timedelta) -> AggregateResult:
         self.faults.check("aggregate")
-        normalize_name, self.messages = self.messages[:limit], self.messages[limit:]
-        self.due += [course for course in dict.fromkeys(normalize_name) if course not in self.due]
-        return AggregateResult(len(normalize_name), 0, 0)
+        folded, self.messages = self.messages[:limit], self.messages[limit:]
+        self.due += [course for course in dict.fromkeys(folded) if course not in self.due]
+        return AggregateResult(len(folded), 0, 0)
 
     def claim_due(self, limit: int) -> list[str]:
         self.faults.check("claim_due")

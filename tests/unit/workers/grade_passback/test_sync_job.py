@@ -1,5 +1,6 @@
 """A sync makes PowerSchool agree with Canvas, and what cannot be done keeps nothing else back."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -9,6 +10,7 @@ from threading import Event
 
 import pytest
 
+from shared.adapters.http.exchange import current_context
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.course_state import State
 from shared.domain.passback.planning.links import Link
@@ -19,6 +21,7 @@ from shared.ports.passback import ignore_count
 from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
+from workers.celery.app import MAX_SYNC_DURATION
 from workers.grade_passback.course_sync import CourseSync
 from workers.grade_passback.sync_job import SyncJob, count_sync
 from workers.runtime.jobs import LeaseRenewer
@@ -338,3 +341,36 @@ def test_what_cannot_be_built_is_an_outcome_of_the_course(school: School, job: S
 
     replace(job, course_sync=fail).run("1")
     assert school.changes.later == [("1", timedelta(seconds=9), 0)]
+
+
+def test_the_requests_of_a_job_are_limited(school: School, job: SyncJob) -> None:
+    """They go in the order of the leases, and end with a stop of the process; the course is due again at once."""
+    school.changes.claimed.append("1")
+
+    def is_stopped() -> CourseSync:
+        context = current_context()
+        assert context is not None
+        assert context.began_ms == school.changes.last_token
+        context.check_wait()
+        job.stopping.set()
+        context.check_wait()
+        raise AssertionError("a request waits though its process is to stop")
+
+    replace(job, course_sync=is_stopped).run("1")
+    assert school.changes.later == [("1", timedelta(0), 0)]
+    assert current_context() is None
+
+
+def test_the_lease_of_a_job_is_renewed_until_its_end(school: School, job: SyncJob) -> None:
+    """By the process's renewer, beside the sync; a little longer than the sync may take, for its last write."""
+    school.changes.claimed.append("1")
+    held: list[float] = []
+
+    def look() -> CourseSync:
+        held.extend(until - time.monotonic() for until in job.lease_renewer._deadlines.values())
+        return school.course_sync
+
+    replace(job, course_sync=look).run("1")
+    (seconds,) = held
+    assert seconds > MAX_SYNC_DURATION.total_seconds()
+    assert not job.lease_renewer._deadlines

@@ -86,3 +86,44 @@ def test_a_slice_begins_with_the_first_write() -> None:
     clock.advance(2 * SLICE)
     check()
     assert changes.faults.calls["renew"] == 1
+
+
+def test_a_write_that_had_to_wait_needs_the_lease() -> None:
+    """It is sent though its slice is over by then, with a renewed lease; without the lease it is not sent."""
+    changes, clock = FakeChanges(), ManualClock(NOW)
+    limited = limits(changes, clock, others_wait=lambda: True)
+    limited.check_write()
+    clock.advance(2 * SLICE)
+    limited.request_context().check_write()
+    assert changes.faults.calls["renew"] == 2
+    changes.leases.clear()
+    with pytest.raises(LeaseLost):
+        limited.request_context().check_write()
+
+
+@pytest.mark.parametrize("check", ["check_wait", "check_write"])
+def test_nothing_waits_beyond_the_deadline(check: str) -> None:
+    """Neither a read nor a write; what is under way may end."""
+    changes, clock = FakeChanges(), ManualClock(NOW)
+    context = limits(changes, clock).request_context()
+    clock.advance(MINUTES - SLICE)
+    assert context.max_wait() == SLICE
+    getattr(context, check)()
+    clock.advance(2 * SLICE)
+    assert context.max_wait() == timedelta(0)
+    with pytest.raises(ServiceUnavailable) as raised:
+        getattr(context, check)()
+    assert (raised.value.cause, raised.value.delay) == ("sync_deadline", timedelta(0))
+    context.check_stop()
+
+
+@pytest.mark.parametrize("check", ["check_wait", "check_write", "check_stop"])
+def test_every_request_gives_way_to_a_stop(check: str) -> None:
+    """Whether it waits, would be sent or is under way: the process ends soon, and the course is due at once."""
+    stopping = [False]
+    context = limits(FakeChanges(), ManualClock(NOW), stopping=lambda: stopping[0]).request_context()
+    getattr(context, check)()
+    stopping[0] = True
+    with pytest.raises(ServiceUnavailable) as raised:
+        getattr(context, check)()
+    assert (raised.value.cause, raised.value.delay) == ("worker_stopping", timedelta(0))
