@@ -4,25 +4,29 @@ What passback has stored is known. Canvas is asked about the rest; where it cann
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 
-from shared.adapters.http.exchange import RequestContext, use_context
+from shared.adapters.http.exchange import waits_at_most
 from shared.config import ConfigurationError
-from shared.errors import AccessDenied, NotInCourse, TransientError
+from shared.errors import NotFound, NotInCourse, PassbackError
 from shared.ports.passback import CachePolicy
 from workers.container import Container
 from workers.grade_passback.course_reader import refuse_unknown_course
 
 PATIENCE = timedelta(seconds=8)
-CANNOT_ASK = (ConfigurationError, TransientError, AccessDenied)
 
 
 @contextmanager
 def _asking() -> Iterator[None]:
-    """Bound the requests of the block, which somebody waits for; where one brings no answer, nothing is refused."""
-    with suppress(*CANNOT_ASK), use_context(RequestContext(None, lambda: PATIENCE)):
-        yield
+    """Bound the requests of the block together, since somebody waits; only "there is none" of Canvas refuses."""
+    try:
+        with waits_at_most(PATIENCE):
+            yield
+    except NotFound:
+        raise
+    except (ConfigurationError, PassbackError):
+        return
 
 
 def require_course(service: Container, course_id: str) -> None:
@@ -61,13 +65,16 @@ def require_selected(
         require_student(service, course_id, student_sis_id)
 
 
-def unknown_part(service: Container, school: int | None = None, term: str = "") -> str | None:
-    """Return what is wrong with a school or a term of which no course is known: it would select nothing."""
+def unknown_part(service: Container, school: int | None, term: str) -> tuple[str, str] | None:
+    """Return "school" or "term", whichever no course is known to be of, and a sentence; None where both are known.
+
+    For a selection that found nothing: it reads the summary of every course.
+    """
     if school is None and not term:
         return None
     totals = service.course_lists.totals()
     for kind, given, there in (("school", school, totals.schools), ("term", term or None, totals.terms)):
         if given is not None and given not in there:
             known = ", ".join(map(str, there)) or "none is known before the first syncs"
-            return f"no course is of {kind} {given}; those of courses: {known}"
+            return kind, f"no course is of {kind} {given}; those of courses: {known}"
     return None

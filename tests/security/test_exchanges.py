@@ -19,13 +19,12 @@ import pytest
 
 from shared.adapters.canvas.pagination import MAX_EMPTY_PAGES, PagedApi, PageSizes
 from shared.adapters.http.client import MAX_BYTES_REFUSAL, RemoteApi
-from shared.adapters.http.exchange import RequestContext, http_client, use_context
+from shared.adapters.http.exchange import RequestContext, http_client, use_context, waits_at_most
 from shared.adapters.redis.cache import JsonCache
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.remote_limits.remote_limiter import Permit
 from shared.clock import SystemClock
 from shared.errors import RequestRejected, ResponseTooLarge, ServiceUnavailable, TransientError, UnexpectedResponse
-from workers.web.views.live_reads import waits_at_most
 
 TIMEOUT_S = 1.0
 # Longer than the pause between two bytes of a dripping answer.

@@ -65,12 +65,13 @@ def courses(
 ) -> None:
     """List courses, the last synced first: name, last sync, and what needs attention."""
     with services() as service:
-        refuse_unknown_part(service, school, term)
         try:
             ids = None if person is None else service.canvas_account.courses_of(sis_id=person)
         except NotFound as error:
             fail(f"Canvas has no user with the SIS id {person} ({error}). Check the id.", ExitCode.USAGE)
         page = service.course_lists.page(CourseSearch(text, school, term, problems, ids), limit=limit)
+        if not page.courses:
+            refuse_unknown_part(service, school, term)
         listed = {"courses": [course_json(course) for course in page.courses], "more": page.next_start is not None}
         emit_local(service, listed, as_json, courses_text)
 

@@ -75,6 +75,24 @@ def low_priority(
     return use_context(context)
 
 
+def waits_at_most(patience: timedelta) -> AbstractContextManager[None]:
+    """Return a context manager that bounds all reads of its block together, within the bound of a block around it.
+
+    What it ends raises a `TransientError`, and does not mark the system as unavailable for others.
+    """
+    around = current_context()
+    ends = time.monotonic() + (min(patience, around.max_wait()) if around else patience).total_seconds()
+
+    def remaining() -> timedelta:
+        return timedelta(seconds=max(0.0, ends - time.monotonic()))
+
+    def check() -> None:
+        if not remaining():
+            raise ServiceUnavailable("no answer in time for a page", cause="page_deadline", delay=timedelta(0))
+
+    return use_context(RequestContext(None, remaining, check_wait=check))
+
+
 class _Deadline:
     def __init__(self, seconds: float, check: Callable[[], None]) -> None:
         now = time.monotonic()

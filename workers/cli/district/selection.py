@@ -52,14 +52,15 @@ def select_courses(service: Container, course: str | None, school: int | None, t
         raise typer.BadParameter("no course is connected yet: name a course")
     if every:
         return Selection(tuple(connected), "all")
-    refuse_unknown_part(service, school, term)
     found = set(service.course_lists.ids(CourseSearch(school=school, term=term)))
+    if not found:
+        refuse_unknown_part(service, school, term)
     target = " ".join(filter(None, ("" if school is None else f"school:{school}", f"term:{term}" if term else "")))
     return Selection(tuple(one for one in connected if one in found), target, term=term)
 
 
 def refuse_unknown_part(service: Container, school: int | None, term: str) -> None:
     """Refuse a school or a term of which no course is known: it would select nothing. Raises: typer.BadParameter."""
-    for option, problem in (("--school", unknown_part(service, school)), ("--term", unknown_part(service, term=term))):
-        if problem is not None:
-            raise typer.BadParameter(problem, param_hint=option)
+    if unknown := unknown_part(service, school, term):
+        kind, problem = unknown
+        raise typer.BadParameter(problem, param_hint=f"--{kind}")

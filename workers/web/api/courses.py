@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from shared.adapters.http.exchange import waits_at_most
 from shared.domain.passback.audit import HistoryQuery, matching
 from shared.domain.passback.changes import ChangeCause
 from shared.domain.passback.course_search import CourseSearch
@@ -35,7 +36,7 @@ from workers.web.api.dependencies import (
     plain,
 )
 from workers.web.errors import ApiError
-from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview, waits_at_most
+from workers.web.views.live_reads import FOR_NAMES, course_totals, live_explanation, live_preview
 from workers.web.views.operator_actions import refuse_unknown_part
 from workers.web.views.visibility import visible_to
 
@@ -63,11 +64,12 @@ def courses(
     limit: Limit = 50,
 ) -> Json:
     """List courses a page at a time: the last synced first, or the most problems first, or by name."""
-    refuse_unknown_part(service, school, term)
     with waits_at_most(FOR_NAMES):
         course_ids = None if person is None else service.canvas_account.courses_of(sis_id=person)
     search = CourseSearch(text, school, term, problems, course_ids)
     page = service.course_lists.page(search, start=start, limit=limit)
+    if not page.courses:
+        refuse_unknown_part(service, school, term)
     return {"courses": [plain(course_json(course)) for course in page.courses], "next": page.next_start}
 
 
@@ -178,8 +180,9 @@ def agreements(
     limit: Annotated[int, Query(ge=1, le=MAX_PROOFS)] = 50,
 ) -> Json:
     """Return the newest proof of each course, a page of courses at a time, and which were never verified."""
-    refuse_unknown_part(service, school, term)
     page = service.course_lists.page(CourseSearch(school=school, term=term), start=start, limit=limit)
+    if not page.courses:
+        refuse_unknown_part(service, school, term)
     course_ids = [course.course_id for course in page.courses]
     proofs = service.proofs.newest_of(course_ids)
     verified = {each.proof.course_id for each in proofs}
@@ -193,9 +196,10 @@ def agreements(
 @router.get("/agreement.csv", response_class=Response)
 def agreements_csv(service: Service, school: School = None, term: Term = "") -> Response:
     """Return a line for the newest proof of each course: counts, digests and what differs; no student, no score."""
-    refuse_unknown_part(service, school, term)
     search = CourseSearch(school=school, term=term)
     course_ids = service.records.connected() if search.selects_all else service.course_lists.ids(search)
+    if not course_ids:
+        refuse_unknown_part(service, school, term)
     found = service.proofs.newest_of(course_ids)
     lines = [(each, service.course_lists.find(each.proof.course_id).summary) for each in found]
     return csv_file(summary_csv(lines), "passback-agreement.csv")

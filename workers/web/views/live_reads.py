@@ -1,13 +1,10 @@
 """What pages and the API read from Canvas and PowerSchool while somebody waits: bounded in time, stored nowhere."""
 
-import time
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from shared.adapters.http.exchange import RequestContext, current_context, use_context
+from shared.adapters.http.exchange import waits_at_most
 from shared.domain.passback.takeover import Selection
-from shared.errors import ServiceUnavailable
 from workers.container import Container
 from workers.grade_passback.explain.response import ExplainQuery, Json
 from workers.grade_passback.operations.preview import plan_preview
@@ -18,24 +15,6 @@ from workers.grade_passback.operations.totals_json import totals_json
 FOR_NAMES = timedelta(seconds=8)
 # A whole page that reads both gradebooks: below the minute after which proxies end a request.
 FOR_BOTH_SIDES = timedelta(seconds=45)
-
-
-def waits_at_most(patience: timedelta) -> AbstractContextManager[None]:
-    """Return a context manager that bounds all reads of its block together, within the bound of a block around it.
-
-    What it ends raises a `TransientError`, and does not mark the system as unavailable for others.
-    """
-    around = current_context()
-    ends = time.monotonic() + (min(patience, around.max_wait()) if around else patience).total_seconds()
-
-    def remaining() -> timedelta:
-        return timedelta(seconds=max(0.0, ends - time.monotonic()))
-
-    def check() -> None:
-        if not remaining():
-            raise ServiceUnavailable("no answer in time for a page", cause="page_deadline", delay=timedelta(0))
-
-    return use_context(RequestContext(None, remaining, check_wait=check))
 
 
 def live_explanation(service: Container, query: ExplainQuery) -> Json:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 from redis.exceptions import RedisError
 
+from shared.adapters.http.exchange import waits_at_most
 from shared.adapters.redis.dead_letters.store import BatchState
 from shared.config import ConfigurationError
 from shared.domain.actions import EVERYTHING, Verb, course_target
@@ -25,7 +26,7 @@ from workers.provisioning.service import InvalidOperation
 from workers.recorded_actions import RecordedActions
 from workers.web.auth.roles import User
 from workers.web.errors import ApiError
-from workers.web.views.live_reads import FOR_NAMES, waits_at_most
+from workers.web.views.live_reads import FOR_NAMES
 
 log = structlog.get_logger()
 
@@ -145,9 +146,9 @@ class OperatorActions(RecordedActions):
 
 def refuse_unknown_part(service: Container, school: int | None, term: str = "") -> None:
     """Raise `ApiError` for a school or a term of which no course is known."""
-    for kind, problem in (("school", unknown_part(service, school)), ("term", unknown_part(service, term=term))):
-        if problem is not None:
-            raise ApiError(404, f"{kind}_unknown", f"{problem[0].upper()}{problem[1:]}.")
+    if unknown := unknown_part(service, school, term):
+        kind, problem = unknown
+        raise ApiError(404, f"{kind}_unknown", f"{problem[0].upper()}{problem[1:]}.")
 
 
 def refuse_without_reason(target: str, reason: str) -> None:

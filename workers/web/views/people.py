@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.adapters.http.exchange import waits_at_most
 from shared.config import ConfigurationError
 from shared.domain.passback.canvas import Person
 from shared.errors import AccessDenied, PassbackError, PersonUnknown
 from workers.container import Container
 from workers.web.auth.roles import User
-from workers.web.views.live_reads import FOR_NAMES, waits_at_most
+from workers.web.views.live_reads import FOR_NAMES
 
 NOT_ALLOWED = (
     "Canvas does not let passback's token look for people. Give its user the right to see the account's users, and the "

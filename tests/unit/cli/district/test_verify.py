@@ -16,6 +16,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from shared.adapters.redis.course_data.course_index import CourseIndex
 from shared.adapters.telemetry.logging import configure_logging
 from shared.domain.actions import Verb
 from shared.domain.passback.changes import ChangeCause
@@ -48,6 +49,18 @@ def readings(courses: Courses) -> Readings:
 @pytest.fixture
 def run(courses: Courses, readings: Readings) -> Callable[[str], Result]:
     return lambda line: CliRunner().invoke(app, ["verify", *line.split(), "--actor", "rivera"])
+
+
+def test_a_known_school_is_not_looked_up_again(
+    courses: Courses, run: Callable[[str], Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A district of 10,000 courses: their summaries are read once to select; only where nothing is found, again."""
+    found = courses.service.course_lists.totals()
+    monkeypatch.setattr(CourseIndex, "totals", lambda _: pytest.fail("read a second time"))
+    assert run("--school 100").exit_code == 0
+    monkeypatch.setattr(CourseIndex, "totals", lambda _: found)
+    refused = run("--school 999")
+    assert (refused.exit_code, "no course is of school 999" in refused.output) == (2, True)
 
 
 def test_a_school_that_agrees_is_verified(courses: Courses, run: Callable[[str], Result]) -> None:

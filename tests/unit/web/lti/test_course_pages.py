@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from shared.adapters.http.exchange import current_context
+from shared.adapters.http.exchange import current_context, waits_at_most
 from shared.adapters.redis.client import Lease
 from shared.domain.passback.canvas import Course, Person
 from shared.domain.passback.changes import ChangeCause, PendingChanges
@@ -18,7 +18,7 @@ from tests.unit.domain.passback.baseline import graded
 from tests.unit.web.lti.canvas_site import ROWS, CanvasSite
 from workers.web.lti.pages.plain_text import without_codes
 from workers.web.lti.session import LtiRole
-from workers.web.views.live_reads import FOR_BOTH_SIDES, FOR_NAMES, waits_at_most
+from workers.web.views.live_reads import FOR_BOTH_SIDES, FOR_NAMES
 
 COURSE_PAGES = (
     "/lti/course", "/lti/course/sync", "/lti/course/names", "/lti/course/preview", "/lti/course/student",

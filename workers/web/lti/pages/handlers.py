@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.adapters.http.exchange import waits_at_most
 from shared.config import ConfigurationError
 from shared.errors import CourseGone, NotInCourse, PassbackError
 from workers.web.errors import ApiError, redis_unavailable
@@ -19,7 +20,7 @@ from workers.web.lti.pages import account_pages, course_pages, student_pages
 from workers.web.lti.pages.page_request import TOKEN_FIELD, TOKEN_HEADER, LtiPages, LtiRequest, View
 from workers.web.lti.session import LtiRole, LtiSession
 from workers.web.pages.page_handlers import Form, first, parse_form, with_retry_after
-from workers.web.views.live_reads import FOR_BOTH_SIDES, waits_at_most
+from workers.web.views.live_reads import FOR_BOTH_SIDES
 
 TOO_OLD = (
     "This page was opened more than an hour ago, or passback was set up anew since. Open it again from its link in "
