@@ -5,13 +5,14 @@ import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import redis
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs, SignedProof
+from shared.adapters.redis.course_data.proofs import ProofKey, ProofKeys, Proofs, SignedProof
 from shared.adapters.redis.keys import Keys
 from shared.adapters.redis.operations.erasure import RedisErasure
 from shared.domain.passback.proof import Counts, Proof, document_of
@@ -93,6 +94,21 @@ def test_what_a_replaced_key_signed_can_be_checked(client: redis.Redis, keys: Ke
     checked = serialization.load_pem_public_key(one.retired()[first.key_id].encode())
     assert isinstance(checked, ec.EllipticCurvePublicKey)
     checked.verify(first.sign(b"a proof"), b"a proof", ec.ECDSA(hashes.SHA256()))
+
+
+def test_two_replacements_at_once_know_their_own_keys(client: redis.Redis, keys: Keys) -> None:
+    """Both return the key that they made; the one that another replaced meanwhile is an earlier key then."""
+    one, other = ProofKeys(client, keys), ProofKeys(redis.Redis.from_pool(client.connection_pool), keys)
+    exchange, later = client.transaction, list[ProofKey]()
+
+    def overtaken(*args: object) -> None:
+        exchange(*args)
+        later.append(other.replace())
+
+    with patch.object(client, "transaction", overtaken):
+        made = one.replace()
+    assert made.key_id in one.retired()
+    assert one.current().key_id == later[0].key_id != made.key_id
 
 
 @pytest.mark.parametrize("is_changed", [False, True])

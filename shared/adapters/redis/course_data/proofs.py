@@ -128,16 +128,17 @@ class ProofKeys:
     def replace(self) -> ProofKey:
         """Make a new key that signs from now on, and return it. The public key of the one before stays."""
         self.current()
+        made = _new_pem()
 
         def exchange(pipeline: redis.client.Pipeline) -> None:
             before = _key_of(cast("bytes", pipeline.get(self._key)))
             pipeline.multi()
             pipeline.hset(self._retired, before.key_id, before.public_pem)
-            pipeline.set(self._key, _new_pem())
+            pipeline.set(self._key, made)
 
         # Begins again where somebody else replaced the key meanwhile.
         self._redis.transaction(exchange, self._key)
-        return self.current()
+        return _key_of(made)
 
     def public_pem(self, key_id: str) -> str | None:
         """Return the public key of this id, current or earlier; None for an unknown one."""
