@@ -16,8 +16,8 @@ from shared.sandbox.powerschool.faults import PowerSchoolFaults
 from shared.sandbox.powerschool.request import Refusal, current_faults, message, powerschool, refusal_response
 from shared.sandbox.powerschool.state import PowerSchool
 
-# It answers unauthenticated callers (measured on a production server).
-METADATA = "/ws/v1/metadata"
+# Metadata answers unauthenticated callers (measured on a production server); `/time` needs no OAuth (documented).
+OPEN_PATHS = frozenset({"/ws/v1/metadata", "/ws/v1/time"})
 TOKEN_EXPIRED = 'Bearer error="invalid_token",realm="PowerSchool",error_description="The access token has expired"'
 
 
@@ -43,7 +43,7 @@ class AccessMiddleware:
 def check_access(request: Request) -> None:
     """Let the request pass or raise its refusal."""
     state, faults, path = powerschool(request), current_faults(request), request.url.path
-    if path == METADATA:
+    if path in OPEN_PATHS:
         return
     check_pace(state, faults)
     if path.startswith("/ws/"):

@@ -84,6 +84,10 @@ class GradebookActions:
         """Lock a term (TERMS.ID)."""
         self._state.locked_terms.add(term_id)
 
+    def unlock_term(self, term_id: int) -> None:
+        """Unlock a term (TERMS.ID)."""
+        self._state.locked_terms.discard(term_id)
+
     def set_plugin(self, **changes: Any) -> None:
         """Change the plugin: its v1 access level, whether its queries are installed, what it may do to others' work."""
         change_fields(self._state.plugin, PLUGIN_FIELDS, changes)

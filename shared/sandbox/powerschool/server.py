@@ -1,4 +1,4 @@
-"""What the server says of itself, and what it grants: metadata, data versions, and columns of tables.
+"""What the server says of itself, and what it grants: metadata, its time, data versions, and columns of tables.
 
 Of `GET /ws/schema/table/{table}` the statuses and sentences are measured on a production server. Passback asks only
 for its grants, never for rows: no answer has any.
@@ -30,6 +30,12 @@ async def metadata(request: Request) -> Response:
         "district_uuid": "00000000-5a4d-b0c5-0000-000000000000",
     }
     return JSONResponse({"metadata": caps | about})
+
+
+async def time(request: Request) -> Response:
+    """Answer the server's time; needs no OAuth (documented). The shape is inferred."""
+    state = powerschool(request)
+    return JSONResponse({"time": state.clock.now().astimezone(state.zone).isoformat()})
 
 
 async def read_changes(request: Request) -> Response:
@@ -111,6 +117,7 @@ async def read_table(request: Request) -> Response:
 
 ROUTES = [
     Route("/ws/v1/metadata", metadata, methods=["GET"]),
+    Route("/ws/v1/time", time, methods=["GET"]),
     Route("/ws/dataversion/{application}/{version:int}", read_changes, methods=["GET"]),
     Route("/ws/schema/table/{table}", read_table, methods=["GET"]),
 ]

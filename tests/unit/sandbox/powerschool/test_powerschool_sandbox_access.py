@@ -1,5 +1,7 @@
 """Tokens, throttling, access levels and grants of the sandbox PowerSchool."""
 
+from datetime import datetime
+
 import pytest
 from powerschool_client import AMY, CATEGORY, SECTION, TEACHER, District, assignment, score
 
@@ -63,6 +65,14 @@ def test_without_v1_access_v1_is_refused_while_metadata_answers() -> None:
     assert answer.status_code == 401
     assert answer.json()["errorMessage"]["message"] == "Plugin is missing required accessLevelV1Api READ permission"
     assert district.call("GET", "/ws/v1/metadata", headers={}).status_code == 200
+
+
+def test_the_time_needs_no_token() -> None:
+    """`/ws/v1/time` answers everybody, in the district's time zone (documented)."""
+    district = District()
+    answer = district.call("GET", "/ws/v1/time", headers={})
+    assert answer.status_code == 200
+    assert datetime.fromisoformat(answer.json()["time"]).utcoffset() is not None
 
 
 @pytest.mark.parametrize(

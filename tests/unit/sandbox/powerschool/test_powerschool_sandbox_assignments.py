@@ -188,9 +188,13 @@ def test_locks_refuse_every_write() -> None:
     assert codes(district.update(assignment_id, body)) == {"Assignment is Locked"}
     assert codes(district.write_scores(score(section_id, AMY))) == {"Assignment is Locked"}
     district.act("change_assignment", assignment_section_id=section_id, locked=False)
-    district.faults(lock_term_ids=[3601])
+    district.act("lock_term", term_id=3601)
     assert codes(district.create(assignment(name="New"))) == {"Locked Term"}
     assert codes(district.write_scores(score(section_id, BOB))) == {"Locked Term"}
+    district.act("unlock_term", term_id=3601)
+    assert district.create(assignment(name="New")).status_code == 201
+    district.faults(lock_term_ids=[3601])
+    assert codes(district.create(assignment(name="Newer"))) == {"Locked Term"}
 
 
 def test_one_assignment_spans_sections_only_with_equal_values() -> None:
