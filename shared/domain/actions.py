@@ -49,6 +49,7 @@ class Action:
 EVERYTHING = "passback"
 PROVISIONING = "provisioning"
 _COURSE = "course:"
+MAX_REASON_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,15 @@ class RootCommand(TyperGroup):
             code = super().main(*args, **{**options, "standalone_mode": False})
         sys.exit(code or 0)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what a terminal sent in another encoding, which neither JSON nor Redis takes. Raises: BadParameter."""
+        for number, given in enumerate(args, 1):
+            try:
+                given.encode()
+            except UnicodeEncodeError:
+                raise typer.BadParameter(f"argument {number} is no UTF-8; set the terminal to UTF-8") from None
+        return super().parse_args(ctx, args)
+
 
 def print_version(asked: bool) -> None:
     """Print the version of passback and of its interpreter, and exit."""

@@ -10,6 +10,7 @@ import typer
 
 from shared.domain.actions import (
     EVERYTHING,
+    MAX_REASON_CHARS,
     PROVISIONING,
     course_target,
     resume_command,
@@ -149,10 +150,18 @@ Target = Annotated[PauseTarget, typer.Argument(metavar="[passback|provisioning|c
 CourseId = Annotated[str | None, typer.Argument(metavar="[COURSE]", help="The Canvas course id, after `course`.")]
 
 
+def _reason(given: str) -> str:
+    if len(given) > MAX_REASON_CHARS:
+        raise typer.BadParameter(f"is longer than {MAX_REASON_CHARS} characters")
+    return given
+
+
 def pause(
     what: Target = PauseTarget.PASSBACK,
     course: CourseId = None,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Reason, shown to others.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", callback=_reason, help="Reason, shown to others.")
+    ] = "",
     yes: Yes = False,
     actor: Actor = "",
     as_json: JsonOption = False,

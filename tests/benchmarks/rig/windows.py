@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from shared.domain.passback.changes import DebounceWindow
 
-# As `course.lua` has it.
+# As `pending.lua` has it.
 REST_QUIET_PERIODS = 4
 
 

@@ -110,6 +110,17 @@ def test_what_changes_nothing_is_not_recorded(service: Container, run: Callable[
     assert service.actions.newest(9) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "says"), [("\udcfc", "argument 5 is no UTF-8"), ("x" * 201, "longer than 200 characters")]
+)
+def test_a_reason_that_cannot_be_shown_is_refused(service: Container, reason: str, says: str) -> None:
+    """Text of a terminal with another encoding, and more than a page and the API take."""
+    result = CliRunner().invoke(app, ["pause", "course", "101", "--reason", reason])
+    assert (result.exit_code, says in result.output) == (2, True)
+    assert [pause.target for pause in service.pauses.all()] == ["passback"]
+    assert CliRunner().invoke(app, ["pause", "course", "101", "--reason", "x" * 200]).exit_code == 0
+
+
 def test_every_command_with_an_actor_is_tried() -> None:
     """A command that is added and asks who is to be recorded as well."""
     asking = {name for name, callback in _callbacks(app) if "actor" in inspect.signature(callback).parameters}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import StringConstraints
 
-from shared.domain.actions import EVERYTHING, PROVISIONING
+from shared.domain.actions import EVERYTHING, MAX_REASON_CHARS, PROVISIONING
 from shared.domain.passback.rules.reasons import Actor
 from shared.domain.provisioning.run import Run
 from workers.alerts import alerts_json
@@ -45,14 +45,14 @@ class PauseEverything(StrictModel):
     """A pause of everything, and why: others have to know when it may end."""
 
     target: Literal["passback"] = "passback"
-    reason: Annotated[str, StringConstraints(max_length=200, pattern=r"\S")]
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON_CHARS, pattern=r"\S")]
 
 
 class PausePart(StrictModel):
     """A pause of provisioning or of a course, and why."""
 
     target: Annotated[str, StringConstraints(pattern=PART)]
-    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON_CHARS)] = ""
 
 
 @router.get("/status")

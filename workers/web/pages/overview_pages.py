@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.domain.actions import EVERYTHING, PROVISIONING
+from shared.domain.actions import EVERYTHING, MAX_REASON_CHARS, PROVISIONING
 from shared.domain.metrics import EVENT_BOUNDS_S, OVERFLOW_BOUND, HourlyLatency
 from shared.domain.wording import counted
 from workers.alerts import alerts
@@ -17,7 +17,6 @@ from workers.web.pages.rendering import target_text
 from workers.web.views.operator_actions import refuse_without_reason
 
 ACTIONS_LIMIT = 200
-MAX_REASON_CHARS = 200
 CANVAS = "/canvas"
 UNKNOWN_CLIENT = (404, "client_unknown", "There is no registration of this client id (any more).")
 

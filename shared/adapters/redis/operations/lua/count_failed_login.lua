@@ -1,5 +1,5 @@
 -- Counts an attempt to sign in before it is checked, or refuses it. One that turns out right is taken back by
--- `forgive_guess.lua`, so that what is counted are wrong ones, and those that are being checked now.
+-- `forget_failed_login.lua`, so that what is counted are wrong ones, and those that are being checked now.
 --
 -- KEYS: the counters of this account from this sender, of the account, of the sender; the mark of a known sender.
 -- ARGV: the most that each counter may hold; how long one lives after its first attempt (ms).

@@ -1,6 +1,6 @@
 -- Takes back an attempt that was right, and forgets the wrong ones of this account from this sender.
 --
--- KEYS: as for `count_guess.lua`. ARGV: how long the sender is known for this account (ms).
+-- KEYS: as for `count_failed_login.lua`. ARGV: how long the sender is known for this account (ms).
 redis.call('DEL', KEYS[1])
 for i = 2, 3 do
   if tonumber(redis.call('GET', KEYS[i]) or '0') > 0 then
