@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from shared.clock import SystemClock
 from shared.config import load
+from shared.domain.actions import course_target
 from shared.queues import Stream
 from shared.sandbox.district.small import Ids, user_id_of
 from workers.container import Container
@@ -56,7 +57,7 @@ PAGES = {
 
 # The pictures of status-pages.md: page, size, colours, height.
 GUIDE = {
-    "overview": ("/", "wide", "light", 880),
+    "overview": ("/", "wide", "light", 1040),
     "course": (f"/courses/{Ids.COURSE}", "wide", "light", 1240),
     "dead-letters": ("/dead-letters", "wide", "dark", 820),
     "provisioning": ("/provisioning/1", "wide", "light", 1000),
@@ -64,14 +65,18 @@ GUIDE = {
 }
 
 
-# The pictures of teacher-page.md: page of the sandbox Canvas, size, height, whether with high contrast, and the page of
-# the frame's menu that is opened.
+# The pictures of teacher-page.md: page of the sandbox Canvas, size, height, whether with high contrast, and what is
+# pressed in the frame.
 INSIDE_CANVAS = {
     "teacher-page": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 860, False, ""),
     "teacher-page-phone": (f"/courses/{Ids.COURSE}/external_tools/1", "phone", 1100, True, ""),
     "teacher-page-totals": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 900, True, "Totals"),
     "teacher-page-gradebook": (f"/courses/{Ids.COURSE}/gradebook", "wide", 820, False, ""),
+    "teacher-page-groups": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 820, False, ""),
+    "teacher-page-held-up": (f"/courses/{Ids.COURSE}/external_tools/1", "wide", 500, False, "Sync now"),
 }
+# What is pressed, and what the page has then.
+PRESSED = {"Totals": "What makes them differ", "Sync now": "is noted"}
 
 
 @dataclass
@@ -159,8 +164,10 @@ def take_guide(found: Installation, browser: Browser, folder: Path) -> None:
 def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> None:
     """Take what a teacher sees inside Canvas, on a day without failures, of a course that was verified."""
     found.service.verifier.verify(str(Ids.COURSE), "operator", patience=timedelta(seconds=5))
-    for name, (path, size, height, is_high, opened_page) in INSIDE_CANVAS.items():
+    for name, (path, size, height, is_high, pressed) in INSIDE_CANVAS.items():
         found.stage.act(do="edit_user", user_id=Ids.CANVAS_TEACHER, changes={"prefers_high_contrast": is_high})
+        if name == "teacher-page-held-up":
+            found.service.pauses.pause(course_target(str(Ids.COURSE)), "operator", "the gradebook is being repaired")
         page = browser.new_page(viewport={"width": SIZES[size][0], "height": height})
         page.goto(f"{found.stage.canvas_url}{path}?as={Ids.CANVAS_TEACHER}")
         if path.endswith("gradebook"):
@@ -170,12 +177,19 @@ def take_inside_canvas(found: Installation, browser: Browser, folder: Path) -> N
         frame.get_by_role("button", name="Sync now").wait_for()
         # Names and the plan are read after the page is there.
         frame.locator("[aria-busy=true]").wait_for(state="detached")
-        if opened_page:
-            frame.get_by_role("button", name=opened_page, exact=True).click()
-            frame.get_by_role("heading", name="What makes them differ").wait_for()
+        if pressed:
+            frame.get_by_role("button", name=pressed, exact=True).click()
+            frame.get_by_text(PRESSED[pressed]).wait_for()
         page.wait_for_timeout(1_000)
-        page.screenshot(path=folder / f"{name}.png")
+        if name == "teacher-page-groups":
+            group = frame.locator("#all-but")
+            group.locator("summary").first.click()
+            group.locator("summary").nth(1).click()
+            group.screenshot(path=folder / f"{name}.png")
+        else:
+            page.screenshot(path=folder / f"{name}.png")
         page.close()
+    found.service.pauses.resume(course_target(str(Ids.COURSE)))
 
 
 def opened(found: Installation, browser: Browser, size: str, scheme: str) -> Page:
