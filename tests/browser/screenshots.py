@@ -4,6 +4,8 @@
 
 Needs the extras demo and test, and Chromium. With --guide only the pictures of the guide are taken; otherwise every
 page as a whole, light and dark, wide and on a phone, to be looked at. With --keep everything stays up afterwards.
+
+A palette makes the guide's pictures a third as large: `pngquant 96 --ext .png --force FOLDER/*.png`.
 """
 
 import argparse
