@@ -117,6 +117,18 @@ def test_a_usage_error_is_one_sentence() -> None:
     assert "web --help`" in sentence
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("statuss", "passback: No such command 'statuss'. Did you mean 'status'? See `passback --help`."),
+        ("alive printer", "passback: Invalid value for 'kind': 'printer' is not one of 'web', 'worker', "),
+    ],
+)
+def test_a_usage_error_reads_as_a_sentence(line: str, sentence: str) -> None:
+    """With one mark at its end, and without words of the library that found it."""
+    assert CliRunner().invoke(cli.app, line.split(), prog_name="passback").stderr.startswith(sentence)
+
+
 def test_an_address_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Web, Flower and the sandbox say which port, and how to choose another."""
     monkeypatch.chdir(tmp_path)

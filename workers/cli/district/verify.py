@@ -70,7 +70,8 @@ def verify(
         raise typer.BadParameter("needs --export DIR, and a verification now", param_hint="--scores")
     if key_id is not None and not public_key:
         raise typer.BadParameter("needs --public-key", param_hint="--key-id")
-    if new_key and (course is not None or every or public_key or stored or school is not None or term):
+    others = (course, school, term, every, unless_since, public_key, stored, export, no_sync)
+    if new_key and any(each not in (None, False, "") for each in others):
         raise typer.BadParameter("takes no course and no other option", param_hint="--new-key")
     with services() as service:
         if new_key:

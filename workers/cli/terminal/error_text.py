@@ -91,7 +91,10 @@ def _usage(error: typer.TyperException) -> Explanation:
         return "", ExitCode.USAGE
     context = getattr(error, "ctx", None)
     path = "passback" if context is None else context.command_path
-    return f"{error.format_message().rstrip('.')}. See `{path} --help`.", ExitCode(error.exit_code)
+    # Pydantic, which reads Typer's choices, begins with the kind of error.
+    said = error.format_message().replace(": Value error, ", ": ").rstrip(".")
+    end = "" if said.endswith("?") else "."
+    return f"{said}{end} See `{path} --help`.", ExitCode(error.exit_code)
 
 
 def _redis(error: Exception) -> Explanation | None:

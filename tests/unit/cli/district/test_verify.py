@@ -291,6 +291,9 @@ def test_a_replaced_key_leaves_what_it_signed_checkable(
         ("101 --key-id 0000000000000000", "needs --public-key"),
         ("101 --new-key", "takes no course"),
         ("--all --new-key", "takes no course"),
+        ("--new-key --export proofs", "takes no course"),
+        ("--new-key --no-sync", "takes no course"),
+        ("--new-key --unless-since 2h", "takes no course"),
     ],
 )
 def test_a_key_is_named_right_or_refused(run: Callable[[str], Result], line: str, says: str) -> None:
