@@ -22,8 +22,8 @@ from tests.fakes import MARK, not_found, refused
 from tests.unit.domain.passback.baseline import ROSTERED, SECTION_DCID
 from tests.unit.workers.grade_passback.school import NOW, School, change_set, decimals, link_of
 from workers.celery.app import MAX_SYNC_DURATION
-from workers.grade_passback.course_sync import CourseSync
-from workers.grade_passback.sync_job import SyncJob, count_sync
+from workers.grade_passback.course_sync import CourseSync, SyncReport
+from workers.grade_passback.sync_job import TIME_SLICE, SyncJob, count_sync
 from workers.runtime.jobs import LeaseRenewer
 
 TIMEOUT = TransientError("PUT /ws/xte/score: timeout", cause="powerschool_timeout")
@@ -315,7 +315,7 @@ def _delete_once(school: School, id_: int) -> Callable[[], None]:
 
 @pytest.fixture
 def job(school: School) -> SyncJob:
-    """The job of the school's worker. Another course waits for a thread."""
+    """The job of the school's worker. Nothing else waits."""
     school.changes.change_sets["1"] = change_set()
     renewer = LeaseRenewer(school.changes.renew, timedelta(seconds=60))
     metrics = partial(count_sync, ignore_count, school.stores.counters)  # type: ignore[arg-type]
@@ -374,3 +374,22 @@ def test_the_lease_of_a_job_is_renewed_until_its_end(school: School, job: SyncJo
     (seconds,) = held
     assert seconds > MAX_SYNC_DURATION.total_seconds()
     assert not job.lease_renewer._deadlines
+
+
+@pytest.mark.parametrize(("waiting_requests", "waiting_courses"), [(True, []), (False, ["2"]), (False, [])])
+def test_a_job_gives_way_to_whatever_waits(
+    school: School, job: SyncJob, waiting_requests: bool, waiting_courses: list[str]
+) -> None:
+    """After its slice, to courses that wait for a thread, and to another worker's request that waits for its turn."""
+    school.changes.claimed.append("1")
+    school.changes.due = waiting_courses
+
+    class Long:
+        def run(self, _changes: object, guard: Callable[[], None], _token: int) -> SyncReport:
+            guard()
+            school.clock.advance(TIME_SLICE)
+            guard()
+            return SyncReport(Done())
+
+    replace(job, course_sync=Long, requests_wait=lambda: waiting_requests).run("1")  # type: ignore[arg-type]
+    assert bool(school.changes.later) is (waiting_requests or bool(waiting_courses))

@@ -175,6 +175,24 @@ def test_a_lost_answer_waits_while_powerschool_is_not_looked_at(school: School) 
     assert [each.arrival for each in entries(school) if each.answer_lost] == [Arrival.NOT_ARRIVED]
 
 
+def test_of_one_request_each_assignment_is_settled_once_it_is_read(school: School) -> None:
+    """One of two is kept back now: what became of the other is known, and this one waits."""
+    school.sync()
+    school.grade("S1", "11", "7")
+    school.grade("S1", "12", "6")
+    school.powerschool.faults.on("write_scores", LOST[0])
+    school.sync()
+    assert {entry.assignment_id for entry in school.stores.writes_begun("1")} == {"11", "12"}
+    school.edit("12", post_to_sis=False)
+    school.sync()
+    assert [(entry.assignment_id, entry.arrival) for entry in school.stores.writes_begun("1")] == [("12", None)]
+    school.edit("12", post_to_sis=True)
+    school.sync()
+    assert school.stores.writes_begun("1") == []
+    lost = [(entry.assignment_id, entry.arrival) for entry in school.entries() if entry.answer_lost]
+    assert lost == [("11", Arrival.NOT_ARRIVED), ("12", Arrival.NOT_ARRIVED)]
+
+
 def test_an_entry_names_who_graded(school: School) -> None:
     """By the Canvas id, as Canvas has it now; a quiz that graded has a negative one."""
     school.sync()
