@@ -1,6 +1,7 @@
 """Outcomes are acted on in one place: what waits, what is tried again, what a person must look at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from shared.domain.passback.changes import ChangeCause
 from shared.errors import AccessDenied, LeaseLost, PermanentError, ServiceUnavailable, TransientError
 from shared.log_events import LogEvent
 from tests.fakes import not_found, refused
-from tests.unit.workers.grade_passback.school import WAITS, School, change_set
+from tests.unit.workers.grade_passback.school import NOW, WAITS, School, change_set
 from workers.grade_passback.course_sync import SyncReport
 from workers.grade_passback.sync_job import SyncOutcomeHandler
 from workers.runtime.jobs import ADMINISTRATOR_DELAY
@@ -76,6 +77,15 @@ def test_spent_attempts_become_a_letter_per_assignment(school: School) -> None:
     assert letters["11"].attempts == len(WAITS) + 1
     assert letters["11"].answer == "PUT: 500"
     assert len(school.changes.released) == 1
+
+
+def test_a_letter_has_the_time_of_every_attempt(school: School) -> None:
+    """The first failure is that of the first attempt, minutes before the letter was made."""
+    earlier = (NOW - timedelta(minutes=9), NOW - timedelta(minutes=4))
+    changes = replace(change_set(len(WAITS)), failed_at=earlier)
+    school.outcome_handler.run(school.changes.lease("1"), changes, raising(TIMEOUT))
+    [letter] = school.dead_letters.all()
+    assert (letter.first_failed_at, letter.attempt_times[:2]) == (earlier[0], earlier)
 
 
 def test_a_course_that_cannot_be_read_is_a_letter_of_the_course(school: School) -> None:

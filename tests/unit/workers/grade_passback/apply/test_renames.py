@@ -1,6 +1,7 @@
 """Names that assignments exchange, and renames that do not succeed: no score ever waits for a name."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,22 @@ def test_names_are_exchanged(synced: School) -> None:
     assert synced.reasons("11") == synced.reasons("12") == []
     synced.sync()
     assert synced.writes() == []
+
+
+@pytest.mark.parametrize(("days", "is_in_the_way"), [(1, False), (0, True)])
+def test_a_name_is_in_the_way_on_its_own_day_alone(synced: School, days: int, is_in_the_way: bool) -> None:
+    """A teacher's assignment of the same name stops no update of ours, unless both become due on one day."""
+    there, id_ = synced.powerschool.assignments_there, link_of(synced)
+    other_day = there[id_].due_date + timedelta(days=7)
+    there[9001] = replace(there[id_], assignment_id=9000, assignment_section_id=9001, due_date=other_day,
+                          created_by_plugin=None, scores={})  # fmt: skip
+    due_at = ASSIGNMENT.due_at
+    assert due_at is not None
+    wanted, before = other_day + timedelta(days=days), there[id_].due_date
+    synced.edit(due_at=due_at + timedelta(days=7 + days))
+    synced.sync()
+    assert there[id_].due_date == (before if is_in_the_way else wanted)
+    assert synced.reasons() == ([Reason.NAME_TAKEN] if is_in_the_way else [])
 
 
 def test_a_temporary_name_is_in_the_audit(synced: School) -> None:
