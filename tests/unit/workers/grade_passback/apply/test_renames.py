@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain.causes import Cause, Scope
 from shared.domain.outcome import Done, Retry
 from shared.domain.passback.audit import WriteKind
 from shared.domain.passback.changes import ChangeCause
@@ -196,6 +197,16 @@ def test_an_update_that_is_refused_for_something_else_is_told_as_that(synced: Sc
     synced.sync()
     assert Reason.POINTS_REFUSED in synced.reasons()
     assert synced.powerschool.points(ONE) == decimals(S1="8", S2="9.5")
+
+
+@pytest.mark.parametrize("cause", [cause for cause in Cause if cause.scope is Scope.ASSIGNMENT])
+def test_what_is_about_the_whole_assignment_is_not_tried_without_its_name(synced: School, cause: Cause) -> None:
+    """A locked assignment takes no other change either."""
+    synced.edit("11", name="Essay", points_possible=Decimal(20))
+    synced.powerschool.faults.on("update", refused("PUT: 409", cause), times=2)
+    synced.sync()
+    assert synced.powerschool.faults.calls["update"] == 1
+    assert synced.powerschool.assignments_there[link_of(synced)].points != Decimal(20)
 
 
 def test_namesakes_do_not_keep_each_other_out(school: School) -> None:
