@@ -29,6 +29,10 @@ from shared.domain.causes import Cause
 from shared.errors import ServiceUnavailable
 from shared.log_events import LogEvent
 
+log = structlog.get_logger()
+
+Argument = bytes | str | int | float
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST_MS = (datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // _MILLISECOND
@@ -84,11 +88,6 @@ def epoch_ms(at: datetime) -> int:
 def milliseconds(duration: timedelta) -> int:
     """Return a duration in whole milliseconds."""
     return round(duration / _MILLISECOND)
-
-
-log = structlog.get_logger()
-
-Argument = bytes | str | int | float
 
 
 def load_script(client: redis.Redis, *names: str) -> Script:

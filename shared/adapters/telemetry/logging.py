@@ -21,6 +21,11 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from shared.config import Settings
 from shared.log_events import LogEvent
 
+log = structlog.get_logger()
+
+MAX_STACK_FRAMES = 25
+KNOWN_ERRORS = ("Couldn't ack", "Couldn't reject")
+
 MASK = "[redacted]"
 # Shorter values would mask ordinary words; real secrets are longer.
 MIN_KNOWN_SECRET = 6
@@ -93,12 +98,6 @@ def _redacted(name: str, value: object, masked: Callable[[str], str]) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     return masked(str(value))
-
-
-log = structlog.get_logger()
-
-MAX_STACK_FRAMES = 25
-KNOWN_ERRORS = ("Couldn't ack", "Couldn't reject")
 
 
 def exception_fields(error: BaseException) -> dict[str, object]:

@@ -18,6 +18,7 @@ from workers.dev.demo.scenario import BY_HAND, OUTAGE, OUTAGE_S, PAPERS, QUIZ, R
 
 # Each look asks both sandboxes and Redis.
 POLL_INTERVAL_S = 0.4
+SHOWN_PROBLEMS = 5
 
 
 @dataclass
@@ -63,9 +64,6 @@ class LiveView:
             counts.add_row(name, value)
         title = Text(f"passback demo: a school day on sandboxes, {time.monotonic() - self.started:.0f} s", style="bold")
         return Group(title, "", lines, "", counts)
-
-
-SHOWN_PROBLEMS = 5
 
 
 def verdict(findings: DemoReport, command: str) -> Iterator[str]:

@@ -23,7 +23,11 @@ from shared.domain.metrics import (
 )
 from shared.log_events import LogEvent
 
+log = structlog.get_logger()
+
 HISTOGRAM_TTL = timedelta(hours=48)
+FLUSH_EVERY = timedelta(seconds=1)
+SEPARATOR = "|"
 _HOUR_MS = 3_600_000
 
 
@@ -68,12 +72,6 @@ class Counters:
             pipeline.hgetall(self._keys.timings(number))
         found = cast("list[dict[bytes, bytes]]", pipeline.execute())
         return [_hour(number, counted) for number, counted in zip(numbers, found, strict=True)]
-
-
-log = structlog.get_logger()
-
-FLUSH_EVERY = timedelta(seconds=1)
-SEPARATOR = "|"
 
 
 class CounterBuffer:
