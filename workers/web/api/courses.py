@@ -151,7 +151,10 @@ def totals(service: Service, user: SignedIn, course_id: CourseId, student_sis_id
 
 @router.post("/courses/{course_id}/sync", status_code=202)
 def sync(actions: Actions, course_id: CourseId, body: OneAssignment | None = None) -> Json:
-    """Request a sync now. Needs the header `X-Requested-With`, or a JSON body, against forgery."""
+    """Request a sync now; the whole course is synced in any case.
+
+    Needs the header `X-Requested-With`, or a JSON body, against forgery.
+    """
     actions.sync(course_id, [body.assignment_id] if body and body.assignment_id else [])
     return {"course_id": course_id, "requested": True}
 

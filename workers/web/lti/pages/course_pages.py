@@ -90,13 +90,13 @@ def course_gone(pages: LtiPages, request: LtiRequest) -> Response:
 def not_in_course(pages: LtiPages, request: LtiRequest, error: NotInCourse) -> Response:
     """Return the page in place of one about an assignment or a person that the course does not have."""
     text = str(error)
-    return _not_made(pages, request, 404, "Not done", f"{text[0].upper()}{text[1:]}.")
+    return _not_made(pages, request, 404, "Not done", f"{text[0].upper()}{text[1:]}.", is_refused=True)
 
 
 def not_done(pages: LtiPages, request: LtiRequest, error: ApiError) -> Response:
     """Return the page in place of one that was refused. Raises the error where no page of a course is allowed."""
     try:
-        return _not_made(pages, request, error.status, "Not done", error.message)
+        return _not_made(pages, request, error.status, "Not done", error.message, is_refused=True)
     except ApiError:
         raise error from None
 
@@ -109,8 +109,10 @@ def asked_again(pages: LtiPages, request: LtiRequest) -> Response:
     return _not_made(pages, request, 429, "You have opened another page meanwhile", text)
 
 
-def _not_made(pages: LtiPages, request: LtiRequest, status: int, title: str, text: str) -> Response:
-    response = pages.course_page("lti/no_response.html", request, "", title=title, text=text)
+def _not_made(
+    pages: LtiPages, request: LtiRequest, status: int, title: str, text: str, *, is_refused: bool = False
+) -> Response:
+    response = pages.course_page("lti/no_response.html", request, "", title=title, text=text, is_refused=is_refused)
     response.status_code = status
     return response
 
