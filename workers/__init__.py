@@ -9,7 +9,8 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
-cli/             the `passback` command, a file per group of verbs; docs.py (generators), terminal/
+cli/             the `passback` command: app.py (the verbs), a file per group of them, district/ (those for many courses),
+                 docs.py (generators), terminal/ (what people read)
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/ (with district/), metrics/,
                  lti/ (an LTI tool: the launch, its pages inside Canvas, how it is installed)
@@ -18,6 +19,7 @@ notifications/   messages to people: each open condition is reported once, and i
 alerts.py        what is wrong and what to do: for the command line, the pages, the API and notifications
 known_ids.py     refuses ids that name nothing: for the command line, the pages and the API
 recorded_actions.py  what people do, recorded with the person: for the command line, the pages and the API
+known_ids.py     refuses ids that name nothing: for the command line, the pages and the API
 status.py        the status document of the command line, the pages and the API; school_hours.py for its alert
 container.py     builds everything from the settings, once per process
 dead_letters.py  lists, selects, retries and discards dead letters
