@@ -9,7 +9,7 @@ flower         web/flower.py: Celery's monitor, read-only, with a password
 (no line)      `passback sqs`: reads Live Events from an SQS queue
 
 Inside, imports go downwards only (pyproject.toml, `lint-imports`):
-cli/             the `passback` command: app.py (the verbs), a file per group of them, district/ (those for many courses),
+cli/             the `passback` command: app.py (the verbs), a file per group of them, district/ (for many courses),
                  docs.py (generators), terminal/ (what people read)
 dev/             `passback demo`, `up` and `sandbox`, the embedded Redis
 web/             receivers/, auth/, api/, views/ (what pages and API share), pages/ (with district/), metrics/,
