@@ -90,6 +90,25 @@ def test_a_lease_let_go_is_renewed_no_more() -> None:
     assert set(changes.renewed) == {second}
 
 
+def test_a_job_that_hangs_loses_its_lease() -> None:
+    """Once the longest time of a job has passed its lease is renewed no more, which is a warning; others are."""
+    changes = WatchedChanges(renewals=3)
+    hanging, working = changes.lease("1"), changes.lease("2")
+    renewer = LeaseRenewer(changes.renew, LEASE_FOR)
+    with (
+        capture_logs() as logs,
+        renewer.holding(hanging, timedelta(0)),
+        renewer.holding(working, timedelta(hours=1)),
+    ):
+        renewer.start()
+        assert changes.enough.wait(PATIENCE_S)
+        renewer.stop()
+    assert [(line["event"], line["course_id"], line["error"]) for line in logs] == [
+        ("lease_not_renewed", "1", "sync_deadline")
+    ]
+    assert set(changes.renewed) == {working}
+
+
 def test_a_late_ending_does_not_let_go_of_the_next_lease() -> None:
     """A sync that lost its course may end while the same process syncs it again: the new lease is still renewed."""
     changes = WatchedChanges(renewals=3)
