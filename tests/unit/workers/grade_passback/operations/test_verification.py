@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from shared.adapters.http.exchange import RequestContext, current_context
 from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.course_data.proofs import ProofKeys, Proofs
 from shared.adapters.redis.sync_queue.store import CLAIM_DURATION, LEASE_DURATION, SyncQueue
@@ -95,6 +96,17 @@ def test_a_synced_course_agrees(bench: Bench) -> None:
     assert proof.is_complete
     assert not bench.school.powerschool.writes
     assert not any(bench.queue.counts())
+
+
+def test_its_requests_let_all_others_go_first(bench: Bench) -> None:
+    """Those of a sync are in the order of Redis's time, which is always less."""
+    seen: list[RequestContext | None] = []
+    bench.before_read = lambda _: seen.append(current_context())
+    bench.verify()
+    (context,) = seen
+    assert context is not None
+    assert context.began_ms is not None
+    assert context.began_ms > epoch_ms(datetime(9999, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
