@@ -264,6 +264,27 @@ def test_its_requests_go_behind_those_of_all_other_work(place: Place, monkeypatc
     assert current_context() is None
 
 
+@pytest.mark.parametrize("check", ["check_wait", "check_stop"])
+def test_a_stop_ends_its_requests(place: Place, monkeypatch: pytest.MonkeyPatch, check: str) -> None:
+    """Whether they wait or are under way; another process goes on, and nothing is waited for."""
+    is_stopping = []
+
+    def stopped(_: str) -> None:
+        context = current_context()
+        assert context is not None
+        is_stopping.append(True)
+        getattr(context, check)()
+        raise AssertionError("the request goes on")
+
+    place.service.readiness_check.request("test")
+    with monkeypatch.context() as patched:
+        patched.setattr(place.service.course_reader, "read_ahead", stopped)
+        run = place.service.readiness_check.advance(tuple, lambda: False, lambda: bool(is_stopping))
+    assert run is not None
+    assert (run.finished_at, run.waits_for, is_stopping) == (None, "", [True])
+    assert place.run().finished_at is not None
+
+
 def test_one_process_at_a_time_goes_on(place: Place) -> None:
     """Another one does nothing meanwhile."""
     place.service.readiness_check.request("test")

@@ -6,6 +6,7 @@ from structlog.testing import capture_logs
 
 from shared.adapters.redis.client import epoch_ms
 from shared.adapters.redis.dead_letters.dead_messages import MALFORMED
+from shared.domain.causes import Cause
 from shared.domain.outcome import DeadLetterKind
 from shared.domain.passback.changes import ChangeCause
 from shared.queues import Queue
@@ -58,6 +59,23 @@ def test_letters_are_chosen_by_everything_that_is_said(school: School) -> None:
     assert filter_dead_letters(letters, ids={"assignment-1-12"}) == [letters[1]]
     assert filter_dead_letters(letters, since=letters[3].last_failed_at) == [letters[3]]
     assert filter_dead_letters(letters) == letters
+
+
+def test_letters_are_selected_where_they_are_kept(school: School) -> None:
+    """By ids, each once and only if it is open; by a cause, of courses or of a message; or all messages."""
+    desk = Desk(school)
+    one, other, whole, message = (each.id for each in desk.queue.all())
+
+    def selected(**conditions: object) -> list[str]:
+        return [each.id for each in desk.queue.select(**conditions)]  # type: ignore[arg-type]
+
+    assert selected() == [one, other, whole, message]
+    assert selected(ids=[message, one, message, "course-99"]) == [message, one]
+    assert selected(ids=[message, one], cause="timeout") == [one]
+    assert set(selected(cause="timeout")) == {one, whole}
+    assert selected(cause=MALFORMED) == [message]
+    assert selected(cause=Cause.MESSAGES) == [message]
+    assert selected(cause=Cause.MESSAGES, since=school.clock.now() + DAY) == []
 
 
 def test_letters_group_by_cause(school: School) -> None:
