@@ -15,6 +15,7 @@ from shared.sandbox.canvas.lti.routes import LTI_CONTROL_ROUTES, PLATFORM_ROUTES
 from shared.sandbox.canvas.rest.courses import READ_ROUTES
 from shared.sandbox.canvas.rest.submissions import SUBMISSION_ROUTES
 from shared.sandbox.canvas.rest.throttle import ThrottleMiddleware
+from shared.sandbox.canvas.rest.writes import WRITE_ROUTES
 from shared.sandbox.canvas.sandbox import CanvasSandbox
 from shared.sandbox.canvas.seed import CanvasSeed
 from shared.sandbox.canvas.sis_import.integration_api import SIS_ROUTES
@@ -38,6 +39,7 @@ def create_app(
         routes=[
             *READ_ROUTES,
             *SUBMISSION_ROUTES,
+            *WRITE_ROUTES,
             *SIS_ROUTES,
             *SIS_IMPORT_ROUTES,
             *PLATFORM_ROUTES,

@@ -58,8 +58,18 @@ def test_it_lists_submissions_over_several_pages(canvas: Canvas) -> None:
     assert len(list(flat)) == 62
 
 
-def test_a_grade_is_announced_and_read(canvas: Canvas, url: str) -> None:
-    """A grade arrives at the target as a Live Event, and the client reads it."""
+def test_it_grades_a_submission(canvas: Canvas) -> None:
+    """A grade and an excuse put by the client are there when it reads again."""
+    assignment = canvas.get_course(Ids.COURSE).get_assignment(Ids.ESSAY_DRAFT)
+    user_id = user_id_of(Ids.STUDENTS_A[0])
+    assignment.get_submission(user_id).edit(submission={"posted_grade": "17.5"})
+    assert assignment.get_submission(user_id).score == 17.5
+    assignment.get_submission(user_id).edit(submission={"excuse": True})
+    assert assignment.get_submission(user_id).excused is True
+
+
+def test_its_grades_are_announced(canvas: Canvas, url: str) -> None:
+    """A grade put by the client arrives at the target as a Live Event."""
     arrived: queue.Queue[dict[str, Any]] = queue.Queue()
 
     async def receive(request: Request) -> Response:
@@ -68,13 +78,18 @@ def test_a_grade_is_announced_and_read(canvas: Canvas, url: str) -> None:
 
     with served(Starlette(routes=[Route("/events", receive, methods=["POST"])])) as receiver:
         httpx.put(f"{url}/_sandbox/events", json={"target": f"{receiver}/events"}).raise_for_status()
-        user_id = user_id_of(Ids.STUDENTS_HEALTHY[0])
-        graded = {"course_id": Ids.HEALTHY_COURSE, "assignment_id": 1022, "user_id": user_id, "score": 6}
-        httpx.post(f"{url}/_sandbox/act", json={"do": "grade", **graded}).raise_for_status()
+        assignment = canvas.get_course(Ids.HEALTHY_COURSE).get_assignment(1022)
+        assignment.get_submission(user_id_of(Ids.STUDENTS_HEALTHY[0])).edit(submission={"posted_grade": "6"})
         names = {arrived.get(timeout=10)["metadata"]["event_name"] for _ in range(2)}
         httpx.put(f"{url}/_sandbox/events", json={}).raise_for_status()
     assert names == {"grade_change", "submission_updated"}
-    assert canvas.get_course(Ids.HEALTHY_COURSE).get_assignment(1022).get_submission(user_id).score == 6
+
+
+def test_it_edits_an_assignment(canvas: Canvas) -> None:
+    """An edit by the client keeps what it did not name."""
+    assignment = canvas.get_course(Ids.HEALTHY_COURSE).get_assignment(1021)
+    assignment.edit(assignment={"points_possible": 25})
+    assert (assignment.points_possible, assignment.name) == (25, "Warm-up 1")
 
 
 def test_it_finds_enrollments_and_sections(canvas: Canvas) -> None:

@@ -265,6 +265,10 @@ def test_a_discussion_with_checkpoints_takes_neither_dates_nor_grades() -> None:
     with pytest.raises(UnknownObject, match="valid sub assignment tag"):
         world.canvas.grade(COURSE, 72, ALICE, 8)
     path = f"/api/v1/courses/{COURSE}/assignments"
+    refused = world.client.put(f"{path}/72", json={"assignment": {"due_at": TOMORROW.isoformat()}})
+    assert (refused.status_code, "parent assignment" in refused.text) == (400, True)
+    graded = {"submission": {"posted_grade": "4", "sub_assignment_tag": "reply_to_topic"}}
+    assert world.client.put(f"{path}/72/submissions/{ALICE}", json=graded).json()["score"] == 4
     listed = world.client.get(f"{path}?include[]=checkpoints&include[]=overrides").json()
     (shown,) = [each for each in listed if each["id"] == 72]
     assert (shown["has_sub_assignments"], shown["due_at"], shown["points_possible"]) == (True, None, 10)

@@ -265,24 +265,31 @@ def test_visibility_is_shown_only_if_asked_for() -> None:
     ],
 )
 def test_grades_are_posted_in_every_form(kind: str, posted: str, score: float | None, grade: str | None) -> None:
-    """A posted grade is points, percent, letters or pass/fail; the score is a number."""
+    """`submission[posted_grade]` takes points, percent, letters and pass/fail; the score is a number."""
     world = with_assignment(grading_type=kind)
-    world.canvas.grade_as_posted(COURSE, ASSIGNMENT, ALICE, posted)
-    shown = submission_of(world, ALICE)
+    url = f"{ASSIGNMENTS}/{ASSIGNMENT}/submissions/{ALICE}"
+    shown = world.client.put(url, data={"submission[posted_grade]": posted}).json()
     assert shown["score"] == (pytest.approx(score) if score is not None else None)
     assert shown["grade"] == grade
 
 
 def test_excuse_and_late_policy_exclude_each_other() -> None:
     """Excusing clears score and status; setting a status takes the excuse back."""
-    world = World()
-    world.canvas.grade(COURSE, ASSIGNMENT, ALICE, 7)
-    world.canvas.excuse(COURSE, ASSIGNMENT, ALICE)
-    excused = submission_of(world, ALICE)
+    client, url = World().client, f"{ASSIGNMENTS}/{ASSIGNMENT}/submissions/{ALICE}"
+    client.put(url, json={"submission": {"posted_grade": 7}})
+    excused = client.put(url, json={"submission": {"excuse": True}}).json()
     assert (excused["excused"], excused["score"]) == (True, None)
-    world.canvas.mark_missing(COURSE, ASSIGNMENT, ALICE)
-    missing = submission_of(world, ALICE)
+    missing = client.put(url, data={"submission[late_policy_status]": "missing"}).json()
     assert (missing["excused"], missing["missing"]) == (False, True)
+
+
+def test_editing_by_api_drops_what_it_does_not_know() -> None:
+    """PUT assignment takes documented fields, and `published` decides the state."""
+    world = World()
+    fields = {"assignment[name]": "New name", "assignment[published]": "false", "assignment[color]": "red"}
+    shown = world.client.put(f"{ASSIGNMENTS}/{ASSIGNMENT}", data=fields).json()
+    assert (shown["name"], shown["published"], shown["workflow_state"]) == ("New name", False, "unpublished")
+    assert world.names() == ["assignment_updated"]
 
 
 def test_sis_api_needs_the_feature() -> None:
