@@ -54,6 +54,22 @@ class GradebookActions:
             raise LookupError(f"no score type {changes['score_type']}")
         change_fields(self._row(assignment_section_id), ASSIGNMENT_FIELDS, changes)
 
+    def lock(self, assignment_section_id: int) -> None:
+        """Lock an assignment."""
+        self.change_assignment(assignment_section_id, locked=True)
+
+    def unlock(self, assignment_section_id: int) -> None:
+        """Unlock an assignment."""
+        self.change_assignment(assignment_section_id, locked=False)
+
+    def rename(self, assignment_section_id: int, name: str) -> None:
+        """Rename an assignment."""
+        self.change_assignment(assignment_section_id, name=name)
+
+    def move(self, assignment_section_id: int, due_date: date) -> None:
+        """Move an assignment to another due date."""
+        self.change_assignment(assignment_section_id, due_date=due_date)
+
     def rescore(self, assignment_section_id: int, student_dcid: int, points: Decimal) -> None:
         """Enter a score by hand; flags that were there are gone."""
         self._post_score(assignment_section_id, student_dcid, "REAL_SCORE", plain(points))
@@ -75,6 +91,14 @@ class GradebookActions:
     def change_category(self, category_id: int, **changes: Any) -> None:
         """Make a category usable or not, or change what new assignments of it start with."""
         change_fields(_found(self._state.categories, category_id, "category"), CATEGORY_FIELDS, changes)
+
+    def activate_category(self, category_id: int) -> None:
+        """Make a category usable."""
+        self.change_category(category_id, active=True)
+
+    def deactivate_category(self, category_id: int) -> None:
+        """Make a category unusable."""
+        self.change_category(category_id, active=False)
 
     def set_grade_calculation(self, section_dcid: int, **changes: Any) -> None:
         """Change how a term grade is calculated: `category_weights`, none for total points; `grade_places`."""

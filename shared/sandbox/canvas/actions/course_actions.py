@@ -15,6 +15,7 @@ from shared.sandbox.control import change_fields
 COURSE_FIELDS: Final = frozenset(
     {"name", "code", "workflow_state", "time_zone", "apply_assignment_group_weights", "hide_final_grades"}
 )
+GROUP_FIELDS: Final = frozenset({"group_weight", "drop_lowest", "drop_highest", "never_drop"})
 USER_FIELDS: Final = frozenset({"name", "sortable_name", "short_name", "login_id", "prefers_high_contrast"})
 RESCORING_FIELDS: Final = ("points_possible", "grading_type")
 
@@ -51,6 +52,10 @@ class CourseActions(GradeActions):
         self._announce(course, assignment)
         return assignment
 
+    def release_moderated(self, course_id: int, assignment_id: int) -> Assignment:
+        """Publish the grades of a moderated assignment: assignment_updated."""
+        return self.edit_assignment(course_id, assignment_id, {"grades_published": True})
+
     def add_override(self, course_id: int, assignment_id: int, override: dict[str, Any]) -> Assignment:
         """Add dates for one target: assignment_override_created, which does not name the course in its body."""
         course = self.course(course_id)
@@ -60,11 +65,30 @@ class CourseActions(GradeActions):
         self.events.override("assignment_override_created", course, assignment, added, Origin(path="/assignments"))
         return assignment
 
+    def remove_override(self, course_id: int, assignment_id: int, override_id: int) -> Assignment:
+        """Take an override away: assignment_override_updated with state deleted."""
+        course = self.course(course_id)
+        assignment = course.assignment(assignment_id)
+        removed = next((o for o in assignment.active_overrides if o.id == override_id), None)
+        if removed is None:
+            raise UnknownObject(f"no override {override_id} of assignment {assignment_id}")
+        removed.workflow_state = "deleted"
+        self.events.override("assignment_override_updated", course, assignment, removed, Origin(path="/assignments"))
+        return assignment
+
     def rename_group(self, course_id: int, group_id: int, name: str) -> Group:
         """Rename an assignment group: assignment_group_updated."""
         course = self.course(course_id)
         group = course.group(group_id)
         group.name = name
+        self.events.group("assignment_group_updated", course, group, Origin(path=f"/assignment_groups/{group_id}"))
+        return group
+
+    def edit_group(self, course_id: int, group_id: int, changes: dict[str, Any]) -> Group:
+        """Change an assignment group's weight or the rules by which it drops scores: assignment_group_updated."""
+        course = self.course(course_id)
+        group = course.group(group_id)
+        change_fields(group, GROUP_FIELDS, changes)
         self.events.group("assignment_group_updated", course, group, Origin(path=f"/assignment_groups/{group_id}"))
         return group
 
@@ -83,6 +107,21 @@ class CourseActions(GradeActions):
         section.name = name
         section.stuck_sis_fields.add("name")
         self.events.section(course, section, Origin(path=f"/sections/{section_id}"))
+        return section
+
+    def cross_list(self, course_id: int, section_id: int, to_course_id: int) -> Section:
+        """Move a section with its enrollments into another course: course_section_updated and enrollment_updated."""
+        course, target = self.course(course_id), self.course(to_course_id)
+        section = course.section(section_id)
+        section.nonxlist_course_id = section.nonxlist_course_id or course_id
+        section.stuck_sis_fields.add("course_id")
+        target.sections[section_id] = course.sections.pop(section_id)
+        origin = Origin(path=f"/sections/{section_id}/crosslist")
+        self.events.section(target, section, origin)
+        for enrollment in [e for e in course.enrollments.values() if e.section_id == section_id]:
+            target.enrollments[enrollment.id] = course.enrollments.pop(enrollment.id)
+            enrollment.course_id = to_course_id
+            self.events.enrollment("enrollment_updated", target, enrollment, origin)
         return section
 
     def drop_student(

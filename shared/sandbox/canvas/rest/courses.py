@@ -84,6 +84,11 @@ async def list_user_enrollments(request: ApiRequest) -> Response:
     return request.listed(found, lambda each: enrollment_json(*each, user))
 
 
+async def list_accounts(request: ApiRequest) -> Response:
+    """`GET /api/v1/accounts`: the root account."""
+    return request.listed([_root_account(request)], dict)
+
+
 async def show_account(request: ApiRequest) -> Response:
     """`GET /api/v1/accounts/:id`: the root account, also as `self`, or a sub-account, also by its SIS id.
 
@@ -231,6 +236,7 @@ READ_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/users/:id", show_user),
     api_route("GET", "/api/v1/users/:user_id/user_generated_tokens", list_tokens),
     api_route("GET", "/api/v1/users/:user_id/enrollments", list_user_enrollments),
+    api_route("GET", "/api/v1/accounts", list_accounts),
     api_route("GET", "/api/v1/accounts/:id", show_account),
     api_route("GET", "/api/v1/accounts/:account_id/courses", list_courses),
     api_route("GET", "/api/v1/accounts/:account_id/users", list_users),

@@ -5,6 +5,7 @@ Source: canvas-lms Submissions API and app/controllers/submissions_api_controlle
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -39,6 +40,14 @@ async def list_submissions(request: ApiRequest) -> Response:
     flat = request.page(_rows(canvas, course, _once(enrollments), assignments, is_wanted), has_last=False)
     _take_time(canvas, len(flat.items), assignments)
     return request.answer([_flat(request, course, row) for row in flat.items], link=flat.link)
+
+
+async def list_assignment_submissions(request: ApiRequest) -> Response:
+    """`GET /api/v1/courses/:course_id/assignments/:assignment_id/submissions`."""
+    course, enrollments = request.course, _once(request.course.student_enrollments())
+    assignment = course.assignment(request.path_id("assignment_id"))
+    rows = _rows(request.canvas, course, enrollments, [assignment], _filter(request))
+    return request.listed(rows, partial(_flat, request, course))
 
 
 async def show_submission(request: ApiRequest) -> Response:
@@ -141,8 +150,9 @@ def _since(time: datetime | None, start: datetime | None) -> bool:
     return start is None or (time is not None and time >= start)
 
 
-_SUBMISSION: Final = "/api/v1/courses/:course_id/assignments/:assignment_id/submissions/:user_id"
+_OF_ASSIGNMENT: Final = "/api/v1/courses/:course_id/assignments/:assignment_id/submissions"
 SUBMISSION_ROUTES: Final[list[Route]] = [
     api_route("GET", "/api/v1/courses/:course_id/students/submissions", list_submissions),
-    api_route("GET", _SUBMISSION, show_submission),
+    api_route("GET", _OF_ASSIGNMENT, list_assignment_submissions),
+    api_route("GET", f"{_OF_ASSIGNMENT}/:user_id", show_submission),
 ]

@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from canvas_client import ALICE, ASSIGNMENT, BOB, COURSE, QUIZ, TOMORROW, World
+from canvas_client import ALICE, ASSIGNMENT, BOB, CAROL, COURSE, NOW, QUIZ, TOMORROW, World, a_seed
 
+from shared.sandbox.canvas.sandbox import CanvasSandbox
+from shared.sandbox.canvas.seed import CourseSeed, Section
 from shared.sandbox.canvas.state import UnknownObject
+from tests.manual_clock import ManualClock
 
 GLOBAL = 10 * 10**13
 HERE = (COURSE, ASSIGNMENT)
@@ -187,10 +190,14 @@ def test_deleting_is_an_update() -> None:
 def test_override_events_have_integer_ids_and_no_course() -> None:
     """assignment_override events carry integers, and their body does not name the course."""
     world = World()
-    world.canvas.add_override(*HERE, {"course_section_id": 11, "due_at": TOMORROW})
+    added = world.canvas.add_override(*HERE, {"course_section_id": 11, "due_at": TOMORROW})
     body = world.body("assignment_override_created")
     assert (body["assignment_id"], body["course_section_id"], body["type"]) == (ASSIGNMENT, 11, "CourseSection")
     assert "course_id" not in body
+    world.canvas.remove_override(*HERE, added.active_overrides[0].id)
+    assert world.body("assignment_override_updated")["workflow_state"] == "deleted"
+    with pytest.raises(UnknownObject):
+        world.canvas.remove_override(*HERE, 999)
 
 
 def test_group_events_have_local_ids() -> None:
@@ -198,6 +205,9 @@ def test_group_events_have_local_ids() -> None:
     world = World()
     world.canvas.rename_group(COURSE, 31, "Classwork")
     assert world.body("assignment_group_updated")["assignment_group_id"] == "31"
+    world.announced.clear()
+    assert world.canvas.edit_group(COURSE, 31, {"group_weight": 40}).group_weight == 40
+    assert world.names() == ["assignment_group_updated"]
 
 
 def test_roster_changes_come_from_a_job_without_context() -> None:
@@ -210,6 +220,17 @@ def test_roster_changes_come_from_a_job_without_context() -> None:
     assert "context_id" not in metadata
     assert metadata["event_time"] == "2026-10-05 10:00:00 -0700"
     assert world.body("enrollment_updated")["course_id"] == str(GLOBAL + COURSE)
+
+
+def test_a_cross_listed_section_moves_with_its_enrollments() -> None:
+    """The section remembers its course of before."""
+    seed = a_seed()
+    other = CourseSeed(id=9, name="Joined", sections=[Section(id=19, name="Section 19")])
+    canvas = CanvasSandbox(seed.model_copy(update={"courses": [*seed.courses, other]}), ManualClock(NOW))
+    section = canvas.cross_list(COURSE, 11, 9)
+    assert section.nonxlist_course_id == COURSE
+    assert {each.user_id for each in canvas.course(9).student_enrollments()} == {ALICE, CAROL}
+    assert {each.user_id for each in canvas.course(COURSE).student_enrollments()} == {BOB, CAROL}
 
 
 def test_section_events_have_the_section_as_context() -> None:

@@ -52,11 +52,15 @@ def test_people_can_act_out_of_band() -> None:
     """A teacher renames, moves and rescores."""
     district = District()
     _, section_id = district.created()
-    district.act("change_assignment", assignment_section_id=section_id, name="By hand")
-    district.act("change_assignment", assignment_section_id=section_id, due_date="2026-11-02")
+    district.act("rename", assignment_section_id=section_id, name="By hand")
+    district.act("move", assignment_section_id=section_id, due_date="2026-11-02")
     district.act("rescore", assignment_section_id=section_id, student_dcid=AMY, points="3.5")
+    district.act("lock", assignment_section_id=section_id)
     (row,) = district.state()
     assert (row["name"], row["due_date"], row["scores"][str(AMY)]["points"]) == ("By hand", "2026-11-02", "3.5")
+    assert row["locked"]
+    district.act("unlock", assignment_section_id=section_id)
+    assert not district.state()[0]["locked"]
 
 
 def test_a_new_teacher_takes_the_section_over() -> None:
@@ -69,8 +73,10 @@ def test_a_new_teacher_takes_the_section_over() -> None:
 def test_a_category_can_be_deactivated() -> None:
     """A deactivated category refuses a create."""
     district = District()
-    district.act("change_category", category_id=CATEGORY, active=False)
+    district.act("deactivate_category", category_id=CATEGORY)
     assert district.create(assignment()).status_code == 409
+    district.act("activate_category", category_id=CATEGORY)
+    assert district.create(assignment()).status_code == 201
 
 
 @pytest.mark.parametrize(
