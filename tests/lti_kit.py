@@ -22,9 +22,13 @@ TOOL_URL = "https://passback.example"
 CLIENT_ID = "100000000000042"
 CUSTOM_FIELDS = {
     "course_id": "$Canvas.course.id",
+    "course_sis_id": "$Canvas.course.sisSourceId",
     "user_id": "$Canvas.user.id",
+    "user_sis_id": "$Canvas.user.sisSourceId",
+    "membership_roles": "$Canvas.membership.roles",
     "enrollment_state": "$Canvas.enrollment.enrollmentState",
     "section_ids": "$Canvas.course.sectionIds",
+    "section_sis_ids": "$Canvas.course.sectionSisSourceIds",
     "account_id": "$Canvas.account.id",
     "root_account_id": "$Canvas.rootAccount.id",
     "root_account_uuid": "$vnd.Canvas.root_account.uuid",
@@ -33,6 +37,8 @@ CUSTOM_FIELDS = {
     "masquerading_user_id": "$Canvas.masqueradingUser.id",
     "message_token": "$com.instructure.PostMessageToken",
     "high_contrast": "$Canvas.user.prefersHighContrast",
+    "time_zone": "$Person.address.timezone",
+    "locale": "$Message.locale",
     "assignment_id": "$Canvas.assignment.id",
 }
 

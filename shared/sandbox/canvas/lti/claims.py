@@ -172,11 +172,14 @@ class Launch:
 
     def _personal(self) -> dict[str, Any]:
         """Return what the tool's privacy level lets it know of the person."""
-        if self.tool.privacy_level != "public":
-            return {}
-        course_sis_id = self.course.sis_course_id if self.course else None
-        sourced = {"person_sourcedid": self.user.sis_user_id, "course_offering_sourcedid": course_sis_id}
-        return {"name": self.user.name, "email": self.user.email or self.user.login, f"{CLAIM}lis": sourced}
+        level, personal = self.tool.privacy_level, dict[str, Any]()
+        if level in ("public", "name_only"):
+            course_sis_id = self.course.sis_course_id if self.course else None
+            sourced = {"person_sourcedid": self.user.sis_user_id, "course_offering_sourcedid": course_sis_id}
+            personal |= {"name": self.user.name, f"{CLAIM}lis": sourced}
+        if level in ("public", "email_only"):
+            personal["email"] = self.user.email or self.user.login
+        return personal
 
     def _context(self) -> dict[str, Any]:
         if self.course is None:
@@ -197,6 +200,11 @@ def current_enrollments(course: Course, user: User) -> list[Enrollment]:
     return [each for each in list(course.enrollments.values()) if each.user_id == user.id and is_current(each)]
 
 
+def _membership_roles(launch: Launch, _course: Course) -> str:
+    names = [each.custom_role or each.type for each in launch.enrollments]
+    return ",".join(dict.fromkeys([*names, *(["Account Admin"] if is_account_admin(launch.user) else [])]))
+
+
 def _enrollment_state(launch: Launch, course: Course) -> str:
     own = [e for e in list(course.enrollments.values()) if e.user_id == launch.user.id and e.state != "deleted"]
     is_active = any(each.state == "active" for each in own) and not course.concluded
@@ -205,6 +213,11 @@ def _enrollment_state(launch: Launch, course: Course) -> str:
 
 def _section_ids(launch: Launch, _course: Course) -> str:
     return ",".join(map(str, sorted({each.section_id for each in launch.enrollments})))
+
+
+def _section_sis_ids(launch: Launch, course: Course) -> str:
+    sections = [course.sections[each.section_id] for each in launch.enrollments]
+    return ",".join(sorted({section.sis_section_id for section in sections if section.sis_section_id}))
 
 
 NOT_AVAILABLE: Final = object()
@@ -217,9 +230,13 @@ def _in_course(variable: Callable[[Launch, Course], Any]) -> Variable:
 
 VARIABLES: Final[Mapping[str, Variable]] = {
     "$Canvas.course.id": _in_course(lambda _, course: course.id),
+    "$Canvas.course.sisSourceId": _in_course(lambda _, course: course.sis_course_id),
     "$Canvas.user.id": lambda launch: launch.user.id,
+    "$Canvas.user.sisSourceId": lambda launch: launch.user.sis_user_id,
+    "$Canvas.membership.roles": _in_course(_membership_roles),
     "$Canvas.enrollment.enrollmentState": _in_course(_enrollment_state),
     "$Canvas.course.sectionIds": _in_course(_section_ids),
+    "$Canvas.course.sectionSisSourceIds": _in_course(_section_sis_ids),
     "$Canvas.account.id": lambda launch: ACCOUNT_ID if launch.course else ROOT_ACCOUNT_ID,
     "$Canvas.rootAccount.id": lambda _: ROOT_ACCOUNT_ID,
     "$vnd.Canvas.root_account.uuid": lambda launch: launch.canvas.seed.root_account_uuid,
@@ -230,5 +247,7 @@ VARIABLES: Final[Mapping[str, Variable]] = {
     ),
     "$com.instructure.PostMessageToken": lambda _: str(uuid.uuid4()),
     "$Canvas.user.prefersHighContrast": lambda launch: "true" if launch.user.prefers_high_contrast else "false",
+    "$Person.address.timezone": lambda launch: launch.canvas.seed.zone,
+    "$Message.locale": lambda _: "en",
     "$Canvas.assignment.id": lambda launch: launch.assignment_id or NOT_AVAILABLE,
 }

@@ -36,7 +36,7 @@ SCOPES: Final = frozenset(
     )
 )
 
-PrivacyLevel = Literal["public", "anonymous"]
+PrivacyLevel = Literal["public", "name_only", "email_only", "anonymous"]
 Visibility = Literal["admins", "members", "public"]
 
 

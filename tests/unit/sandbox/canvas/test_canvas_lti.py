@@ -96,14 +96,18 @@ def test_an_ended_enrollment_gives_no_role(platform: Platform) -> None:
 
 
 def test_custom_fields_of_a_course(platform: Platform) -> None:
-    """Ids are text; what does not apply stays a literal."""
+    """Ids are text; what does not apply stays a literal, what is empty is null."""
     custom = custom_of(platform, TEACHER)
     custom.pop("message_token")
     assert custom == {
         "course_id": str(COURSE),
+        "course_sis_id": "4007",
         "user_id": str(TEACHER),
+        "user_sis_id": f"T{TEACHER}",
+        "membership_roles": "TeacherEnrollment",
         "enrollment_state": "active",
         "section_ids": "11,12",
+        "section_sis_ids": "4011,4012",
         "account_id": "2",
         "root_account_id": "1",
         "root_account_uuid": platform.seed.root_account_uuid,
@@ -111,14 +115,19 @@ def test_custom_fields_of_a_course(platform: Platform) -> None:
         "is_root_admin": False,
         "masquerading_user_id": "$Canvas.masqueradingUser.id",
         "high_contrast": "false",
+        "time_zone": "America/Los_Angeles",
+        "locale": "en",
         "assignment_id": "$Canvas.assignment.id",
     }
+    platform.canvas.course(COURSE).sis_course_id = None
+    assert custom_of(platform, TEACHER)["course_sis_id"] is None
 
 
-def test_a_section_s_teacher(platform: Platform) -> None:
-    """Sections are those in which this person is enrolled."""
-    platform.canvas.enroll(COURSE, 804, 12, "TeacherEnrollment")
-    assert custom_of(platform, 804)["section_ids"] == "12"
+def test_a_section_s_teacher_and_a_custom_role(platform: Platform) -> None:
+    """Sections are those in which this person is enrolled; the role has the account's own name."""
+    platform.canvas.enroll(COURSE, 804, 12, "TeacherEnrollment").custom_role = "Substitute"
+    custom = custom_of(platform, 804)
+    assert (custom["section_ids"], custom["membership_roles"]) == ("12", "Substitute")
 
 
 def test_custom_fields_of_the_account(platform: Platform) -> None:
@@ -126,7 +135,7 @@ def test_custom_fields_of_the_account(platform: Platform) -> None:
     custom = custom_of(platform, ADMIN, None)
     assert custom["is_root_admin"] is True
     assert (custom["account_id"], custom["user_id"]) == ("1", str(ADMIN))
-    for name in ("course_id", "section_ids", "enrollment_state"):
+    for name in ("course_id", "course_sis_id", "membership_roles", "section_ids", "enrollment_state"):
         assert custom[name] == CUSTOM_FIELDS[name]
 
 
